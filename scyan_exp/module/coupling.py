@@ -1,0 +1,121 @@
+"""One coupling layer of the flow. Shapes: see :mod:`scyan_exp.module`."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+# Covariates enter the networks times 100, so that a few weights suffice to move them
+# (constant of the reference implementation).
+COVARIATE_SCALE = 100.0
+
+
+class CouplingLayer(nn.Module):
+    r"""Affine coupling layer (Dinh et al. 2017, eq. 7).
+
+    Markers where ``mask`` is 1 are kept; the others become
+
+    .. math:: y = x \, e^{s} + t, \qquad \log|\det J| = \sum s,
+
+    where s and t are two MLPs of ``[kept markers ; 100 * covariates]`` with ReLU between
+    layers and tanh at the end of s. Only the kept inputs and the transformed outputs are
+    computed, and s and t are evaluated together as one batched product: every weight has a
+    leading axis of size 2, s first.
+
+    Args:
+        input_size: number of markers plus number of covariate columns, M + C.
+        hidden_size: width H of the hidden layers.
+        output_size: number of markers M.
+        n_hidden_layers: number of hidden-to-hidden layers after the first one.
+        mask: (M,), 1 for a kept marker and 0 for a transformed one.
+        generator: source of the initial weights; the global one when None.
+
+    Example:
+        >>> layer = CouplingLayer(4, 8, 3, 1, torch.tensor([0, 1, 1]))
+        >>> x, covariates = torch.randn(5, 3), torch.randn(5, 1)
+        >>> y, _, ldj = layer((x, covariates, None))
+        >>> torch.allclose(layer.inverse(y, covariates), x, atol=1e-5)
+        True
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        output_size: int,
+        n_hidden_layers: int,
+        mask: Tensor,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if mask.shape != (output_size,):
+            raise ValueError(f"mask: expected shape ({output_size},), got {tuple(mask.shape)}")
+        kept = mask.bool()
+        self.register_buffer("mask", mask.detach().clone())
+        self.register_buffer("kept", kept.nonzero().squeeze(1))
+        self.register_buffer("transformed", (~kept).nonzero().squeeze(1))
+        self.register_buffer("order", torch.cat([self.kept, self.transformed]).argsort())
+
+        n_kept, n_transformed = len(self.kept), len(self.transformed)
+        n_inputs = n_kept + input_size - output_size
+        sizes = [n_inputs, *[hidden_size] * (n_hidden_layers + 1), n_transformed]
+        # The first bound counts every marker, as in the reference, whose first layer also
+        # holds (unused) weights of the transformed markers.
+        fans = [input_size, *[hidden_size] * (n_hidden_layers + 1)]
+        bounds = [1 / math.sqrt(fan) for fan in fans]
+        self.weights = nn.ParameterList(
+            _uniform((2, n_in, n_out), bound, generator)
+            for n_in, n_out, bound in zip(sizes[:-1], sizes[1:], bounds, strict=True)
+        )
+        self.biases = nn.ParameterList(
+            _uniform((2, 1, n_out), bound, generator)
+            for n_out, bound in zip(sizes[1:], bounds, strict=True)
+        )
+
+    def scale_and_shift(self, kept_BK: Tensor, covariates_BC: Tensor) -> tuple[Tensor, Tensor]:
+        """Evaluate the networks s and t, each of shape (B, T)."""
+        inputs = torch.cat([kept_BK, COVARIATE_SCALE * covariates_BC], dim=1)
+        hidden = inputs.expand(2, *inputs.shape)
+        *hidden_layers, last = zip(self.weights, self.biases, strict=True)
+        for weight, bias in hidden_layers:
+            hidden = torch.relu_(torch.baddbmm(bias, hidden, weight))
+        s, t = torch.baddbmm(last[1], hidden, last[0])
+        return torch.tanh(s), t
+
+    def transform(
+        self, kept_BK: Tensor, x_BT: Tensor, covariates_BC: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Transform the markers of this layer; return them (B, T) and the log-determinant (B,)."""
+        s, t = self.scale_and_shift(kept_BK, covariates_BC)
+        return torch.addcmul(t, x_BT, s.exp()), s.sum(dim=1)
+
+    def untransform(self, kept_BK: Tensor, y_BT: Tensor, covariates_BC: Tensor) -> Tensor:
+        """Undo :meth:`transform`."""
+        s, t = self.scale_and_shift(kept_BK, covariates_BC)
+        return (y_BT - t) * torch.exp(-s)
+
+    def forward(
+        self, inputs: tuple[Tensor, Tensor, Tensor | None]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Map ``(x (B, M), covariates (B, C), ldj_sum (B,) or None)`` to the same triple."""
+        x, covariates, ldj_sum = inputs
+        kept = x.index_select(1, self.kept)
+        y, ldj = self.transform(kept, x.index_select(1, self.transformed), covariates)
+        y = torch.cat([kept, y], dim=1).index_select(1, self.order)
+        return y, covariates, ldj if ldj_sum is None else ldj_sum + ldj
+
+    def inverse(self, y: Tensor, covariates: Tensor) -> Tensor:
+        """Map outputs (B, M) back to inputs (B, M)."""
+        kept = y.index_select(1, self.kept)
+        x = self.untransform(kept, y.index_select(1, self.transformed), covariates)
+        return torch.cat([kept, x], dim=1).index_select(1, self.order)
+
+
+def _uniform(
+    shape: tuple[int, ...], bound: float, generator: torch.Generator | None
+) -> nn.Parameter:
+    """Uniform weights on [-bound, bound], the default of ``torch.nn.Linear``."""
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
