@@ -112,7 +112,7 @@ class ScyanModule(nn.Module):
         """Population weights (P,); they sum to 1."""
         return torch.exp(self.log_pi)
 
-    def log_pi_temperature(self, T: float | Tensor) -> Tensor:  # noqa: N803 (reference's name)
+    def log_pi_temperature(self, T: float | Tensor) -> Tensor:
         """Log population weights (P,) at temperature T, detached; the loss uses T < 0."""
         if isinstance(T, Tensor):
             T = T.to(self.pi_logit.dtype)
@@ -183,8 +183,15 @@ class ScyanModule(nn.Module):
 
         Arguments as in :meth:`compute_probabilities`.
         """
+        return self.loss_terms(x, covariates, use_temp)[0]
+
+    def loss_terms(
+        self, x: Tensor, covariates: Tensor, use_temp: bool | Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The loss :meth:`kl` and its mean log-determinant term, two scalars."""
         log_probs, ldj_sum, _ = self.compute_probabilities(x, covariates, use_temp)
-        return -(torch.logsumexp(log_probs, dim=1) + ldj_sum).mean()
+        mean_ldj = ldj_sum.mean()
+        return -(torch.logsumexp(log_probs, dim=1).mean() + mean_ldj), mean_ldj
 
     def _log_weights(self, use_temp: bool | Tensor) -> Tensor:
         if isinstance(use_temp, Tensor):

@@ -1,0 +1,9 @@
+#!/usr/bin/env python
+"""Train one experiment or a sweep: the same as ``scyan-exp train``."""
+
+import sys
+
+from scyan_exp.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main(["train", *sys.argv[1:]]))

@@ -1,0 +1,175 @@
+"""The knowledge table: what is known of each population's markers."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scyan_exp.errors import InputError
+
+log = logging.getLogger(__name__)
+
+#: A column whose name starts like this holds population levels, not a marker.
+LEVEL_PREFIX = "level"
+#: Spellings of "not known", in lower case.
+UNKNOWN = {"", "na", "n/a", "nan", "none", "null"}
+
+
+@dataclass(frozen=True)
+class KnowledgeTable:
+    """Expected expressions of P populations on M markers.
+
+    Attributes:
+        populations: P names.
+        markers: M names, as in the data.
+        rho: (P, M) float64: -1 (negative), 1 (positive), any number between, NaN (not known).
+        levels: for each level, the P names that the populations have at that level.
+    """
+
+    populations: list[str]
+    markers: list[str]
+    rho: np.ndarray
+    levels: dict[str, list[str]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and strings, None where not known; undone by :meth:`from_dict`."""
+        return {
+            "populations": list(self.populations),
+            "markers": list(self.markers),
+            "rho": [[None if np.isnan(v) else float(v) for v in row] for row in self.rho],
+            "levels": {name: list(values) for name, values in self.levels.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> KnowledgeTable:
+        """The table that :meth:`to_dict` described."""
+        rho = np.array(values["rho"], dtype=float).reshape(-1, len(values["markers"]))
+        return cls(values["populations"], values["markers"], rho, values.get("levels", {}))
+
+
+def load_table(path: str | Path) -> KnowledgeTable:
+    """Read and check a knowledge table.
+
+    The file is a CSV (comma, semicolon or tab) with a row a population: its name, then
+    optional columns whose names start with ``level``, then a column a marker holding -1, 1,
+    any number between, or nothing (also NA) where the expression is not known.
+
+    Raises:
+        InputError: all problems of the file, each with its row and column.
+    """
+    path = Path(path).expanduser()
+    header, rows = _read_rows(path)
+    columns = _marker_columns(header, rows)
+    levels = [i for i in columns if header[i].lower().startswith(LEVEL_PREFIX)]
+    markers = [i for i in columns if i not in levels]
+
+    problems = _structure_problems(header, rows, markers)
+    rho = np.full((len(rows), len(markers)), np.nan)
+    for p, (line, row) in enumerate(rows):
+        for m, column in enumerate(markers):
+            try:
+                rho[p, m] = _parse_value(row[column] if column < len(row) else "")
+            except ValueError as error:
+                where = f"row {line} ({row[0].strip()}), column {header[column]}"
+                problems.append(f"{where}: {error}")
+    if rows and markers and np.isnan(rho).all() and not problems:
+        problems.append("every value is NA: at least some markers must be known (-1 or 1)")
+    if problems:
+        raise InputError(problems, where=str(path))
+
+    table = KnowledgeTable(
+        populations=[row[0].strip() for _, row in rows],
+        markers=[header[i] for i in markers],
+        rho=rho,
+        levels={header[i]: [row[i].strip() for _, row in rows] for i in levels},
+    )
+    _warn_of_doubtful_rows(table, path)
+    return table
+
+
+def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header and the rows that are not blank, each with its line number in the file."""
+    if not path.is_file():
+        raise InputError(
+            "no such file. Set table.path to a knowledge table (CSV)", where=str(path)
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError("not a text file (expected a CSV in UTF-8)", where=str(path)) from None
+    lines = text.splitlines()
+    first = next((line for line in lines if line.strip()), None)
+    if first is None:
+        raise InputError("the file is empty (expected a header and a row a population)", str(path))
+    separator = max(",;\t", key=first.count)
+    reader = csv.reader(lines, delimiter=separator)
+    rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    (_, header), *rows = rows
+    return [name.strip() for name in header], rows
+
+
+def _marker_columns(header: list[str], rows: list[tuple[int, list[str]]]) -> list[int]:
+    """Columns after the first, without the empty ones that spreadsheets leave at the end."""
+
+    def is_blank(i: int) -> bool:
+        return not header[i] and not any(i < len(row) and row[i].strip() for _, row in rows)
+
+    return [i for i in range(1, len(header)) if not is_blank(i)]
+
+
+def _structure_problems(
+    header: list[str], rows: list[tuple[int, list[str]]], markers: list[int]
+) -> list[str]:
+    problems = []
+    if not rows:
+        problems.append("no populations: expected a row a population below the header")
+    if not markers:
+        problems.append("no markers: expected a column a marker after the population names")
+    problems += [f"column {i + 1} has values but no marker name" for i in markers if not header[i]]
+    for marker, n in Counter(header[i] for i in markers if header[i]).items():
+        if n > 1:
+            problems.append(f"marker {marker!r} stands in {n} columns: keep one of them")
+    for line, row in rows:
+        if not row[0].strip():
+            problems.append(f"row {line} has no population name")
+        if any(cell.strip() for cell in row[len(header) :]):
+            problems.append(f"row {line} has {len(row)} cells, the header {len(header)}")
+    for population, n in Counter(row[0].strip() for _, row in rows).items():
+        if population and n > 1:
+            lines = [str(line) for line, row in rows if row[0].strip() == population]
+            problems.append(
+                f"population {population!r} stands in rows {', '.join(lines)}: keep one of them"
+            )
+    return problems
+
+
+def _parse_value(cell: str) -> float:
+    cell = cell.strip()
+    if cell.lower() in UNKNOWN:
+        return float("nan")
+    try:
+        value = float(cell)
+    except ValueError:
+        raise ValueError(f"expected a number from -1 to 1 or blank, found {cell!r}") from None
+    if not -1 <= value <= 1:
+        raise ValueError(f"expected a number from -1 to 1 or blank, found {cell}")
+    return value
+
+
+def _warn_of_doubtful_rows(table: KnowledgeTable, path: Path) -> None:
+    """Say which populations the table cannot tell from others; training still makes sense."""
+    known = ~np.isnan(table.rho)
+    for name, row in zip(table.populations, known, strict=True):
+        if not row.any():
+            log.warning("%s: nothing is known of population %r", path, name)
+    seen: dict[tuple[float, ...], str] = {}
+    for name, values in zip(table.populations, np.nan_to_num(table.rho, nan=9.0), strict=True):
+        twin = seen.setdefault(tuple(values), name)
+        if twin != name:
+            log.warning("%s: populations %r and %r have the same row", path, twin, name)

@@ -1,0 +1,63 @@
+"""What is said when a configuration or an input is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class InputError(ValueError):
+    """One or more problems with what the user gave; the program exits with code 2.
+
+    Args:
+        problems: one sentence a problem: what was expected, what was found, where, what to do.
+        where: the file or setting that all problems are about, if there is one.
+
+    Example:
+        >>> print(InputError(["row 2 is empty", "row 5 is empty"], where="table.csv"))
+        table.csv: 2 problems
+          1. row 2 is empty
+          2. row 5 is empty
+    """
+
+    def __init__(self, problems: str | Sequence[str], where: str | None = None) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        self.where = where
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        if len(self.problems) == 1:
+            return f"{self.where}: {self.problems[0]}" if self.where else self.problems[0]
+        head = f"{self.where}: " if self.where else ""
+        lines = [f"  {i}. {problem}" for i, problem in enumerate(self.problems, start=1)]
+        return "\n".join([f"{head}{len(self.problems)} problems", *lines])
+
+
+class OutputError(InputError):
+    """The results cannot be written where they should go."""
+
+
+def near_matches(name: str, choices: Iterable[str]) -> str:
+    """A hint naming the choices closest to ``name``, or an empty string.
+
+    Example:
+        >>> near_matches("CD8", ["CD3", "CD8a", "CD19"])
+        " Did you mean 'CD8a'?"
+    """
+    by_key = {_key(choice): choice for choice in choices}
+    found = difflib.get_close_matches(_key(name), by_key, n=3, cutoff=0.6)
+    if not found:
+        return ""
+    return f" Did you mean {' or '.join(repr(by_key[key]) for key in found)}?"
+
+
+def listed(names: Iterable[object], limit: int = 20) -> str:
+    """Names separated by commas, shortened after ``limit`` of them."""
+    names = [str(name) for name in names]
+    more = f", ... ({len(names)} in all)" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def _key(name: str) -> str:
+    """Case and punctuation rarely distinguish two markers: 'HLA-DR' and 'HLADR'."""
+    return "".join(c for c in name.lower() if c.isalnum() or c in "+-")

@@ -1,0 +1,102 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from scyan_exp.errors import OutputError
+
+#: Errors of the file system that say "this cannot be written", not "the program is wrong".
+UNWRITABLE = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block succeeds.
+
+    The content reaches the disk before the rename, so that ``path`` holds the old content or
+    the new, whatever happens to the process or the machine.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write a JSON file atomically; NaN and infinite numbers become null."""
+    write_text(path, json.dumps(_finite(values), indent=2, allow_nan=False) + "\n")
+
+
+def require_space(folder: Path, n_bytes: int) -> None:
+    """Create ``folder`` and make sure that ``n_bytes`` can be written there.
+
+    Raises:
+        OutputError: it cannot be created or written, or its disk is too full.
+    """
+    with explain_unwritable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"0" * 4096)
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise OutputError(
+            f"{free / 2**20:,.0f} MiB are free, the results need about {n_bytes / 2**20:,.0f} MiB: "
+            "make room or choose another folder with hydra.run.dir=... (hydra.sweep.dir=...)",
+            where=str(folder),
+        )
+
+
+@contextmanager
+def explain_unwritable(folder: Path | None = None) -> Iterator[None]:
+    """Turn the file system's refusals inside the block into an :class:`OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        where = error.filename or folder
+        raise OutputError(
+            f"the results cannot be written ({error.strerror}): choose another folder with "
+            "hydra.run.dir=... (hydra.sweep.dir=...)",
+            where=None if where is None else str(where),
+        ) from error
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""What a run leaves behind: annotation, metrics, figures, record, W&B."""

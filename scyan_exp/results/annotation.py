@@ -1,0 +1,155 @@
+"""Annotating cells with a trained model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from scyan_exp.data.cells import encode_cells
+from scyan_exp.data.datamodule import ChunkLoader
+from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.files import atomic_path
+from scyan_exp.training.scyan import Prediction, Scyan
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+#: Cells whose most probable population has log p(u | z) below this stay unannotated
+#: (default of the reference).
+LOG_PROB_THRESHOLD = -50.0
+#: Cells annotated at a time; small enough for a laptop and for a processor's cache.
+CHUNK_SIZE = 8192
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Annotation of N cells.
+
+    Attributes:
+        table: the table of the model.
+        population: (N,) index of the most probable population of every cell.
+        log_prob: (N,) log p(u | z) of that population.
+        latent: (N, M) latent expressions.
+        threshold: cells with a lower ``log_prob`` count as unannotated.
+    """
+
+    table: KnowledgeTable
+    population: np.ndarray
+    log_prob: np.ndarray
+    latent: np.ndarray
+    threshold: float = LOG_PROB_THRESHOLD
+
+    @property
+    def codes(self) -> np.ndarray:
+        """(N,) population indices, -1 for unannotated cells."""
+        return np.where(self.log_prob < self.threshold, -1, self.population)
+
+    def obs(self) -> pd.DataFrame:
+        """``scyan_pop``, ``scyan_log_prob`` and a column a level of the table."""
+        columns = {
+            "scyan_pop": pd.Categorical.from_codes(self.codes, categories=self.table.populations),
+            "scyan_log_prob": self.log_prob,
+        }
+        for level, names in self.table.levels.items():
+            categories = list(dict.fromkeys(names))
+            position = np.array([categories.index(name) for name in names] + [-1])
+            columns[f"scyan_pop_{level}"] = pd.Categorical.from_codes(
+                position[self.codes], categories=categories
+            )
+        return pd.DataFrame(columns)
+
+
+def predict_cells(model: Scyan, x: Tensor, covariates: Tensor) -> Annotation:
+    """Annotate prepared cells: inputs (N, M) and covariates (N, C)."""
+    population = np.empty(len(x), np.int64)
+    log_prob = np.empty(len(x), np.float32)
+    latent = np.empty(tuple(x.shape), np.float32)
+    model.eval()
+    with torch.inference_mode():
+        for i, chunk in enumerate(ChunkLoader(x, covariates, CHUNK_SIZE)):
+            on_device: Prediction = model.predict_step(tuple(t.to(model.device) for t in chunk))
+            rows = slice(i * CHUNK_SIZE, i * CHUNK_SIZE + len(chunk[0]))
+            population[rows] = on_device.population.cpu()
+            log_prob[rows] = on_device.log_prob.cpu()
+            latent[rows] = on_device.latent.cpu()
+    return Annotation(model.table, population, log_prob, latent)
+
+
+def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
+    """Annotate new cells with a checkpoint alone: add ``scyan_*`` columns to ``adata``.
+
+    The cells are preprocessed with the constants of the training cells, which the checkpoint
+    holds; give them in the same state (raw, transformed, ...) as those were given.
+
+    Args:
+        checkpoint: ``checkpoints/best.ckpt`` of a run, or a model.
+        adata: cells with the markers and covariates of the model; changed in place.
+
+    Raises:
+        InputError: a marker or covariate is missing, or an expression is not finite.
+    """
+    model = (
+        checkpoint
+        if isinstance(checkpoint, Scyan)
+        else Scyan.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+    )
+    x, covariates = encode_cells(adata, model.table, model.preprocessing, model.encoding)
+    annotation = predict_cells(model, x, covariates)
+    for name, column in annotation.obs().items():
+        adata.obs[name] = column.array
+    adata.obsm["X_scyan"] = annotation.latent
+    return annotation
+
+
+def write_annotated(adata: AnnData, annotation: Annotation, path: Path) -> None:
+    """Write the cells with their annotation as an ``.h5ad`` file.
+
+    Cells that are still on disk are copied within HDF5, so X is never loaded.
+    """
+    import h5py
+    from anndata.io import write_elem
+
+    obs = adata.obs.copy()
+    for name, column in annotation.obs().items():
+        obs[name] = column.array
+    with atomic_path(path) as temporary:
+        with h5py.File(temporary, "w") as target:
+            if adata.isbacked:
+                _copy_all_but(adata.filename, target, leave_out="obs")
+            else:
+                _write_in_memory(adata, target)
+            write_elem(target, "obs", obs)
+            write_elem(target["obsm"], "X_scyan", annotation.latent)
+            write_elem(target["uns"], "scyan_markers", np.array(annotation.table.markers, object))
+
+
+def _copy_all_but(source_path: Path, target: object, leave_out: str) -> None:
+    import h5py
+    from anndata.io import write_elem
+
+    assert isinstance(target, h5py.File)
+    with h5py.File(source_path, "r") as source:
+        target.attrs.update(source.attrs)
+        for name in source:
+            if name != leave_out:
+                source.copy(name, target)
+    for name in ("obsm", "uns"):  # files of older versions leave out what is empty
+        if name not in target:
+            write_elem(target, name, {})
+
+
+def _write_in_memory(adata: AnnData, target: object) -> None:
+    import h5py
+    from anndata.io import write_elem
+
+    assert isinstance(target, h5py.File)
+    target.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+    for name in ("X", "layers", "obsm", "obsp", "uns", "var", "varm", "varp"):
+        value = getattr(adata, name)
+        write_elem(target, name, value if name in ("X", "var") else dict(value))

@@ -1,0 +1,178 @@
+"""Figures of a run, each a PNG that a person would look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.files import atomic_path
+from scyan_exp.results.annotation import Annotation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 120
+History = Sequence[dict[str, float]]
+
+
+def draw_figures(
+    folder: Path, annotation: Annotation, history: History, labels: pd.Series | None
+) -> list[Path]:
+    """Draw every figure that the run allows into ``folder``; return the files.
+
+    Args:
+        folder: where the PNG files go.
+        annotation: the annotated cells.
+        history: a dict of metrics an epoch.
+        labels: true populations of the cells, or None.
+    """
+    figures = {
+        "loss": loss_figure(history),
+        "population_weights": population_weights_figure(history, annotation.table.populations),
+        "latent_expressions": latent_figure(annotation),
+        "population_counts": counts_figure(annotation),
+    }
+    if labels is not None and labels.isin(annotation.table.populations).any():
+        figures["confusion_matrix"] = confusion_figure(annotation, labels)
+    paths = []
+    for name, figure in figures.items():
+        with atomic_path(folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, dpi=DPI)
+        paths.append(folder / f"{name}.png")
+    return paths
+
+
+def loss_figure(history: History) -> Figure:
+    """Loss an epoch; epochs at a temperature, whose loss is another, are hollow."""
+    figure, axes = _canvas(6.5, 4)
+    rows = pd.DataFrame(list(history))
+    favoured = rows["use_temperature"] > 0
+    axes.plot(rows["epoch"], rows["loss"], color="0.8", zorder=1)
+    axes.scatter(rows["epoch"][~favoured], rows["loss"][~favoured], s=28, label="loss")
+    axes.scatter(
+        rows["epoch"][favoured],
+        rows["loss"][favoured],
+        s=28,
+        facecolors="white",
+        edgecolors="C0",
+        label="loss with temperature (favours small populations)",
+    )
+    axes.set(xlabel="epoch", ylabel="negative log-likelihood a cell", title="Training loss")
+    axes.legend(frameon=False)
+    return figure
+
+
+def population_weights_figure(history: History, populations: Sequence[str]) -> Figure:
+    """Weight of each population over the epochs, largest at the top of the legend."""
+    figure, axes = _canvas(9, max(4.5, 0.2 * len(populations) + 1))
+    rows = pd.DataFrame(list(history))
+    last = rows.iloc[-1]
+    ordered = sorted(populations, key=lambda name: -last[f"pi/{name}"])
+    for name, color in zip(ordered, _colors(len(ordered)), strict=True):
+        axes.plot(rows["epoch"], 100 * rows[f"pi/{name}"], label=name, color=color)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set(xlabel="epoch", ylabel="weight (% of cells)", title="Population weights")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
+    return figure
+
+
+def latent_figure(annotation: Annotation) -> Figure:
+    """The table, beside the mean latent expression of the cells of each population."""
+    table = annotation.table
+    n_pops, n_markers = table.rho.shape
+    figure, (left, right) = _canvas(
+        4 + 0.52 * n_markers, 2.2 + 0.26 * n_pops, columns=2, sharey=True
+    )
+    _heatmap(left, table.rho, table, "Knowledge table (grey: not known)")
+    image = _heatmap(right, _mean_latent(annotation), table, "Mean latent expression")
+    figure.colorbar(image, ax=[left, right], shrink=0.8, label="expression (-1 negative, 1 positive)")
+    return figure
+
+
+def counts_figure(annotation: Annotation) -> Figure:
+    """Number of cells annotated with each population, and left unannotated."""
+    names = [*annotation.table.populations, "(unannotated)"]
+    counts = np.bincount(
+        np.where(annotation.codes < 0, len(names) - 1, annotation.codes), minlength=len(names)
+    )
+    order = np.argsort(counts[:-1], kind="stable").tolist()
+    if counts[-1]:
+        order = [len(names) - 1, *order]
+    figure, axes = _canvas(7.5, 1.6 + 0.26 * len(order))
+    colors = ["0.7" if i == len(names) - 1 else "C0" for i in order]
+    bars = axes.barh([names[i] for i in order], counts[order], color=colors)
+    shares = [f" {counts[i]:,} ({counts[i] / counts.sum():.1%})" for i in order]
+    axes.bar_label(bars, shares, fontsize=8)
+    axes.margins(x=0.25)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set(xlabel="cells", title="Cells a population")
+    return figure
+
+
+def confusion_figure(annotation: Annotation, labels: pd.Series) -> Figure:
+    """Where the cells of each true population went, in shares of the true population."""
+    populations = annotation.table.populations
+    n = len(populations)
+    true = pd.Categorical(labels, categories=populations).codes
+    scored = true >= 0
+    pairs = true[scored].astype(np.int64) * n + annotation.population[scored]
+    counts = np.bincount(pairs, minlength=n * n).reshape(n, n)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    present = counts.sum(axis=1) > 0
+    figure, axes = _canvas(3.2 + 0.34 * n, 2.4 + 0.3 * int(present.sum()))
+    image = axes.imshow(shares[present], cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, values in enumerate(shares[present]):
+        for column in np.flatnonzero(values >= 0.005):
+            color = "white" if values[column] > 0.6 else "black"
+            text = f"{100 * values[column]:.0f}"
+            axes.text(column, row, text, ha="center", va="center", fontsize=6.5, color=color)
+    rows = [f"{populations[i]} ({counts[i].sum():,})" for i in np.flatnonzero(present)]
+    axes.set_xticks(range(n), populations, rotation=60, ha="right", fontsize=8)
+    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    axes.set(xlabel="annotated as", ylabel="label (cells)", title="Confusion matrix (% of label)")
+    figure.colorbar(image, ax=axes, shrink=0.8)
+    return figure
+
+
+def _mean_latent(annotation: Annotation) -> np.ndarray:
+    """(P, M) mean latent expression; NaN for populations without a cell."""
+    n_pops = len(annotation.table.populations)
+    means = pd.DataFrame(annotation.latent).groupby(annotation.population).mean()
+    return means.reindex(range(n_pops)).to_numpy()
+
+
+def _heatmap(axes: Axes, values_PM: np.ndarray, table: KnowledgeTable, title: str) -> Any:
+    from matplotlib import colormaps
+
+    cmap = colormaps["RdBu_r"].with_extremes(bad="0.85")
+    image = axes.imshow(values_PM, cmap=cmap, vmin=-1.2, vmax=1.2, aspect="auto")
+    axes.set_xticks(range(len(table.markers)), table.markers, rotation=90, fontsize=8)
+    axes.set_yticks(range(len(table.populations)), table.populations, fontsize=8)
+    axes.set_title(title, fontsize=10)
+    return image
+
+
+def _colors(n: int) -> list[Any]:
+    from matplotlib import colormaps
+
+    if n <= 10:
+        return list(colormaps["tab10"].colors[:n])
+    return [colormaps["turbo"](x) for x in np.linspace(0.02, 0.98, n)]
+
+
+def _canvas(width: float, height: float, columns: int = 1, sharey: bool = False) -> Any:
+    """A figure without pyplot: no global state, no display needed."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(1, columns, sharey=sharey)
+    for one in np.atleast_1d(axes):
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes

@@ -1,0 +1,103 @@
+"""Numbers that say how good an annotation is, with and without labels."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pandas as pd
+
+from scyan_exp.data.cells import Cells
+from scyan_exp.errors import listed
+from scyan_exp.results.annotation import Annotation
+
+log = logging.getLogger(__name__)
+
+#: Metrics that need true labels.
+SUPERVISED = ("accuracy", "f1_macro", "balanced_accuracy")
+#: Metrics that need none.
+UNSUPERVISED = ("n_missing_populations", "davies_bouldin", "neg_log_dirichlet", "heuristic")
+#: Cells on which the Davies-Bouldin index is computed at most.
+DAVIES_BOULDIN_CELLS = 200_000
+
+
+def compute_metrics(annotation: Annotation, cells: Cells) -> dict[str, float]:
+    """All metrics that the cells allow. Every cell counts, however improbable."""
+    metrics = unsupervised_metrics(
+        annotation.population, cells.x.numpy(), len(cells.table.populations)
+    )
+    if cells.labels is not None:
+        names = np.array(cells.table.populations, dtype=object)
+        metrics |= supervised_metrics(cells.labels, names[annotation.population], names)
+    return metrics
+
+
+def supervised_metrics(
+    labels: pd.Series, predicted: np.ndarray, populations: np.ndarray
+) -> dict[str, float]:
+    """Agreement with true labels, on the cells whose label is a row of the table.
+
+    Args:
+        labels: N true populations.
+        predicted: N predicted populations.
+        populations: the populations of the table.
+    """
+    from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+    scored = labels.isin(populations).to_numpy()
+    if not scored.any():
+        log.warning(
+            "no label is a row of the table, so accuracy is not measured. Labels: %s. Rows: %s",
+            listed(sorted(labels.dropna().unique())) or "none",
+            listed(populations),
+        )
+        return {}
+    true, predicted = labels.to_numpy()[scored].astype(str), predicted[scored].astype(str)
+    return {
+        "accuracy": float(accuracy_score(true, predicted)),
+        "f1_macro": float(f1_score(true, predicted, average="macro")),
+        "balanced_accuracy": float(
+            recall_score(true, predicted, labels=np.unique(true), average="macro")
+        ),
+    }
+
+
+def unsupervised_metrics(
+    population_N: np.ndarray, x_NM: np.ndarray, n_pops: int
+) -> dict[str, float]:
+    """The parts of the reference's heuristic, and the heuristic: lower is better.
+
+    ``n_missing_populations``: populations without a cell. ``davies_bouldin``: overlap of the
+    populations' expressions; infinite when there are fewer than two. ``neg_log_dirichlet``:
+    minus the sum of the log proportions of the populations found. ``heuristic``:
+    ``(n_missing_populations + 1) * davies_bouldin * neg_log_dirichlet``.
+
+    Args:
+        population_N: (N,) predicted population indices.
+        x_NM: (N, M) model inputs.
+        n_pops: number of populations P.
+    """
+    counts = np.bincount(population_N, minlength=n_pops)
+    proportions = counts[counts > 0] / counts.sum()
+    n_missing = int((counts == 0).sum())
+    davies_bouldin = _davies_bouldin(population_N, x_NM)
+    neg_log_dirichlet = float(-np.log(proportions).sum())
+    return {
+        "n_missing_populations": n_missing,
+        "davies_bouldin": davies_bouldin,
+        "neg_log_dirichlet": neg_log_dirichlet,
+        # One population alone has neg_log_dirichlet 0: still the worst annotation.
+        "heuristic": (n_missing + 1) * davies_bouldin * neg_log_dirichlet
+        if neg_log_dirichlet > 0
+        else float("inf"),
+    }
+
+
+def _davies_bouldin(population_N: np.ndarray, x_NM: np.ndarray) -> float:
+    from sklearn.metrics import davies_bouldin_score
+
+    step = -(-len(x_NM) // DAVIES_BOULDIN_CELLS)
+    population_N, x_NM = population_N[::step], x_NM[::step]
+    if len(np.unique(population_N)) < 2:
+        return float("inf")
+    return float(davies_bouldin_score(x_NM, population_N))

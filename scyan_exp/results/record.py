@@ -1,0 +1,57 @@
+"""The record of a run: ``result.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from scyan_exp.files import write_json
+
+Status = Literal["running", "completed", "interrupted", "failed"]
+
+
+@dataclass
+class RunRecord:
+    """What a run did; always whole on disk, written at its start and at its end.
+
+    Attributes:
+        folder: the run folder.
+        config_hash: identifies the part of the config that decides the result.
+        seed: seed of the run.
+        status: ``running`` until the end.
+        objective: value of the configured objective, when completed.
+        metrics: all metrics computed.
+        epochs: epochs trained.
+        fit_seconds: seconds spent in training.
+        wandb_run_id: id of the W&B run, if there is one.
+        error: what went wrong, when failed.
+    """
+
+    folder: Path
+    config_hash: str
+    seed: int
+    status: Status = "running"
+    objective: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    epochs: int = 0
+    fit_seconds: float = 0.0
+    wandb_run_id: str | None = None
+    error: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file ``result.json``."""
+        return self.folder / "result.json"
+
+    def write(self) -> None:
+        """Write the record atomically."""
+        values = {name: value for name, value in vars(self).items() if name != "folder"}
+        write_json(self.path, values)
+
+    @staticmethod
+    def read(folder: Path) -> dict[str, Any] | None:
+        """The values of a folder's record, or None if it has none."""
+        path = folder / "result.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -1,0 +1,105 @@
+"""Weights & Biases: one run a job, offline unless asked otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import WandbLogger
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """How a run is called on a dashboard.
+
+    Attributes:
+        name: what distinguishes this job, its overrides by default.
+        group: the sweep it belongs to, if any.
+        tags: words to filter by.
+    """
+
+    name: str
+    group: str | None = None
+    tags: Sequence[str] = ()
+
+
+class Tracker:
+    """The W&B run of one job, as a context: finished when the block ends, also by an error.
+
+    Args:
+        settings: the ``logger`` section of the config (``project``, ``entity``, ``mode``,
+            ``job_type``); nothing is tracked when its backend is none or its mode disabled.
+        folder: the run folder; W&B writes to ``folder/wandb``.
+        identity: name, group and tags.
+        config: the resolved config as plain containers.
+        run_id: id of a run to continue.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        folder: Path,
+        identity: RunIdentity,
+        config: Mapping[str, Any],
+        run_id: str | None = None,
+    ) -> None:
+        self.run: Any = None
+        if settings["backend"] == "wandb" and settings["mode"] != "disabled":
+            self.run = _start(settings, folder, identity, config, run_id)
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.run is not None:
+            self.run.finish(exit_code=0 if kind is None else 1)
+
+    @property
+    def run_id(self) -> str | None:
+        """Id of the W&B run, or None when nothing is tracked."""
+        return None if self.run is None else str(self.run.id)
+
+    def loggers(self) -> list[WandbLogger]:
+        """The Lightning logger of this run, if there is one."""
+        return [] if self.run is None else [WandbLogger(experiment=self.run)]
+
+    def log_results(self, metrics: Mapping[str, float], figures: Sequence[Path]) -> None:
+        """Metrics as summary values, figures as images."""
+        if self.run is None:
+            return
+        import wandb
+
+        self.run.log({f"figures/{path.stem}": wandb.Image(str(path)) for path in figures})
+        self.run.summary.update(dict(metrics))
+
+
+def _start(
+    settings: Mapping[str, Any],
+    folder: Path,
+    identity: RunIdentity,
+    config: Mapping[str, Any],
+    run_id: str | None,
+) -> Any:
+    import wandb
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return wandb.init(
+        project=settings["project"],
+        entity=settings["entity"],
+        mode=settings["mode"],
+        job_type=settings["job_type"],
+        dir=folder,
+        id=run_id,
+        resume="allow" if run_id else None,
+        name=identity.name,
+        group=identity.group,
+        tags=list(identity.tags),
+        config=dict(config),
+        # A run of its own, whatever else this process has open; the terminal stays ours.
+        reinit="create_new",
+        settings=wandb.Settings(
+            silent=settings["mode"] == "offline", console="off", disable_git=True
+        ),
+    )

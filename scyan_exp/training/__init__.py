@@ -1,0 +1,1 @@
+"""Training: the LightningModule that users name, and the callbacks of a run."""

@@ -1,0 +1,61 @@
+"""Checkpoints that a run starts from: checked before anything is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scyan_exp.data.sources import existing_file
+from scyan_exp.errors import InputError
+from scyan_exp.training.saving import SaveRun
+from scyan_exp.training.scyan import Scyan
+
+
+def check_resumable(path: str | Path, model: Scyan) -> str | None:
+    """Make sure that ``path`` holds an earlier state of this very run.
+
+    Returns:
+        The id of the W&B run to continue, if there was one.
+
+    Raises:
+        InputError: no such file, no checkpoint, or one of another table, data or model.
+    """
+    path = existing_file(path, "checkpoints/last.ckpt of a run")
+    state = _load(path)
+    earlier, now = state["hyper_parameters"], dict(model.hparams)
+    problems = [
+        f"ckpt_path: the run to resume had {_shown(key, earlier.get(key))}, "
+        f"this config gives {_shown(key, now[key])}"
+        for key in now
+        if earlier.get(key) != now[key]
+    ]
+    if problems:
+        raise InputError(problems, where=str(path))
+    callback_state = state.get("callbacks", {}).get(SaveRun.__qualname__, {})
+    return callback_state.get("wandb_run_id")
+
+
+def load_weights(path: Path, model: Scyan) -> None:
+    """Put the weights of a checkpoint into a model of the same sizes."""
+    model.load_state_dict(_load(path)["state_dict"])
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(
+            f"not a checkpoint ({type(error).__name__}: expected checkpoints/last.ckpt of a run)",
+            where=str(path),
+        ) from error
+    if not isinstance(state, dict) or not {"state_dict", "hyper_parameters"} <= set(state):
+        raise InputError("not a checkpoint of a Scyan run", where=str(path))
+    return state
+
+
+def _shown(key: str, value: Any) -> str:
+    """Long values, such as the table, are named and not shown."""
+    text = f"{key}={value}"
+    return text if len(text) < 80 else f"another {key}"

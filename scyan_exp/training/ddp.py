@@ -1,0 +1,117 @@
+"""Processes that train one run together (DDP), started and ended by the run itself.
+
+Lightning would start the command line again in each process, and Hydra would then compose a
+config and make a folder for each. Here the first process hands its resolved config to the others,
+so a run is the same whatever started it: the console script, a sweep, or Python.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+#: Seconds that processes may take to end by themselves after the fit.
+PATIENCE = 20.0
+
+
+def n_processes(trainer: Mapping[str, Any]) -> int:
+    """Number of processes that a ``trainer`` section asks for."""
+    devices = trainer["devices"]
+    if devices == "auto":
+        return 1
+    return len(devices) if isinstance(devices, list) else int(devices)
+
+
+@contextmanager
+def peer_processes(config: Mapping[str, Any], folder: Path) -> Iterator[None]:
+    """Start the other processes of a run, and end them with the block.
+
+    Args:
+        config: the resolved config; the others run :func:`scyan_exp.experiment.run_peer` on it.
+        folder: the run folder; each process logs to ``ddp_rank<i>.log`` in it.
+    """
+    world_size = n_processes(config["trainer"])
+    if world_size == 1:
+        yield
+        return
+    environment = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        "NODE_RANK": "0",
+        "WORLD_SIZE": str(world_size),
+    }
+    with ExitStack() as stack:
+        for rank in range(1, world_size):
+            stack.enter_context(_peer(rank, environment, config, folder))
+        stack.enter_context(_environment({**environment, "LOCAL_RANK": "0"}))
+        yield
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def end_with_parent() -> None:
+    """In a peer: exit when the first process is gone, however it ended."""
+
+    def watch() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _peer(
+    rank: int, environment: Mapping[str, str], config: Mapping[str, Any], folder: Path
+) -> Iterator[None]:
+    with (folder / f"ddp_rank{rank}.log").open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scyan_exp", "ddp-peer", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment, "LOCAL_RANK": str(rank)},
+            start_new_session=True,  # Ctrl-C reaches the first process, which tells the others
+        )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(config).encode() + b"\n")
+    process.stdin.flush()
+    try:
+        yield
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        process.stdin.close()
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables within the block: Lightning reads its rank there."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

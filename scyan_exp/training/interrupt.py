@@ -1,0 +1,52 @@
+"""Ending a run early without losing it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+
+log = logging.getLogger(__name__)
+
+
+class Interrupt(pl.Callback):
+    """Ctrl-C (or SIGTERM) lets the epoch end and stops; a second Ctrl-C stops at once.
+
+    Attributes:
+        requested: whether a signal arrived during the fit.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[int, Any] = {}
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the signals over; only the main thread may."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop after this epoch if a signal has arrived."""
+        # Processes of one run stop together, whichever of them the signal reached.
+        self.requested = trainer.strategy.reduce_boolean_decision(self.requested, all=False)
+        if self.requested:
+            trainer.should_stop = True
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Give the signals back."""
+        while self._before:
+            signal.signal(*self._before.popitem())
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.requested = True
+        log.warning(
+            "%s: stopping after this epoch, then annotating (Ctrl-C again to stop at once)",
+            signal.Signals(number).name,
+        )
