@@ -72,10 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def train(arguments: list[str]) -> int:
     """Train one experiment, or a sweep with ``-m``; arguments as Hydra takes them."""
     import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
-    from scyan_exp.compose import configs_folder, explain_composition
+    from scyan_exp.compose import COMPOSE_ERRORS, configs_folder, explain_composition
     from scyan_exp.files import explain_unwritable
 
     # Hydra hands its errors to us, instead of printing them and exiting with 1.
@@ -87,7 +85,7 @@ def train(arguments: list[str]) -> int:
             app()
     except InputError as error:
         return _refuse(error)
-    except (HydraException, OmegaConfBaseException) as error:
+    except COMPOSE_ERRORS as error:
         return _refuse(explain_composition(arguments, error))
     except JobFailed as error:
         print(error, file=sys.stderr)

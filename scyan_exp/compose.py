@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from scyan_exp.config import config_problems
 from scyan_exp.errors import InputError, near_matches
+
+#: What composing raises; Hydra uses ValueError for values that cannot name a group's option.
+COMPOSE_ERRORS = (HydraException, MissingConfigException, OmegaConfBaseException, ValueError)
 
 
 def configs_folder() -> Path:
@@ -22,78 +26,131 @@ def configs_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "configs"
 
 
+def compose_config(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> DictConfig:
+    """The config that a command line composes, without running it.
+
+    Args:
+        overrides: as on the command line, without sweeps.
+        config_dirs: folders with groups of the user's own, as with ``--config-dir``.
+    """
+    with initialize_config_dir(str(configs_folder()), version_base="1.3"):
+        return compose("train", overrides=[*_search_path(config_dirs), *overrides])
+
+
 def explain_composition(arguments: Sequence[str], error: Exception) -> InputError:
     """Say everything that keeps a command line from composing, after Hydra said one thing.
+
+    Each override is composed on its own after the good ones before it, groups first, so that
+    every bad one is found; the values of what does compose are checked too.
 
     Args:
         arguments: the command line as Hydra got it.
         error: what Hydra raised.
     """
-    problems = []
-    good = []
-    for argument in arguments:
-        override = _parse(argument)
-        if override is None:
-            continue
-        if override.is_sweep_override():
-            override = next(iter(_swept(override)), override)
+    overrides, config_dirs = _split(arguments)
+    problems: list[str] = []
+    good: list[str] = []
+    for override in sorted(overrides, key=lambda text: not _is_group_choice(text)):
         try:
-            _compose([*good, _text(override, argument)])
-            good.append(_text(override, argument))
-        except (HydraException, OmegaConfBaseException) as reason:
-            problems.append(_sentence(override, reason, good))
+            choices = list(_choices(override))
+            for choice in choices:
+                compose_config([*good, choice.text], config_dirs)
+        except COMPOSE_ERRORS as reason:
+            problems.append(_sentence(override, reason, good, config_dirs))
+        else:
+            good.append(choices[0].text)
     if not problems:
-        return InputError(_first_lines(error))
-    from scyan_exp.config import config_problems
-
-    plain = OmegaConf.to_container(_compose(good), resolve=True, throw_on_missing=False)
+        return InputError(_first_lines(error), where="config")
+    plain = OmegaConf.to_container(compose_config(good, config_dirs), throw_on_missing=False)
     assert isinstance(plain, dict)
-    problems += [p for p in config_problems(plain) if "'???'" not in p]
+    problems += [problem for problem in config_problems(plain) if "'???'" not in problem]
     return InputError(problems, where="config")
 
 
-def flat_keys(config: DictConfig, prefix: str = "") -> list[str]:
+@dataclass(frozen=True)
+class _Choice:
+    """One override without a sweep."""
+
+    key: str
+    text: str
+
+
+def _choices(override: str) -> Iterator[_Choice]:
+    """What an override stands for: itself, or each value of its sweep."""
+    parsed = OverridesParser.create().parse_override(override)
+    prefix = override[: override.index(parsed.key_or_group)]
+    if not parsed.is_sweep_override():
+        yield _Choice(parsed.key_or_group, override)
+        return
+    for value in parsed.sweep_string_iterator():
+        yield _Choice(parsed.key_or_group, f"{prefix}{parsed.key_or_group}={value}")
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Overrides, and the folders given with ``--config-dir``, of a command line."""
+    overrides, config_dirs = [], []
+    rest = iter(arguments)
+    for argument in rest:
+        flag, _, value = argument.partition("=")
+        if flag in ("--config-dir", "-cd"):
+            config_dirs.append(value or next(rest, ""))
+        elif flag in ("--config-name", "-cn", "--config-path", "-cp", "--package", "-p"):
+            if not value:
+                next(rest, None)
+        elif not argument.startswith("-"):
+            overrides.append(argument)
+    return overrides, config_dirs
+
+
+def _search_path(config_dirs: Sequence[str]) -> list[str]:
+    if not config_dirs:
+        return []
+    folders = ",".join(f"file://{Path(folder).resolve()}" for folder in config_dirs)
+    return [f"hydra.searchpath=[{folders}]"]
+
+
+def _groups(config_dirs: Sequence[str] = ()) -> dict[str, list[str]]:
+    """The config groups and their options; files starting with ``_`` are parts of others."""
+    groups: dict[str, list[str]] = {}
+    for folder in (configs_folder(), *map(Path, config_dirs)):
+        for path in sorted(folder.glob("*/*.yaml")):
+            if not path.stem.startswith("_"):
+                groups.setdefault(path.parent.name, []).append(path.stem)
+    return groups
+
+
+def _is_group_choice(override: str) -> bool:
+    return override.partition("=")[0].lstrip("+~") in _groups()
+
+
+def _sentence(
+    override: str, reason: Exception, good: Sequence[str], config_dirs: Sequence[str]
+) -> str:
+    """What is wrong with one override, in terms of what was typed."""
+    key, _, value = override.lstrip("+~").partition("=")
+    groups = _groups(config_dirs)
+    if isinstance(reason, MissingConfigException) and key in groups:
+        hint = near_matches(value, groups[key])
+        return f"{key}={value}: no such option.{hint} {key} can be {', '.join(groups[key])}"
+    if isinstance(reason, ConfigCompositionException) and "Could not override" in str(reason):
+        known = [*_flat_keys(compose_config(good, config_dirs)), *groups]
+        return f"{key}: unknown key.{near_matches(key, known)}"
+    return f"{override}: {_first_lines(reason)}"
+
+
+def _flat_keys(config: DictConfig, prefix: str = "") -> Iterable[str]:
     """Every key of a config, in dots."""
-    keys = []
-    for key in config:
-        name = f"{prefix}{key}"
-        keys.append(name)
-        if OmegaConf.is_dict(config._get_node(key)):
-            keys += flat_keys(config[key], f"{name}.")
-    return keys
-
-
-def group_options(group: str) -> list[str]:
-    """The files of a config group."""
-    folder = configs_folder() / group
-    return sorted(p.stem for p in folder.glob("*.yaml") if not p.stem.startswith("_"))
-
-
-def _compose(overrides: Iterable[str]) -> DictConfig:
-    with initialize_config_dir(str(configs_folder()), version_base="1.3"):
-        return compose("train", overrides=list(overrides))
-
-
-def _parse(argument: str) -> Override | None:
-    if argument.startswith("-"):
-        return None
-    try:
-        return OverridesParser.create().parse_override(argument)
-    except HydraException:
-        return None
-
-
-def _swept(override: Override) -> Iterable[Override]:
-    return []
-
-
-def _text(override: Override, argument: str) -> str:
-    return argument
-
-
-def _sentence(override: Override, reason: Exception, good: Sequence[str]) -> str:
-    return str(reason)
+    for key, value in OmegaConf.to_container(config, throw_on_missing=False).items():  # type: ignore[union-attr]
+        yield f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            yield from _flat_keys(OmegaConf.create(value), f"{prefix}{key}.")
 
 
 def _first_lines(error: Exception) -> str:
-    return str(error)
+    """What Hydra or OmegaConf said, without the part meant for programmers."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("full_key", "object_type"))]
+    cause = error.__cause__
+    if isinstance(cause, COMPOSE_ERRORS):
+        kept.append(_first_lines(cause))
+    return ": ".join(dict.fromkeys(kept[:3]))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scyan_exp.errors import InputError, near_matches
@@ -203,12 +204,13 @@ def check_config(config: DictConfig) -> dict[str, Any]:
     Raises:
         InputError: unknown keys, wrong types and values out of range, all of them.
     """
-    problems = [
-        f"{key}: a value is required ({key}=... on the command line)"
-        for key in sorted(OmegaConf.missing_keys(config))
-    ]
-    missing = {key.split(":")[0] for key in OmegaConf.missing_keys(config)}
-    plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    try:
+        missing = sorted(OmegaConf.missing_keys(config))
+        plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    except OmegaConfBaseException as error:
+        reason = str(error.msg).splitlines()[0]
+        raise InputError(f"{error.full_key}: {reason}", where="config") from error
+    problems = [f"{key}: a value is required ({key}=... on the command line)" for key in missing]
     problems += [p for p in config_problems(plain) if p.split(":")[0] not in missing]
     if problems:
         raise InputError(problems, where="config")
@@ -264,7 +266,16 @@ def _sentence(prefix: str, error: Mapping[str, Any], known: list[str]) -> str:
     if error["type"] == "literal_error":
         options = re.findall(r"'([^']*)'", error["msg"])
         hint = near_matches(str(error["input"]), options)
-    return f"{key}{rest}: expected {expected}, found {error['input']!r}.{hint}"
+    return f"{key}{rest}: expected {_article(expected)}, found {error['input']!r}.{hint}"
+
+
+def _article(expected: str) -> str:
+    """'greater than 0' to 'a number greater than 0', 'integer' to 'an integer'."""
+    if expected.startswith(("greater", "less")):
+        return f"a number {expected}"
+    if expected in ("integer", "number", "string", "boolean", "list", "dictionary"):
+        return f"an {expected}" if expected[0] in "aeiou" else f"a {expected}"
+    return expected
 
 
 def _without_doubles(error: ValidationError) -> list[Mapping[str, Any]]:
@@ -322,17 +333,18 @@ def _target_problems(plain: Any, path: str = "") -> list[str]:
 
 def _relation_problems(plain: Mapping[str, Any]) -> list[str]:
     """Values that are fine alone and not together."""
-    dataset, objective = plain.get("dataset") or {}, plain.get("objective")
+    dataset, objective = plain.get("dataset"), plain.get("objective")
+    dataset = dataset if isinstance(dataset, Mapping) else {}
     problems = []
     if objective in LABEL_OBJECTIVES and dataset.get("label_key") is None:
         problems.append(
             f"objective: {objective!r} needs labels; set dataset.label_key, or choose one of "
             f"{', '.join(OBJECTIVES)}"
         )
-    trainer = plain.get("trainer") or {}
-    devices = trainer.get("devices")
+    trainer, model = plain.get("trainer"), plain.get("model")
+    devices = trainer.get("devices") if isinstance(trainer, Mapping) else None
     n_devices = len(devices) if isinstance(devices, list) else devices
-    batch_size = (plain.get("model") or {}).get("batch_size")
+    batch_size = model.get("batch_size") if isinstance(model, Mapping) else None
     if isinstance(n_devices, int) and isinstance(batch_size, int) and 0 < batch_size < n_devices:
         problems.append(f"model.batch_size: {batch_size} cells cannot be shared by {n_devices}")
     return problems

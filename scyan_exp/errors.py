@@ -46,9 +46,14 @@ def near_matches(name: str, choices: Iterable[str]) -> str:
     """
     by_key = {_key(choice): choice for choice in choices}
     found = difflib.get_close_matches(_key(name), by_key, n=3, cutoff=0.6)
+    found = [key for key in found if _likeness(name, key) >= _likeness(name, found[0]) - 0.1]
     if not found:
         return ""
     return f" Did you mean {' or '.join(repr(by_key[key]) for key in found)}?"
+
+
+def _likeness(name: str, key: str) -> float:
+    return difflib.SequenceMatcher(a=key, b=_key(name)).ratio()
 
 
 def listed(names: Iterable[object], limit: int = 20) -> str:

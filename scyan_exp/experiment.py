@@ -21,10 +21,10 @@ import torch
 from hydra.utils import instantiate
 from pytorch_lightning.loggers import CSVLogger, Logger
 
-from scyan_exp.config import config_hash
+from scyan_exp.config import LABEL_OBJECTIVES, config_hash
 from scyan_exp.data.cells import Cells, prepare_cells
 from scyan_exp.data.datamodule import CellDataModule
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, listed
 from scyan_exp.files import explain_unwritable, require_space
 from scyan_exp.results.annotation import Annotation, predict_cells, write_annotated
 from scyan_exp.results.figures import draw_figures
@@ -32,7 +32,7 @@ from scyan_exp.results.metrics import compute_metrics
 from scyan_exp.results.record import RunRecord
 from scyan_exp.results.tracking import RunIdentity, Tracker
 from scyan_exp.training.checkpoint import check_resumable, load_weights
-from scyan_exp.training.ddp import end_with_parent, n_processes, peer_processes
+from scyan_exp.training.ddp import end_with_parent, peer_processes
 from scyan_exp.training.interrupt import Interrupt
 from scyan_exp.training.progress import ShowProgress
 from scyan_exp.training.saving import SaveRun
@@ -92,8 +92,9 @@ def run(config: Mapping[str, Any], folder: Path, identity: RunIdentity) -> float
 def build(config: Mapping[str, Any]) -> Experiment:
     """Load and check the inputs; build the model."""
     table = instantiate(config["table"])
-    dataset = instantiate(config["dataset"])
+    dataset = instantiate(config["dataset"], _convert_="all")
     cells = prepare_cells(dataset.read(), table, dataset)
+    check_objective(config["objective"], cells)
     make_model = instantiate(config["model"], _partial_=True, _convert_="all")
     model = make_model(
         table=table,
@@ -207,6 +208,22 @@ def check_devices(trainer: Mapping[str, Any]) -> None:
     )
 
 
+def check_objective(objective: str, cells: Cells) -> None:
+    """Make sure that the objective can be computed on these cells.
+
+    Raises:
+        InputError: it needs labels, and none of them is a row of the table.
+    """
+    if objective not in LABEL_OBJECTIVES or cells.labels is None:
+        return
+    if not cells.labels.isin(cells.table.populations).any():
+        raise InputError(
+            f"objective: {objective!r} needs labels that are rows of the table; labels: "
+            f"{listed(sorted(cells.labels.dropna().unique())) or 'none'}; rows: "
+            f"{listed(cells.table.populations)}"
+        )
+
+
 def _report(
     config: Mapping[str, Any],
     experiment: Experiment,
@@ -228,11 +245,7 @@ def _report(
     _say_results(annotation, metrics, record)
     if interrupted:
         raise RunInterrupted
-    if record.objective is None:
-        raise InputError(
-            f"objective: {config['objective']!r} was not computed; "
-            f"there are {', '.join(metrics)}"
-        )
+    assert record.objective is not None
     return record.objective
 
 
@@ -258,9 +271,12 @@ def _bytes_needed(cells: Cells) -> int:
 
 
 def _quiet_libraries() -> None:
-    """Leave out warnings that no user can act on."""
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
-    warnings.filterwarnings("ignore", message=".*logs directory .* exists and is not empty.*")
-
-
-__all__ = ["Experiment", "RunInterrupted", "build", "n_processes", "run", "run_peer"]
+    """Leave out what Lightning says that no user can act on."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*LeafSpec.*",
+        ".*logs directory .* exists and is not empty.*",
+        ".*is smaller than the logging interval.*",
+    ):
+        warnings.filterwarnings("ignore", message=message, module="(pytorch_lightning|lightning_fabric).*")

@@ -111,7 +111,7 @@ class SyntheticDataset(Dataset):
 
     n_cells: int = 100_000
     seed: int = 0
-    prior_std: float = 0.25
+    prior_std: float = 0.4
     n_batches: int = 1
     batch_shift: float = 0.3
 

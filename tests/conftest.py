@@ -1,0 +1,88 @@
+"""Shared by all tests: small inputs on disk, the real data, the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+MARKERS = ["CD3", "CD4", "CD8", "CD19"]
+TABLE = """\
+Populations,level,CD3,CD4,CD8,CD19
+CD4 T cells,T cells,1,1,-1,-1
+CD8 T cells,T cells,1,-1,1,-1
+B cells,B cells,-1,,-1,1
+"""
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real cytometry data; tests that need it are left out without it."""
+    folder = os.environ.get("SCYAN_EXP_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("SCYAN_EXP_DATA does not name the folder of real cells")
+    return Path(folder)
+
+
+def small_adata(n_cells: int = 600, seed: int = 0) -> anndata.AnnData:
+    """Cells of the three populations of ``TABLE``, with labels, a batch and an age."""
+    rng = np.random.default_rng(seed)
+    modes = np.array([[1, 1, -1, -1], [1, -1, 1, -1], [-1, 0, -1, 1]], float)
+    z = rng.integers(3, size=n_cells)
+    x = 2 + modes[z] + 0.3 * rng.normal(size=(n_cells, 4))
+    obs = pd.DataFrame(
+        {
+            "cell_type": pd.Categorical.from_codes(z, ["CD4 T cells", "CD8 T cells", "B cells"]),
+            "batch": pd.Categorical(np.where(rng.random(n_cells) < 0.5, "a", "b")),
+            "age": rng.uniform(0, 1, n_cells),
+        },
+        index=[f"cell{i}" for i in range(n_cells)],
+    )
+    extra = rng.normal(size=(n_cells, 1))  # a marker that the table does not use
+    return anndata.AnnData(
+        np.hstack([x, extra]).astype(np.float32),
+        obs=obs,
+        var=pd.DataFrame(index=[*MARKERS, "CD45"]),
+    )
+
+
+@pytest.fixture
+def table_file(tmp_path: Path) -> Path:
+    """The knowledge table ``TABLE`` as a file."""
+    path = tmp_path / "table.csv"
+    path.write_text(TABLE)
+    return path
+
+
+@pytest.fixture
+def cells_file(tmp_path: Path) -> Path:
+    """``small_adata`` as an h5ad file."""
+    path = tmp_path / "cells.h5ad"
+    small_adata().write_h5ad(path)
+    return path
+
+
+CommandLine = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def scyan_exp(tmp_path, monkeypatch, capfd) -> CommandLine:
+    """Run ``scyan-exp`` in this process, in a scratch folder: exit code and all output."""
+    from scyan_exp.cli import main
+
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.setattr("sys.argv", ["scyan-exp"])
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        capfd.readouterr()
+        code = main(list(arguments))
+        out, err = capfd.readouterr()
+        return code, out + err
+
+    return run
