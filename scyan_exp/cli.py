@@ -78,6 +78,8 @@ def train(arguments: list[str]) -> int:
 
     # Hydra hands its errors to us, instead of printing them and exiting with 1.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    # Torch warns on every DDP run that some epoch used all parameters: so it should be.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     sys.argv = ["scyan-exp train", *arguments]
     app = hydra.main(str(configs_folder()), "train", version_base="1.3")(_job)
     try:

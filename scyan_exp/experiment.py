@@ -33,7 +33,7 @@ from scyan_exp.results.record import RunRecord
 from scyan_exp.results.tracking import RunIdentity, Tracker
 from scyan_exp.training.checkpoint import check_resumable, load_weights
 from scyan_exp.training.ddp import end_with_parent, peer_processes
-from scyan_exp.training.interrupt import Interrupt
+from scyan_exp.training.interrupt import Interrupt, StoppedAtOnce
 from scyan_exp.training.progress import ShowProgress
 from scyan_exp.training.saving import SaveRun
 from scyan_exp.training.scyan import Scyan
@@ -130,13 +130,16 @@ def fit(
     loggers = [CSVLogger(folder, name="", version=""), *tracker.loggers()]
     trainer = make_trainer(config, [ShowProgress(), interrupt, saved], loggers, folder)
     started = time.perf_counter()
-    with peer_processes(config, folder):
-        trainer.fit(
-            experiment.model,
-            experiment.datamodule,
-            ckpt_path=config["ckpt_path"],
-            weights_only=True,
-        )
+    try:
+        with peer_processes(config, folder):
+            trainer.fit(
+                experiment.model,
+                experiment.datamodule,
+                ckpt_path=config["ckpt_path"],
+                weights_only=True,
+            )
+    except StoppedAtOnce as error:
+        raise KeyboardInterrupt("stopped at once") from error
     record.fit_seconds = time.perf_counter() - started
     record.epochs = len(saved.history)
     load_weights(saved.best, experiment.model)
@@ -278,5 +281,6 @@ def _quiet_libraries() -> None:
         ".*LeafSpec.*",
         ".*logs directory .* exists and is not empty.*",
         ".*is smaller than the logging interval.*",
+        ".*when logging on epoch level in distributed setting.*",  # the module reduces itself
     ):
         warnings.filterwarnings("ignore", message=message, module="(pytorch_lightning|lightning_fabric).*")

@@ -6,10 +6,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import anndata
-import numpy as np
-import pandas as pd
-import pytest
+# One thread a process: the models of the tests are small, and pytest runs several processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import anndata  # noqa: E402
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+import pytest  # noqa: E402
 
 MARKERS = ["CD3", "CD4", "CD8", "CD19"]
 TABLE = """\

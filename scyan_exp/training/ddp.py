@@ -44,7 +44,9 @@ def peer_processes(config: Mapping[str, Any], folder: Path) -> Iterator[None]:
     if world_size == 1:
         yield
         return
+    n_threads = max(1, torch.get_num_threads() // world_size)
     environment = {
+        "OMP_NUM_THREADS": str(n_threads),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(_free_port()),
         "NODE_RANK": "0",
@@ -54,6 +56,7 @@ def peer_processes(config: Mapping[str, Any], folder: Path) -> Iterator[None]:
         for rank in range(1, world_size):
             stack.enter_context(_peer(rank, environment, config, folder))
         stack.enter_context(_environment({**environment, "LOCAL_RANK": "0"}))
+        stack.enter_context(_threads(n_threads))
         yield
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
@@ -106,9 +109,20 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)  # Lightning removes some of them itself
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """Compute with ``n`` threads within the block: the processes share the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _free_port() -> int:

@@ -13,6 +13,10 @@ import pytorch_lightning as pl
 log = logging.getLogger(__name__)
 
 
+class StoppedAtOnce(BaseException):
+    """A second Ctrl-C. (Lightning would turn a KeyboardInterrupt into ``sys.exit(1)``.)"""
+
+
 class Interrupt(pl.Callback):
     """Ctrl-C (or SIGTERM) lets the epoch end and stops; a second Ctrl-C stops at once.
 
@@ -24,8 +28,8 @@ class Interrupt(pl.Callback):
         self.requested = False
         self._before: dict[int, Any] = {}
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the signals over; only the main thread may."""
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the signals over, after Lightning has; only the main thread may."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._handle)
@@ -39,12 +43,21 @@ class Interrupt(pl.Callback):
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Give the signals back."""
+        self._restore()
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Give the signals back."""
+        self._restore()
+
+    def _restore(self) -> None:
         while self._before:
             signal.signal(*self._before.popitem())
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            raise StoppedAtOnce
         self.requested = True
         log.warning(
             "%s: stopping after this epoch, then annotating (Ctrl-C again to stop at once)",

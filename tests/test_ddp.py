@@ -1,0 +1,61 @@
+"""Two processes train one run together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+ARGUMENTS = (
+    "dataset.n_cells=6000",
+    "model.batch_size=600",
+    "flow=shallow",
+    "callbacks=none",
+    "trainer.max_epochs=6",
+    "logger=none",
+)
+
+
+def train(scyan_exp, folder: Path, *arguments: str) -> Path:
+    code, output = scyan_exp("train", *ARGUMENTS, f"hydra.run.dir={folder}", *arguments)
+    assert code == 0, output
+    return folder
+
+
+def test_two_processes_end_where_one_does(scyan_exp, tmp_path):
+    """Each batch is shared by the processes, so the training is the same but for rounding."""
+    one = train(scyan_exp, tmp_path / "one")
+    two = train(scyan_exp, tmp_path / "two", "trainer=ddp", "trainer.devices=2")
+    weights = [pd.read_csv(f / "population_weights.csv") for f in (one, two)]
+    np.testing.assert_allclose(weights[0], weights[1], atol=1e-4)
+    results = [json.loads((f / "result.json").read_text()) for f in (one, two)]
+    assert results[0]["epochs"] == results[1]["epochs"] == 6
+    for name in ("loss", "accuracy"):
+        first, second = (r["metrics"][name] for r in results)
+        assert first == pytest.approx(second, abs=5e-3)
+    labels = [anndata.read_h5ad(f / "annotated.h5ad").obs["scyan_pop"].astype(str) for f in (one, two)]
+    assert (labels[0] == labels[1]).mean() > 0.995
+
+
+def test_the_environment_is_left_as_it_was(scyan_exp, tmp_path, monkeypatch):
+    import os
+
+    before = dict(os.environ)
+    train(scyan_exp, tmp_path / "two", "trainer=ddp", "trainer.max_epochs=1")
+    assert not torch.distributed.is_initialized()
+    changed = {k for k in {*before, *os.environ} if before.get(k) != os.environ.get(k)}
+    assert not {name for name in changed if "RANK" in name or "MASTER" in name or "WORLD" in name}
+
+
+def test_a_ddp_run_can_be_resumed(scyan_exp, tmp_path):
+    whole = train(scyan_exp, tmp_path / "whole", "trainer=ddp")
+    part = train(scyan_exp, tmp_path / "part", "trainer=ddp", "trainer.max_epochs=3")
+    last = part / "checkpoints" / "last.ckpt"
+    rest = train(scyan_exp, tmp_path / "rest", "trainer=ddp", f"ckpt_path={last}")
+    weights = [(f / "population_weights.csv").read_bytes() for f in (whole, rest)]
+    assert weights[0] == weights[1]

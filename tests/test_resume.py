@@ -1,0 +1,181 @@
+"""Runs that end before their time: killed, interrupted, and continued."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+#: Slow enough that a signal arrives within an epoch, fast enough to wait for.
+ARGUMENTS = (
+    "dataset.n_cells=20000",
+    "model.batch_size=250",
+    "flow=shallow",
+    "callbacks=none",
+    "trainer.max_epochs=12",
+    "trainer.log_every_n_steps=1000",
+)
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "scyan_exp", "train", *ARGUMENTS, *arguments]
+    return subprocess.Popen(
+        [*command, f"hydra.run.dir={folder}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder.parent,
+        env=environment(),
+    )
+
+
+def environment() -> dict[str, str]:
+    """Ours, without the W&B service that earlier tests may have started in this process."""
+    return {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+
+
+def wait_for_epoch(process: subprocess.Popen, folder: Path, epoch: int) -> None:
+    """Return as soon as the run has ended this many epochs."""
+    path, deadline = folder / "population_weights.csv", time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if path.exists() and len(path.read_text().splitlines()) > epoch:
+            return
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.005)
+    raise TimeoutError(f"no epoch {epoch} after two minutes")
+
+
+def read_result(folder: Path) -> dict:
+    return json.loads((folder / "result.json").read_text())
+
+
+def load(folder: Path, name: str) -> dict:
+    return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def uncut(tmp_path_factory) -> Path:
+    """The same run, left alone."""
+    folder = tmp_path_factory.mktemp("uncut") / "run"
+    process = start(folder, "logger=none")
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return folder
+
+
+@pytest.mark.parametrize("where", ["same folder", "new folder"])
+def test_killed_in_epoch_7_and_resumed_ends_at_the_same_weights(tmp_path, uncut, where):
+    cut = tmp_path / "cut"
+    process = start(cut, "logger=none")
+    wait_for_epoch(process, cut, 7)
+    process.kill()
+    process.communicate()
+    assert read_result(cut)["status"] == "running"
+    assert load(cut, "last")["epoch"] < 11
+
+    resumed = cut if where == "same folder" else tmp_path / "resumed"
+    process = start(resumed, "logger=none", f"ckpt_path={cut / 'checkpoints' / 'last.ckpt'}")
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert read_result(resumed)["status"] == "completed"
+    assert read_result(resumed)["epochs"] == 12
+    for name in ("best", "last"):
+        assert load(resumed, name)["epoch"] == load(uncut, name)["epoch"]
+        expected = load(uncut, name)["state_dict"]
+        for key, value in load(resumed, name)["state_dict"].items():
+            torch.testing.assert_close(
+                value, expected[key], rtol=0, atol=0, equal_nan=True, msg=f"{name}: {key}"
+            )
+    weights = [(f / "population_weights.csv").read_bytes() for f in (resumed, uncut)]
+    assert weights[0] == weights[1]
+    assert _epochs_in_metrics(resumed) == _epochs_in_metrics(uncut) == list(range(12))
+
+
+def _epochs_in_metrics(folder: Path) -> list[int]:
+    import pandas as pd
+
+    rows = pd.read_csv(folder / "metrics.csv").dropna(subset="loss")
+    return rows["epoch"].astype(int).tolist()
+
+
+def test_resumed_run_continues_the_same_wandb_run(tmp_path):
+    cut, short = tmp_path / "cut", "trainer.max_epochs=4"
+    process = start(cut, short)
+    wait_for_epoch(process, cut, 2)
+    process.kill()
+    process.communicate()
+    process = start(tmp_path / "on", short, f"ckpt_path={cut / 'checkpoints' / 'last.ckpt'}")
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert read_result(cut)["wandb_run_id"] == read_result(tmp_path / "on")["wandb_run_id"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_ends_the_epoch_and_annotates(tmp_path, number):
+    folder = tmp_path / "run"
+    process = start(folder, "trainer.max_epochs=1000", "logger=none")
+    wait_for_epoch(process, folder, 5)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    result = read_result(folder)
+    assert result["status"] == "interrupted"
+    assert 5 <= result["epochs"] < 1000
+    assert result["metrics"]["accuracy"] > 0.5
+    assert (folder / "annotated.h5ad").exists()
+    assert load(folder, "best")["epoch"] < result["epochs"]
+
+
+def test_two_signals_end_at_once(tmp_path):
+    folder = tmp_path / "run"
+    arguments = ("model.batch_size=20", "trainer.max_epochs=1000", "logger=none")
+    process = start(folder, *arguments)
+    wait_for_epoch(process, folder, 1)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert read_result(folder)["status"] == "interrupted"
+    assert not (folder / "annotated.h5ad").exists()
+
+
+def test_interrupting_a_sweep_starts_no_further_job(tmp_path):
+    sweep = tmp_path / "sweep"
+    command = [sys.executable, "-m", "scyan_exp", "train", "-m", *ARGUMENTS, "seed=0,1,2"]
+    command += ["trainer.max_epochs=1000", "logger=none", f"hydra.sweep.dir={sweep}"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    wait_for_epoch(process, sweep / "0", 2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert read_result(sweep / "0")["status"] == "interrupted"
+    assert not (sweep / "1" / "result.json").exists()
+
+
+def test_no_process_is_left_when_the_first_of_two_is_killed(tmp_path):
+    """DDP: the second process must not outlive the first, however that ended."""
+    folder = tmp_path / "run"
+    process = start(folder, "trainer=ddp", "trainer.max_epochs=1000", "logger=none")
+    wait_for_epoch(process, folder, 1)
+    peers = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
+    (peer,) = map(int, peers.stdout.split())
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            os.kill(peer, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.kill(peer, signal.SIGKILL)
+    pytest.fail("the second process was still there after 30 s")
