@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -61,9 +62,11 @@ def explain_composition(arguments: Sequence[str], error: Exception) -> InputErro
             good.append(choices[0].text)
     if not problems:
         return InputError(_first_lines(error), where="config")
-    plain = OmegaConf.to_container(compose_config(good, config_dirs), throw_on_missing=False)
-    assert isinstance(plain, dict)
-    problems += [problem for problem in config_problems(plain) if "'???'" not in problem]
+    problems += [
+        problem
+        for problem in config_problems(_plain(compose_config(good, config_dirs)))
+        if "'???'" not in problem
+    ]
     return InputError(problems, where="config")
 
 
@@ -133,17 +136,25 @@ def _sentence(
         hint = near_matches(value, groups[key])
         return f"{key}={value}: no such option.{hint} {key} can be {', '.join(groups[key])}"
     if isinstance(reason, ConfigCompositionException) and "Could not override" in str(reason):
-        known = [*_flat_keys(compose_config(good, config_dirs)), *groups]
+        known = [*_flat_keys(_plain(compose_config(good, config_dirs))), *groups]
+        if key in known:
+            return f"{override}: {_first_lines(reason)}"
         return f"{key}: unknown key.{near_matches(key, known)}"
     return f"{override}: {_first_lines(reason)}"
 
 
-def _flat_keys(config: DictConfig, prefix: str = "") -> Iterable[str]:
+def _plain(config: DictConfig) -> dict[str, Any]:
+    """The config as plain containers, interpolations and missing values as they stand."""
+    plain: Any = OmegaConf.to_container(config, throw_on_missing=False)
+    return plain
+
+
+def _flat_keys(plain: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Every key of a config, in dots."""
-    for key, value in OmegaConf.to_container(config, throw_on_missing=False).items():  # type: ignore[union-attr]
+    for key, value in plain.items():
         yield f"{prefix}{key}"
-        if isinstance(value, dict) and value:
-            yield from _flat_keys(OmegaConf.create(value), f"{prefix}{key}.")
+        if isinstance(value, Mapping):
+            yield from _flat_keys(value, f"{prefix}{key}.")
 
 
 def _first_lines(error: Exception) -> str:

@@ -97,7 +97,7 @@ class H5adSection(DatasetSection):
 
     target: Literal["scyan_exp.data.H5adDataset"] = Field(alias="_target_")
     path: Name
-    subset: dict[str, Any]
+    subset: dict[Name, Any] | None
 
 
 class CsvSection(DatasetSection):
@@ -106,7 +106,7 @@ class CsvSection(DatasetSection):
     target: Literal["scyan_exp.data.CsvDataset"] = Field(alias="_target_")
     path: Name
     obs_columns: list[Name]
-    subset: dict[str, Any]
+    subset: dict[Name, Any] | None
 
 
 class SyntheticSection(DatasetSection):
@@ -294,7 +294,7 @@ def _without_doubles(error: ValidationError) -> list[Mapping[str, Any]]:
 
 def _chosen_problems(section: str, schemas: Mapping[str, type[Section]], values: Any) -> list[str]:
     """Problems of a section whose ``_target_`` chooses the schema."""
-    target = values.get("_target_") if isinstance(values, Mapping) else None
+    target = str(values.get("_target_") if isinstance(values, Mapping) else None)
     if target not in schemas:
         options = ", ".join(schemas)
         return [f"{section}._target_: expected one of {options}; found {target!r}."]

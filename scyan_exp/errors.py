@@ -58,9 +58,9 @@ def _likeness(name: str, key: str) -> float:
 
 def listed(names: Iterable[object], limit: int = 20) -> str:
     """Names separated by commas, shortened after ``limit`` of them."""
-    names = [str(name) for name in names]
-    more = f", ... ({len(names)} in all)" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    texts = [str(name) for name in names]
+    more = f", ... ({len(texts)} in all)" if len(texts) > limit else ""
+    return ", ".join(texts[:limit]) + more
 
 
 def _key(name: str) -> str:

@@ -168,9 +168,7 @@ def make_trainer(
     """The Lightning trainer of the config, with its callbacks and ours."""
     configured = [instantiate(c, _convert_="all") for c in config["callbacks"].values()]
     make: partial[pl.Trainer] = instantiate(config["trainer"], _partial_=True, _convert_="all")
-    return make(
-        callbacks=[*configured, *callbacks], logger=list(loggers), default_root_dir=folder
-    )
+    return make(callbacks=[*configured, *callbacks], logger=list(loggers), default_root_dir=folder)
 
 
 class recorded:  # noqa: N801 (a context, used like a function)
@@ -182,7 +180,9 @@ class recorded:  # noqa: N801 (a context, used like a function)
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: Any
+    ) -> None:
         if error is None or self.record.status == "interrupted":
             return
         self.record.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -283,4 +283,6 @@ def _quiet_libraries() -> None:
         ".*is smaller than the logging interval.*",
         ".*when logging on epoch level in distributed setting.*",  # the module reduces itself
     ):
-        warnings.filterwarnings("ignore", message=message, module="(pytorch_lightning|lightning_fabric).*")
+        warnings.filterwarnings(
+            "ignore", message=message, module="(pytorch_lightning|lightning_fabric).*"
+        )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ class H5adDataset(Dataset):
     """
 
     path: str | Path
-    subset: dict[str, Any] = field(default_factory=dict)
+    subset: Mapping[str, Any] | None = None
 
     def read(self) -> AnnData:
         """The cells; X stays on disk unless a subset was asked for."""
@@ -84,14 +84,14 @@ class CsvDataset(Dataset):
 
     path: str | Path
     obs_columns: Sequence[str] = ()
-    subset: dict[str, Any] = field(default_factory=dict)
+    subset: Mapping[str, Any] | None = None
 
     def read(self) -> AnnData:
         """The cells, in memory."""
         from scyan_exp.data.sources import read_csv, select_cells
 
         keys = (self.label_key, self.batch_key, *self.categorical_covariates)
-        named = [*self.obs_columns, *self.continuous_covariates, *self.subset]
+        named = [*self.obs_columns, *self.continuous_covariates, *(self.subset or ())]
         named += [key for key in keys if key is not None]
         return select_cells(read_csv(self.path, named), self.subset)
 
@@ -119,6 +119,4 @@ class SyntheticDataset(Dataset):
         """The cells, in memory."""
         from scyan_exp.data.synthetic import draw_cells
 
-        return draw_cells(
-            self.n_cells, self.seed, self.prior_std, self.n_batches, self.batch_shift
-        )
+        return draw_cells(self.n_cells, self.seed, self.prior_std, self.n_batches, self.batch_shift)

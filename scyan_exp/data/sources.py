@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,7 @@ def existing_file(path: str | Path, expected: str) -> Path:
     return path
 
 
-def select_cells(adata: AnnData, subset: dict[str, Any]) -> AnnData:
+def select_cells(adata: AnnData, subset: Mapping[str, Any] | None) -> AnnData:
     """Keep the cells whose ``obs`` columns have the given values (one or a list of them).
 
     Raises:

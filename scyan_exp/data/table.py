@@ -96,9 +96,7 @@ def load_table(path: str | Path) -> KnowledgeTable:
 def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header and the rows that are not blank, each with its line number in the file."""
     if not path.is_file():
-        raise InputError(
-            "no such file. Set table.path to a knowledge table (CSV)", where=str(path)
-        )
+        raise InputError("no such file. Set table.path to a knowledge table (CSV)", where=str(path))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

@@ -40,6 +40,10 @@ class CouplingLayer(nn.Module):
         True
     """
 
+    kept: Tensor
+    transformed: Tensor
+    order: Tensor
+
     def __init__(
         self,
         input_size: int,

@@ -57,9 +57,9 @@ class PriorDistribution(nn.Module):
         self.register_buffer("prior_std", torch.tensor(prior_std, dtype=torch.float64))
 
     def log_prob(self, u: Tensor) -> Tensor:
-        """Log-density of latent expressions (B, M) under each population: (B, P).
+        r"""Log-density of latent expressions (B, M) under each population: (B, P).
 
-        The sum over markers is written as matrix products: with e the part of \\|u\\| beyond
+        The sum over markers is written as matrix products: with e the part of \|u\| beyond
         1 - prior_std, the squared distances are ``(u^2 - e^2) known^T - 2 u modes^T +
         |modes|^2 + |e|^2``, and no tensor of shape (B, P, M) is needed.
         """
@@ -94,12 +94,10 @@ class PriorDistribution(nn.Module):
         the sum of a uniform and a normal, of which its density is an approximation.
         """
         std = self.prior_std.to(self.rho.dtype)
-        shape = (len(z), self.n_markers)
-        options = {"generator": generator, "device": self.rho.device, "dtype": self.rho.dtype}
-        h = std * torch.randn(shape, **options)
-        flat = (1 - std) * (2 * torch.rand(shape, **options) - 1)
+        h = std * torch.empty_like(self.rho[z]).normal_(generator=generator)
+        flat = (1 - std) * torch.empty_like(h).uniform_(-1, 1, generator=generator)
         # The density of an unknown marker is flat up to 1 - std, with normal tails of mass gamma.
-        in_tail = torch.rand(shape, **options) < self._log_gamma(std).exp()
+        in_tail = torch.empty_like(h).uniform_(generator=generator) < self._log_gamma(std).exp()
         unknown = torch.where(in_tail, torch.sign(h) * (1 - std) + h, flat)
         return torch.where(self.known[z].bool(), self.modes[z] + h, unknown)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +38,9 @@ class RealNVP(nn.Module):
         (torch.Size([8, 5]), torch.Size([8]))
     """
 
+    order: Tensor
+    unorder: Tensor
+
     def __init__(
         self,
         input_size: int,
@@ -52,7 +57,7 @@ class RealNVP(nn.Module):
         self.register_buffer("order", order)
         self.register_buffer("unorder", order.argsort())
         self.group_sizes = [int((group == k).sum()) for k in range(N_GROUPS)]
-        self.layers = nn.ModuleList(
+        self.layers: Sequence[CouplingLayer] = nn.ModuleList(  # type: ignore[assignment]
             CouplingLayer(
                 input_size,
                 hidden_size,

@@ -15,7 +15,7 @@ from scyan_exp.data.cells import encode_cells
 from scyan_exp.data.datamodule import ChunkLoader
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.files import atomic_path
-from scyan_exp.training.scyan import Prediction, Scyan
+from scyan_exp.training.scyan import Scyan
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -73,11 +73,12 @@ def predict_cells(model: Scyan, x: Tensor, covariates: Tensor) -> Annotation:
     model.eval()
     with torch.inference_mode():
         for i, chunk in enumerate(ChunkLoader(x, covariates, CHUNK_SIZE)):
-            on_device: Prediction = model.predict_step(tuple(t.to(model.device) for t in chunk))
-            rows = slice(i * CHUNK_SIZE, i * CHUNK_SIZE + len(chunk[0]))
-            population[rows] = on_device.population.cpu()
-            log_prob[rows] = on_device.log_prob.cpu()
-            latent[rows] = on_device.latent.cpu()
+            inputs, given = (part.to(model.device) for part in chunk)
+            prediction = model.predict_step((inputs, given))
+            rows = slice(i * CHUNK_SIZE, i * CHUNK_SIZE + len(inputs))
+            population[rows] = prediction.population.cpu()
+            log_prob[rows] = prediction.log_prob.cpu()
+            latent[rows] = prediction.latent.cpu()
     return Annotation(model.table, population, log_prob, latent)
 
 
@@ -118,15 +119,14 @@ def write_annotated(adata: AnnData, annotation: Annotation, path: Path) -> None:
     obs = adata.obs.copy()
     for name, column in annotation.obs().items():
         obs[name] = column.array
-    with atomic_path(path) as temporary:
-        with h5py.File(temporary, "w") as target:
-            if adata.isbacked:
-                _copy_all_but(adata.filename, target, leave_out="obs")
-            else:
-                _write_in_memory(adata, target)
-            write_elem(target, "obs", obs)
-            write_elem(target["obsm"], "X_scyan", annotation.latent)
-            write_elem(target["uns"], "scyan_markers", np.array(annotation.table.markers, object))
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as target:
+        if adata.isbacked:
+            _copy_all_but(adata.filename, target, leave_out="obs")
+        else:
+            _write_in_memory(adata, target)
+        write_elem(target, "obs", obs)
+        write_elem(target["obsm"], "X_scyan", annotation.latent)
+        write_elem(target["uns"], "scyan_markers", np.array(annotation.table.markers, object))
 
 
 def _copy_all_but(source_path: Path, target: object, leave_out: str) -> None:

@@ -92,7 +92,9 @@ def latent_figure(annotation: Annotation) -> Figure:
     )
     _heatmap(left, table.rho, table, "Knowledge table (grey: not known)")
     image = _heatmap(right, _mean_latent(annotation), table, "Mean latent expression")
-    figure.colorbar(image, ax=[left, right], shrink=0.8, label="expression (-1 negative, 1 positive)")
+    figure.colorbar(
+        image, ax=[left, right], shrink=0.8, label="expression (-1 negative, 1 positive)"
+    )
     return figure
 
 
@@ -163,7 +165,7 @@ def _colors(n: int) -> list[Any]:
     from matplotlib import colormaps
 
     if n <= 10:
-        return list(colormaps["tab10"].colors[:n])
+        return [colormaps["tab10"](i) for i in range(n)]
     return [colormaps["turbo"](x) for x in np.linspace(0.02, 0.98, n)]
 
 

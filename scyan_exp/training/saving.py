@@ -70,7 +70,7 @@ class SaveRun(AfterEpoch):
         for logger in trainer.loggers:
             if isinstance(logger, CSVLogger):
                 for row in self.history:
-                    logger.log_metrics(row, step=int(row["step"]))
+                    logger.log_metrics(dict(row), step=int(row["step"]))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the epoch that has just ended."""

@@ -105,17 +105,17 @@ class Scyan(pl.LightningModule):
     @property
     def warm_up_epochs(self) -> int:
         """Number of epochs with a wider prior."""
-        return 0 if self.hparams.warm_up is None else int(self.hparams.warm_up[1])
+        return 0 if self.hparams["warm_up"] is None else int(self.hparams["warm_up"][1])
 
     def prior_std_at(self, epoch: int) -> float:
         """Standard deviation of the prior in an epoch: wider during warm-up."""
         if epoch < self.warm_up_epochs:
-            return max(self.hparams.warm_up[0], self.hparams.prior_std)
-        return self.hparams.prior_std
+            return max(self.hparams["warm_up"][0], self.hparams["prior_std"])
+        return self.hparams["prior_std"]
 
     def uses_temperature(self, epoch: int) -> bool:
         """Whether small populations are favoured in an epoch."""
-        return epoch % self.hparams.modulo_temp > 0
+        return epoch % self.hparams["modulo_temp"] > 0
 
     def on_train_epoch_start(self) -> None:
         """Set the prior of the epoch, and start its sums."""
@@ -127,7 +127,8 @@ class Scyan(pl.LightningModule):
         """Loss of one batch; it stays on the device, apart from now and then a ``loss_step``."""
         loss, ldj = self.module.loss_terms(*batch, self.uses_temperature(self.current_epoch))
         self._totals += torch.stack([loss.detach(), ldj.detach()])
-        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set late
+        if (self.global_step + 1) % every == 0:
             self.log("loss_step", loss, on_step=True, on_epoch=False)
         return loss
 
@@ -145,13 +146,14 @@ class Scyan(pl.LightningModule):
                 f"the loss became {loss} in epoch {self.current_epoch}: try a smaller model.lr, "
                 "a larger model.prior_std, or look for extreme expressions"
             )
+        assert self.trainer.train_dataloader is not None
         cells = n_steps * self.trainer.train_dataloader.sampler.cells_per_step
         self.epoch_metrics = {
             "loss": loss,
             "ldj": ldj,
             "prior_std": self.prior_std_at(self.current_epoch),
             "use_temperature": float(self.uses_temperature(self.current_epoch)),
-            "lr": self.hparams.lr,
+            "lr": self.hparams["lr"],
             "cells_per_second": cells / (time.perf_counter() - self._started),
             **{f"pi/{name}": p for name, p in zip(self.table.populations, pi, strict=True)},
         }
@@ -159,7 +161,7 @@ class Scyan(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam; all parameters in one fused step."""
-        return torch.optim.Adam(self.parameters(), lr=self.hparams.lr, fused=True)
+        return torch.optim.Adam(self.parameters(), lr=self.hparams["lr"], fused=True)
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Prediction:
         """Annotate a batch of cells ``(x (B, M), covariates (B, C))``."""

@@ -119,8 +119,7 @@ def test_sample_forms():
 def test_samples_come_from_the_given_generator():
     module, covariates = make_module(Shape()), torch.zeros(50, 0, dtype=torch.float64)
     first, second = (
-        module.sample(50, covariates, generator=torch.Generator().manual_seed(3))
-        for _ in range(2)
+        module.sample(50, covariates, generator=torch.Generator().manual_seed(3)) for _ in range(2)
     )
     torch.testing.assert_close(first, second, rtol=0, atol=0)
 
@@ -204,7 +203,8 @@ def test_every_parameter_learns():
     module, (x, covariates) = make_module(shape), make_cells(shape, n=64)
     module.kl(x, covariates, use_temp=False).backward()
     for name, parameter in module.named_parameters():
-        assert parameter.grad is not None and parameter.grad.any(), name
+        assert parameter.grad is not None, name
+        assert parameter.grad.any(), name
 
 
 def test_weights_do_not_learn_at_a_temperature():

@@ -24,9 +24,7 @@ def test_latent_and_log_determinant(pair):
 
 def test_inverse(pair):
     u = torch.randn_like(pair.x)
-    assert_close(
-        pair.ours.inverse(u, pair.covariates), pair.theirs.inverse(u, pair.covariates)
-    )
+    assert_close(pair.ours.inverse(u, pair.covariates), pair.theirs.inverse(u, pair.covariates))
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 5.0])
@@ -95,7 +93,8 @@ def _assert_same_gradients(pair):
                 assert_close(layer.biases[k].grad[net, 0], bias[rows])
                 weight[rows[:, None], columns] = 0
                 bias[rows] = 0
-                assert not weight.any() and not bias.any()
+                assert not weight.any()
+                assert not bias.any()
 
 
 @pytest.mark.parametrize("name", ["covariates", "all"])

@@ -1,0 +1,44 @@
+# Everything runs in .venv, which the first target that needs it builds.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n auto
+
+.PHONY: demo test test-slow lint format typecheck figure clean
+
+demo: .venv/.installed  ## train one experiment on built-in cells
+	$(BIN)/scyan-exp train
+
+test: .venv/.installed-dev  ## every test but the slow ones
+	$(PYTEST)
+
+test-slow: .venv/.installed-dev  ## tests that take minutes
+	$(PYTEST) -m slow
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+typecheck: .venv/.installed-dev
+	$(BIN)/mypy
+
+figure: .venv/.installed  ## draw the picture of the README again
+	$(BIN)/python scripts/readme_figure.py docs/images
+
+clean:
+	rm -rf .venv build dist
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
+	touch $@
