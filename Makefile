@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n auto
 
-.PHONY: demo test test-slow lint format typecheck figure clean
+.PHONY: demo test test-slow lint format typecheck clean
 
 demo: .venv/.installed  ## train one experiment on built-in cells
 	$(BIN)/scyan-exp train
@@ -25,8 +25,6 @@ format: .venv/.installed-dev
 typecheck: .venv/.installed-dev
 	$(BIN)/mypy
 
-figure: .venv/.installed  ## draw the picture of the README again
-	$(BIN)/python scripts/readme_figure.py docs/images
 
 clean:
 	rm -rf .venv build dist

@@ -9,10 +9,10 @@ from pathlib import Path
 # One thread a process: the models of the tests are small, and pytest runs several processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import anndata  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import pytest  # noqa: E402
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
 
 MARKERS = ["CD3", "CD4", "CD8", "CD19"]
 TABLE = """\

@@ -38,7 +38,9 @@ def test_two_processes_end_where_one_does(scyan_exp, tmp_path):
     for name in ("loss", "accuracy"):
         first, second = (r["metrics"][name] for r in results)
         assert first == pytest.approx(second, abs=5e-3)
-    labels = [anndata.read_h5ad(f / "annotated.h5ad").obs["scyan_pop"].astype(str) for f in (one, two)]
+    labels = [
+        anndata.read_h5ad(f / "annotated.h5ad").obs["scyan_pop"].astype(str) for f in (one, two)
+    ]
     assert (labels[0] == labels[1]).mean() > 0.995
 
 

@@ -60,7 +60,9 @@ def test_config_name_group_tags_figures_and_summary(tracked):
     seen = summary(path)
     assert seen["config"]["model"]["prior_std"] == 0.3
     assert seen["config"]["seed"] == 3
-    assert seen["name"] == "dataset.n_cells=2000,experiment=smoke,group=mine,seed=3,tags=[blood,test]"
+    assert (
+        seen["name"] == "dataset.n_cells=2000,experiment=smoke,group=mine,seed=3,tags=[blood,test]"
+    )
     assert seen["state"] == "finished"
     assert seen["exit_code"] == 0
     result = json.loads((tracked / "result.json").read_text())
