@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scyan_exp import __version__
-from scyan_exp.errors import InputError, near_matches
+from scyan_exp.errors import InputError, OutputError, near_matches
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -73,22 +73,34 @@ def train(arguments: list[str]) -> int:
     """Train one experiment, or a sweep with ``-m``; arguments as Hydra takes them."""
     import hydra
 
-    from scyan_exp.compose import COMPOSE_ERRORS, configs_folder, explain_composition
+    from scyan_exp.compose import COMPOSE_ERRORS, command_problems, configs_folder, first_lines
     from scyan_exp.files import explain_unwritable
 
     # Hydra hands its errors to us, instead of printing them and exiting with 1.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    # Threads of a run wait for each other busily for 300,000 rounds by default, which starves
+    # every other run on the machine; after 20,000 rounds they sleep.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     # Torch warns on every DDP run that some epoch used all parameters: so it should be.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     sys.argv = ["scyan-exp train", *arguments]
+    if {"-m", "--multirun"} & set(arguments):  # before Hydra writes the folder of the sweep
+        problems = command_problems(arguments)
+        if problems:
+            return _refuse(InputError(problems, where="config"))
     app = hydra.main(str(configs_folder()), "train", version_base="1.3")(_job)
     try:
         with explain_unwritable():
             app()
     except InputError as error:
+        folder = _log_folder()
+        if isinstance(error, OutputError) and error.where is None and folder:
+            _discard(folder)  # the disk filled up while Hydra wrote its files
+            error = OutputError(error.problems, where=str(folder))
         return _refuse(error)
     except COMPOSE_ERRORS as error:
-        return _refuse(explain_composition(arguments, error))
+        problems = command_problems(arguments) or [first_lines(error)]
+        return _refuse(InputError(problems, where="config"))
     except JobFailed as error:
         print(error, file=sys.stderr)
         return FAILED
@@ -160,12 +172,19 @@ def _ddp_peer(arguments: list[str]) -> int:
     return DONE
 
 
+def _log_folder() -> Path | None:
+    """The folder of the job whose log is open."""
+    handlers = logging.getLogger().handlers
+    files = [h.baseFilename for h in handlers if isinstance(h, logging.FileHandler)]
+    return Path(files[-1]).parent if files else None
+
+
 def _discard(folder: Path) -> None:
     """Remove the folder of a run that never began, if Hydra's files are all it holds."""
     if {path.name for path in folder.glob("*")} <= {".hydra", "train.log"}:
         shutil.rmtree(folder, ignore_errors=True)
-        if folder.parent.is_dir() and not any(folder.parent.iterdir()):
-            folder.parent.rmdir()
+        if folder.parent.parent.name == "outputs" and not any(folder.parent.iterdir()):
+            folder.parent.rmdir()  # the day's, which Hydra made
 
 
 def _refuse(message: object) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from scyan_exp.config import config_problems
-from scyan_exp.errors import InputError, near_matches
+from scyan_exp.errors import near_matches
+
+#: Flags of Hydra whose value is the next argument.
+VALUE_FLAGS = ("--config-name", "-cn", "--config-path", "-cp", "--package", "-p", "--cfg", "-c")
 
 #: What composing raises; Hydra uses ValueError for values that cannot name a group's option.
 COMPOSE_ERRORS = (HydraException, MissingConfigException, OmegaConfBaseException, ValueError)
@@ -38,55 +40,70 @@ def compose_config(overrides: Sequence[str], config_dirs: Sequence[str] = ()) ->
         return compose("train", overrides=[*_search_path(config_dirs), *overrides])
 
 
-def explain_composition(arguments: Sequence[str], error: Exception) -> InputError:
-    """Say everything that keeps a command line from composing, after Hydra said one thing.
+def command_problems(arguments: Sequence[str]) -> list[str]:
+    """Everything that is wrong with a command line: keys, options, values, also of sweeps.
 
     Each override is composed on its own after the good ones before it, groups first, so that
-    every bad one is found; the values of what does compose are checked too.
+    every bad one is found; then the values of what does compose are checked.
 
     Args:
-        arguments: the command line as Hydra got it.
-        error: what Hydra raised.
+        arguments: the command line as Hydra gets it.
     """
     overrides, config_dirs = _split(arguments)
+    absent = [folder for folder in config_dirs if not Path(folder).is_dir()]
+    if absent:
+        return [f"--config-dir: no such folder: {folder}" for folder in absent]
     problems: list[str] = []
-    good: list[str] = []
+    good: list[list[str]] = []
     for override in sorted(overrides, key=lambda text: not _is_group_choice(text)):
+        before = [choices[0] for choices in good]
         try:
             choices = list(_choices(override))
             for choice in choices:
-                compose_config([*good, choice.text], config_dirs)
+                compose_config([*before, choice], config_dirs)
         except COMPOSE_ERRORS as reason:
-            problems.append(_sentence(override, reason, good, config_dirs))
+            problems.append(_sentence(override, reason, before, config_dirs))
         else:
-            good.append(choices[0].text)
-    if not problems:
-        return InputError(_first_lines(error), where="config")
-    problems += [
-        problem
-        for problem in config_problems(_plain(compose_config(good, config_dirs)))
-        if "'???'" not in problem
-    ]
-    return InputError(problems, where="config")
+            good.append(choices)
+    problems += [p for one in _variants(good) for p in _value_problems(one, config_dirs)]
+    return list(dict.fromkeys(problems))
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """One override without a sweep."""
+def first_lines(error: Exception) -> str:
+    """What Hydra or OmegaConf said, without the part meant for programmers."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("full_key", "object_type"))]
+    cause = error.__cause__
+    if isinstance(cause, COMPOSE_ERRORS):
+        kept.append(first_lines(cause))
+    return ": ".join(dict.fromkeys(kept[:3]))
 
-    key: str
-    text: str
+
+def _variants(choices: Sequence[Sequence[str]]) -> Iterator[list[str]]:
+    """Command lines in which every value of every sweep occurs: their sum, not their product."""
+    first = [values[0] for values in choices]
+    yield first
+    for i, values in enumerate(choices):
+        for value in values[1:]:
+            yield [*first[:i], value, *first[i + 1 :]]
 
 
-def _choices(override: str) -> Iterator[_Choice]:
+def _value_problems(overrides: Sequence[str], config_dirs: Sequence[str]) -> list[str]:
+    config = compose_config(overrides, config_dirs)
+    missing = sorted(OmegaConf.missing_keys(config))
+    problems = [f"{key}: a value is required ({key}=... on the command line)" for key in missing]
+    return problems + [p for p in config_problems(_plain(config)) if "'???'" not in p]
+
+
+def _choices(override: str) -> Iterator[str]:
     """What an override stands for: itself, or each value of its sweep."""
     parsed = OverridesParser.create().parse_override(override)
-    prefix = override[: override.index(parsed.key_or_group)]
     if not parsed.is_sweep_override():
-        yield _Choice(parsed.key_or_group, override)
+        yield override
         return
+    prefix = override[: override.index(parsed.key_or_group)]
     for value in parsed.sweep_string_iterator():
-        yield _Choice(parsed.key_or_group, f"{prefix}{parsed.key_or_group}={value}")
+        yield f"{prefix}{parsed.key_or_group}={value}"
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -97,7 +114,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         flag, _, value = argument.partition("=")
         if flag in ("--config-dir", "-cd"):
             config_dirs.append(value or next(rest, ""))
-        elif flag in ("--config-name", "-cn", "--config-path", "-cp", "--package", "-p"):
+        elif flag in VALUE_FLAGS:
             if not value:
                 next(rest, None)
         elif not argument.startswith("-"):
@@ -138,9 +155,10 @@ def _sentence(
     if isinstance(reason, ConfigCompositionException) and "Could not override" in str(reason):
         known = [*_flat_keys(_plain(compose_config(good, config_dirs))), *groups]
         if key in known:
-            return f"{override}: {_first_lines(reason)}"
-        return f"{key}: unknown key.{near_matches(key, known)}"
-    return f"{override}: {_first_lines(reason)}"
+            return f"{override}: {first_lines(reason)}"
+        parents = {key.rsplit(".", n)[0] for n in range(1, key.count(".") + 1)}
+        return f"{key}: unknown key.{near_matches(key, [k for k in known if k not in parents])}"
+    return f"{override}: {first_lines(reason)}"
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
@@ -155,13 +173,3 @@ def _flat_keys(plain: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
         yield f"{prefix}{key}"
         if isinstance(value, Mapping):
             yield from _flat_keys(value, f"{prefix}{key}.")
-
-
-def _first_lines(error: Exception) -> str:
-    """What Hydra or OmegaConf said, without the part meant for programmers."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    kept = [line for line in lines if line and not line.startswith(("full_key", "object_type"))]
-    cause = error.__cause__
-    if isinstance(cause, COMPOSE_ERRORS):
-        kept.append(_first_lines(cause))
-    return ": ".join(dict.fromkeys(kept[:3]))

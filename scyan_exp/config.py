@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from scyan_exp.errors import InputError, near_matches
 
@@ -22,9 +22,21 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1)]
 
-#: What ``_target_`` may name: one attribute of these packages, nothing reached through it.
+
+def _distinct(devices: list[int]) -> list[int]:
+    if len(set(devices)) < len(devices):
+        raise ValueError("distinct numbers of devices")
+    return devices
+
+
+Devices = Annotated[
+    list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)
+]
+
+#: What ``_target_`` may name: classes and functions made for it, and nothing reached through them.
 ALLOWED_TARGETS = re.compile(
-    r"scyan_exp(\.\w+)*\.[A-Za-z]\w*"
+    r"scyan_exp\.Scyan"
+    r"|scyan_exp\.data\.(H5adDataset|CsvDataset|SyntheticDataset|load_table|load_pbmc_table)"
     r"|pytorch_lightning\.Trainer"
     r"|pytorch_lightning\.(callbacks|loggers)\.[A-Z]\w*"
 )
@@ -117,7 +129,7 @@ class SyntheticSection(DatasetSection):
     seed: Annotated[int, Field(ge=0)]
     prior_std: Fraction
     n_batches: Count
-    batch_shift: Annotated[float, Field(ge=0)]
+    batch_shift: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class TableSection(Section):
@@ -157,10 +169,10 @@ class TrainerSection(BaseModel):
 
     target: Literal["pytorch_lightning.Trainer"] = Field(alias="_target_")
     accelerator: Literal["cpu", "gpu", "cuda", "auto"]
-    devices: Count | list[Annotated[int, Field(ge=0)]] | Literal["auto"]
+    devices: Count | Devices | Literal["auto"]
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = "auto"
     max_epochs: Count
-    max_steps: int = -1
+    max_steps: Annotated[int, Field(ge=-1)] = -1
     log_every_n_steps: Count = 10
 
 
@@ -226,8 +238,12 @@ def config_problems(plain: Mapping[str, Any]) -> list[str]:
     problems += _section_problems("model.", ModelSection, plain.get("model"))
     problems += _section_problems("trainer.", TrainerSection, plain.get("trainer"))
     problems += _trainer_key_problems(plain.get("trainer"))
+    problems += _callback_problems(plain.get("callbacks"))
     problems += _section_problems("logger.", LoggerSection, plain.get("logger"))
-    problems += _target_problems(plain)
+    by_schema = tuple(
+        f"{section}._target_:" for section in ("dataset", "table", "model", "trainer")
+    )
+    problems += [p for p in _target_problems(plain) if not p.startswith(by_schema)]
     problems += _relation_problems(plain)
     return problems
 
@@ -236,6 +252,9 @@ def config_hash(plain: Mapping[str, Any]) -> str:
     """Identify a config by what decides its result: not names, logging or where it runs."""
     incidental = ("name", "group", "tags", "logger", "ckpt_path", "objective")
     decisive = {key: value for key, value in plain.items() if key not in incidental}
+    place = ("accelerator", "devices", "strategy")
+    trainer = decisive.get("trainer", {})
+    decisive["trainer"] = {key: value for key, value in trainer.items() if key not in place}
     text = json.dumps(decisive, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -259,9 +278,12 @@ def _sentence(prefix: str, error: Mapping[str, Any], known: list[str]) -> str:
     rest = "".join(f"[{part}]" for part in error["loc"][1:] if isinstance(part, int))
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key.{near_matches(str(error['loc'][0]), known)}"
-    if error["type"] == "missing":
+    if error["type"] == "missing" and len(error["loc"]) == 1:
         return f"{key}: a value is required ({key}=... on the command line)"
     expected = error["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    expected = expected.removeprefix("String should have ").removeprefix("List should have ")
+    if error["type"] == "missing":  # of a pair: pydantic reports its absent half
+        return f"{key}: expected two values, found {list(error['input'])!r}"
     hint = ""
     if error["type"] == "literal_error":
         options = re.findall(r"'([^']*)'", error["msg"])
@@ -310,6 +332,17 @@ def _trainer_key_problems(trainer: Any) -> list[str]:
         f"trainer.{key}: unknown key.{near_matches(str(key), known)}"
         for key in trainer
         if key not in known
+    ]
+
+
+def _callback_problems(callbacks: Any) -> list[str]:
+    if not isinstance(callbacks, Mapping):
+        return [f"callbacks: expected a section (callbacks=none for none), found {callbacks!r}."]
+    return [
+        f"callbacks.{name}: expected a section with _target_, found {value!r}. Use "
+        f"~callbacks.{name} to leave it out"
+        for name, value in callbacks.items()
+        if not isinstance(value, Mapping) or "_target_" not in value
     ]
 
 

@@ -19,7 +19,10 @@ from scyan_exp.errors import OutputError
 UNWRITABLE = {
     errno.EACCES,
     errno.EDQUOT,
+    errno.EEXIST,
     errno.EFBIG,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
     errno.ENOSPC,
     errno.ENOTDIR,
     errno.EPERM,

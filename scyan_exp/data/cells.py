@@ -51,6 +51,11 @@ class Cells:
     def __len__(self) -> int:
         return len(self.x)
 
+    def close(self) -> None:
+        """Close the file of cells that were left on disk."""
+        if self.adata.isbacked:
+            self.adata.file.close()
+
 
 def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: Dataset) -> Cells:
     """Check the cells against the table and turn them into tensors.
@@ -67,6 +72,7 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: Dataset) -> Ce
         *_marker_problems(adata, table),
         *_key_problems(adata, dataset),
         *_size_problems(adata, table),
+        *_no_expressions(adata),
     ]
     if problems:
         raise InputError(problems)
@@ -111,7 +117,7 @@ def encode_cells(
         InputError: markers or covariates that the model needs are missing, or not finite.
     """
     keys = [*encoding.categories, *encoding.continuous]
-    problems = _marker_problems(adata, table)
+    problems = [*_marker_problems(adata, table), *_no_expressions(adata)]
     problems += [_no_column(adata.obs, key, "covariate") for key in keys if key not in adata.obs]
     if problems:
         raise InputError(problems)
@@ -142,6 +148,10 @@ def _marker_problems(adata: AnnData, table: KnowledgeTable) -> list[str]:
     return problems
 
 
+def _no_expressions(adata: AnnData) -> list[str]:
+    return ["the cells have no expressions: X is not there"] if adata.X is None else []
+
+
 def _key_problems(adata: AnnData, dataset: Dataset) -> list[str]:
     obs, problems = adata.obs, []
     roles = [("label_key", dataset.label_key), ("batch_key", dataset.batch_key)]
@@ -162,6 +172,8 @@ def _key_problems(adata: AnnData, dataset: Dataset) -> list[str]:
             problems.append(
                 f"dataset.{role}: obs[{key!r}] holds text; list it under categorical_covariates"
             )
+        elif role == "continuous_covariates" and np.isinf(obs[key].to_numpy(float)).any():
+            problems.append(f"dataset.{role}: obs[{key!r}] is infinite in some cells")
     return problems
 
 
@@ -201,7 +213,9 @@ def _expression_problems(raw_NM: np.ndarray, markers: list[str], dataset: Datase
 
 def _finite_problems(raw_NM: np.ndarray, markers: list[str]) -> list[str]:
     # A sum is finite only if all its terms are: the mask is needed for bad data alone.
-    if np.isfinite(raw_NM.sum(dtype=np.float64)):
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        total = raw_NM.sum(dtype=np.float64)
+    if np.isfinite(total):
         return []
     bad_M = (~np.isfinite(raw_NM)).sum(axis=0)
     return [
@@ -214,4 +228,5 @@ def _finite_problems(raw_NM: np.ndarray, markers: list[str]) -> list[str]:
 def _column(obs: pd.DataFrame, key: str | None) -> pd.Series | None:
     if key is None:
         return None
-    return obs[key].astype(object).where(obs[key].notna(), None)
+    # A table holds names, so gates that are numbers are names too.
+    return obs[key].astype(object).map(str, na_action="ignore").where(obs[key].notna(), None)

@@ -40,7 +40,8 @@ class CovariateEncoding:
         """Covariates (N, C) of cells, float32.
 
         Raises:
-            InputError: a category that the model was not trained with.
+            InputError: a category that the model was not trained with, or a continuous
+                covariate that is not a finite number.
         """
         problems, columns = [], [np.empty((len(obs), 0), np.float32)]
         for key, names in self.categories.items():
@@ -52,7 +53,12 @@ class CovariateEncoding:
                     f"the model knows {listed(map(repr, names))}"
                 )
             columns.append((values.to_numpy()[:, None] == np.array(names)).astype(np.float32))
-        columns += [obs[key].to_numpy(np.float32)[:, None] for key in self.continuous]
+        for key in self.continuous:
+            values_N = pd.to_numeric(obs[key], errors="coerce").to_numpy(np.float32)
+            n_bad = int((~np.isfinite(values_N)).sum())
+            if n_bad:
+                problems.append(f"obs[{key!r}] is no finite number in {n_bad} of {len(obs)} cells")
+            columns.append(values_N[:, None])
         if problems:
             raise InputError(problems)
         return np.concatenate(columns, axis=1)

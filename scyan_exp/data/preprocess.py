@@ -70,7 +70,8 @@ class Preprocessing:
     def undo(self, x_NM: np.ndarray) -> np.ndarray:
         """Model inputs (N, M) back to raw expressions; clipped values stay clipped."""
         if self.std is not None:
-            x_NM = x_NM * np.asarray(self.std, x_NM.dtype) + np.asarray(self.center, x_NM.dtype)
+            dtype = np.result_type(x_NM, np.float32)
+            x_NM = x_NM * np.asarray(self.std, dtype) + np.asarray(self.center, dtype)
         return np.sinh(x_NM) * self.cofactor if self.transform == "asinh" else x_NM
 
     def _transform(self, x_NM: np.ndarray) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +31,9 @@ def read_h5ad(path: str | Path) -> AnnData:
 
     path = existing_file(path, "an .h5ad file")
     try:
-        return anndata.read_h5ad(path, backed="r")
+        with warnings.catch_warnings():  # repeated markers are reported with the cells
+            warnings.filterwarnings("ignore", message="Variable names are not unique")
+            return anndata.read_h5ad(path, backed="r")
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
@@ -48,13 +53,26 @@ def read_csv(path: str | Path, obs_columns: Sequence[str] = ()) -> AnnData:
     try:
         with path.open(encoding="utf-8-sig") as file:
             separator = max(",;\t", key=file.readline().count)
-        frame = pd.read_csv(path, sep=separator, encoding="utf-8-sig", low_memory=False)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise InputError(f"not a CSV of cells ({error})", where=str(path)) from error
+            file.seek(0)
+            header = next(csv.reader(file, delimiter=separator), [])
+        with warnings.catch_warnings():
+            # Rows longer than the header would shift its names by a column, with a warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path, sep=separator, encoding="utf-8-sig", low_memory=False, index_col=False
+            )
+    except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
+        raise InputError(f"not a CSV of cells ({str(error).strip()})", where=str(path)) from error
     text = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
     obs_names = [name for name in frame if name in {*text, *obs_columns}]
     markers = [name for name in frame if name not in obs_names]
-    problems = [p for name in set(text) - set(obs_columns) for p in _stray_text(frame[name])]
+    problems = [
+        f"column {name!r} stands {n} times: rename or drop all but one"
+        for name, n in Counter(name for name in header if name).items()
+        if n > 1
+    ]
+    unasked = [name for name in text if name not in obs_columns]
+    problems += [p for name in unasked for p in _stray_text(frame[name])]
     if not len(frame) or not markers:
         problems.append(
             f"found {len(frame)} rows and {len(markers)} columns of numbers; expected a row a "

@@ -69,7 +69,7 @@ def load_table(path: str | Path) -> KnowledgeTable:
     levels = [i for i in columns if header[i].lower().startswith(LEVEL_PREFIX)]
     markers = [i for i in columns if i not in levels]
 
-    problems = _structure_problems(header, rows, markers)
+    problems = _structure_problems(header, rows, markers, levels)
     rho = np.full((len(rows), len(markers)), np.nan)
     for p, (line, row) in enumerate(rows):
         for m, column in enumerate(markers):
@@ -87,7 +87,9 @@ def load_table(path: str | Path) -> KnowledgeTable:
         populations=[row[0].strip() for _, row in rows],
         markers=[header[i] for i in markers],
         rho=rho,
-        levels={header[i]: [row[i].strip() for _, row in rows] for i in levels},
+        levels={
+            header[i]: [row[i].strip() if i < len(row) else "" for _, row in rows] for i in levels
+        },
     )
     _warn_of_doubtful_rows(table, path)
     return table
@@ -107,7 +109,10 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise InputError("the file is empty (expected a header and a row a population)", str(path))
     separator = max(",;\t", key=first.count)
     reader = csv.reader(lines, delimiter=separator)
-    rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    try:
+        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise InputError(f"not a CSV ({error}): is a quote not closed?", str(path)) from None
     (_, header), *rows = rows
     return [name.strip() for name in header], rows
 
@@ -122,7 +127,7 @@ def _marker_columns(header: list[str], rows: list[tuple[int, list[str]]]) -> lis
 
 
 def _structure_problems(
-    header: list[str], rows: list[tuple[int, list[str]]], markers: list[int]
+    header: list[str], rows: list[tuple[int, list[str]]], markers: list[int], levels: list[int]
 ) -> list[str]:
     problems = []
     if not rows:
@@ -133,6 +138,9 @@ def _structure_problems(
     for marker, n in Counter(header[i] for i in markers if header[i]).items():
         if n > 1:
             problems.append(f"marker {marker!r} stands in {n} columns: keep one of them")
+    for level, n in Counter(header[i] for i in levels).items():
+        if n > 1:
+            problems.append(f"level {level!r} stands in {n} columns: rename or drop all but one")
     for line, row in rows:
         if not row[0].strip():
             problems.append(f"row {line} has no population name")

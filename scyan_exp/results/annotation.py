@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,12 +117,13 @@ def write_annotated(adata: AnnData, annotation: Annotation, path: Path) -> None:
     import h5py
     from anndata.io import write_elem
 
-    obs = adata.obs.copy()
+    obs = _writable(adata.obs)
     for name, column in annotation.obs().items():
         obs[name] = column.array
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as target:
         if adata.isbacked:
-            _copy_all_but(adata.filename, target, leave_out="obs")
+            _copy_all_but(adata.filename, target, leave_out=("obs", "var"))
+            write_elem(target, "var", adata.var)
         else:
             _write_in_memory(adata, target)
         write_elem(target, "obs", obs)
@@ -129,7 +131,17 @@ def write_annotated(adata: AnnData, annotation: Annotation, path: Path) -> None:
         write_elem(target["uns"], "scyan_markers", np.array(annotation.table.markers, object))
 
 
-def _copy_all_but(source_path: Path, target: object, leave_out: str) -> None:
+def _writable(obs: pd.DataFrame) -> pd.DataFrame:
+    """A copy whose columns of objects (text with gaps, mixed types) are categories of text."""
+    columns = {
+        name: column.map(str, na_action="ignore").astype("category")
+        for name, column in obs.items()
+        if column.dtype == object
+    }
+    return obs.assign(**columns)
+
+
+def _copy_all_but(source_path: Path, target: object, leave_out: Sequence[str]) -> None:
     import h5py
     from anndata.io import write_elem
 
@@ -137,7 +149,7 @@ def _copy_all_but(source_path: Path, target: object, leave_out: str) -> None:
     with h5py.File(source_path, "r") as source:
         target.attrs.update(source.attrs)
         for name in source:
-            if name != leave_out:
+            if name not in leave_out:
                 source.copy(name, target)
     for name in ("obsm", "uns"):  # files of older versions leave out what is empty
         if name not in target:
@@ -153,3 +165,5 @@ def _write_in_memory(adata: AnnData, target: object) -> None:
     for name in ("X", "layers", "obsm", "obsp", "uns", "var", "varm", "varp"):
         value = getattr(adata, name)
         write_elem(target, name, value if name in ("X", "var") else dict(value))
+    if adata.raw is not None:
+        write_elem(target, "raw", adata.raw)

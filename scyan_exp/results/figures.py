@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 120
+#: Longer names of populations are cut in figures, in characters.
+LONGEST_NAME = 40
 History = Sequence[dict[str, float]]
 
 
@@ -32,6 +34,15 @@ def draw_figures(
         history: a dict of metrics an epoch.
         labels: true populations of the cells, or None.
     """
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}):  # "$" in a name is a dollar
+        return _draw_all(folder, annotation, history, labels)
+
+
+def _draw_all(
+    folder: Path, annotation: Annotation, history: History, labels: pd.Series | None
+) -> list[Path]:
     figures = {
         "loss": loss_figure(history),
         "population_weights": population_weights_figure(history, annotation.table.populations),
@@ -79,7 +90,16 @@ def population_weights_figure(history: History, populations: Sequence[str]) -> F
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set(xlabel="epoch", ylabel="weight (% of cells)", title="Population weights")
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
+    axes.yaxis.set_minor_formatter("")
+    # Given by hand: names that start with "_" are left out otherwise.
+    axes.legend(
+        axes.lines,
+        [_short(name) for name in ordered],
+        frameon=False,
+        loc="center left",
+        bbox_to_anchor=(1.01, 0.5),
+        fontsize=8,
+    )
     return figure
 
 
@@ -109,7 +129,8 @@ def counts_figure(annotation: Annotation) -> Figure:
         order = [len(names) - 1, *order]
     figure, axes = _canvas(7.5, 1.6 + 0.26 * len(order))
     colors = ["0.7" if i == len(names) - 1 else "C0" for i in order]
-    bars = axes.barh([names[i] for i in order], counts[order], color=colors)
+    bars = axes.barh(range(len(order)), counts[order], color=colors)
+    axes.set_yticks(range(len(order)), [_short(names[i]) for i in order])
     shares = [f" {counts[i]:,} ({counts[i] / counts.sum():.1%})" for i in order]
     axes.bar_label(bars, shares, fontsize=8)
     axes.margins(x=0.25)
@@ -129,14 +150,16 @@ def confusion_figure(annotation: Annotation, labels: pd.Series) -> Figure:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     present = counts.sum(axis=1) > 0
     figure, axes = _canvas(3.2 + 0.34 * n, 2.4 + 0.3 * int(present.sum()))
-    image = axes.imshow(shares[present], cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    image = axes.imshow(100 * shares[present], cmap="Blues", vmin=0, vmax=100, aspect="auto")
     for row, values in enumerate(shares[present]):
         for column in np.flatnonzero(values >= 0.005):
             color = "white" if values[column] > 0.6 else "black"
             text = f"{100 * values[column]:.0f}"
             axes.text(column, row, text, ha="center", va="center", fontsize=6.5, color=color)
-    rows = [f"{populations[i]} ({counts[i].sum():,})" for i in np.flatnonzero(present)]
-    axes.set_xticks(range(n), populations, rotation=60, ha="right", fontsize=8)
+    rows = [f"{_short(populations[i])} ({counts[i].sum():,})" for i in np.flatnonzero(present)]
+    axes.set_xticks(
+        range(n), [_short(name) for name in populations], rotation=60, ha="right", fontsize=8
+    )
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
     axes.set(xlabel="annotated as", ylabel="label (cells)", title="Confusion matrix (% of label)")
     figure.colorbar(image, ax=axes, shrink=0.8)
@@ -156,9 +179,15 @@ def _heatmap(axes: Axes, values_PM: np.ndarray, table: KnowledgeTable, title: st
     cmap = colormaps["RdBu_r"].with_extremes(bad="0.85")
     image = axes.imshow(values_PM, cmap=cmap, vmin=-1.2, vmax=1.2, aspect="auto")
     axes.set_xticks(range(len(table.markers)), table.markers, rotation=90, fontsize=8)
-    axes.set_yticks(range(len(table.populations)), table.populations, fontsize=8)
+    names = [_short(name) for name in table.populations]
+    axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_title(title, fontsize=10)
     return image
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the figure."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _colors(n: int) -> list[Any]:

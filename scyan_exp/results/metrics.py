@@ -48,7 +48,7 @@ def supervised_metrics(
     if not scored.any():
         log.warning(
             "no label is a row of the table, so accuracy is not measured. Labels: %s. Rows: %s",
-            listed(sorted(labels.dropna().unique())) or "none",
+            listed(sorted(map(str, labels.dropna().unique()))) or "none",
             listed(populations),
         )
         return {}
@@ -98,6 +98,6 @@ def _davies_bouldin(population_N: np.ndarray, x_NM: np.ndarray) -> float:
 
     step = -(-len(x_NM) // DAVIES_BOULDIN_CELLS)
     population_N, x_NM = population_N[::step], x_NM[::step]
-    if len(np.unique(population_N)) < 2:
+    if not 2 <= len(np.unique(population_N)) < len(x_NM):
         return float("inf")
     return float(davies_bouldin_score(x_NM, population_N))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -50,8 +52,25 @@ class RunRecord:
         values = {name: value for name, value in vars(self).items() if name != "folder"}
         write_json(self.path, values)
 
+    def end(self, status: Status, metrics: dict[str, float], objective: str) -> None:
+        """Write the record of a run that has come to its end."""
+        self.status, self.metrics, self.objective = status, metrics, metrics[objective]
+        self.write()
+
     @staticmethod
     def read(folder: Path) -> dict[str, Any] | None:
         """The values of a folder's record, or None if it has none."""
         path = folder / "result.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+@contextmanager
+def recording(record: RunRecord) -> Iterator[None]:
+    """Within the block, an error or an interruption ends up in the record."""
+    try:
+        yield
+    except BaseException as error:
+        record.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        record.error = f"{type(error).__name__}: {error}".strip(": ")
+        record.write()
+        raise

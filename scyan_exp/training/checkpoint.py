@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ def load_weights(path: Path, model: Scyan) -> None:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    if not zipfile.is_zipfile(path):
+        raise InputError("not a checkpoint (expected checkpoints/last.ckpt of a run)", str(path))
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

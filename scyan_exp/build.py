@@ -1,0 +1,150 @@
+"""Building the parts of a run from its config, and checking that they fit together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.loggers import Logger
+
+from scyan_exp.config import LABEL_OBJECTIVES
+from scyan_exp.data.cells import Cells, prepare_cells
+from scyan_exp.data.datamodule import CellDataModule
+from scyan_exp.errors import InputError, listed, near_matches
+from scyan_exp.training.scyan import Scyan
+
+log = logging.getLogger(__name__)
+
+#: What each epoch logs, besides pi/<population>.
+LOGGED = ("loss", "loss_step", "ldj", "prior_std", "use_temperature", "lr", "cells_per_second")
+
+
+@dataclass
+class Experiment:
+    """The parts of a run, built from its config."""
+
+    cells: Cells
+    model: Scyan
+    datamodule: CellDataModule
+
+
+def build(config: Mapping[str, Any]) -> Experiment:
+    """Load and check the inputs; build the model."""
+    table = make("table", config["table"])
+    dataset = make("dataset", config["dataset"])
+    cells = prepare_cells(dataset.read(), table, dataset)
+    check_objective(config["objective"], cells)
+    make_model = instantiate(config["model"], _partial_=True, _convert_="all")
+    model = make_model(
+        table=table,
+        encoding=cells.encoding,
+        preprocessing=cells.preprocessing,
+        seed=config["seed"],
+    )
+    datamodule = CellDataModule(
+        cells, config["model"]["batch_size"], config["model"]["max_samples"], config["seed"]
+    )
+    log.info(
+        "%s cells, %d markers, %d populations",
+        f"{len(cells):,}",
+        len(table.markers),
+        len(table.populations),
+    )
+    return Experiment(cells, model, datamodule)
+
+
+def make(where: str, section: Mapping[str, Any], **options: Any) -> Any:
+    """Instantiate a section of the config.
+
+    Raises:
+        InputError: as the class said, or it does not take the arguments given.
+    """
+    try:
+        return instantiate(section, _convert_="all", **options)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        raise InputError(f"{where}: {error.__cause__ or error}", where="config") from error
+
+
+def make_trainer(
+    config: Mapping[str, Any],
+    callbacks: Sequence[pl.Callback],
+    loggers: Sequence[Logger],
+    folder: Path,
+) -> pl.Trainer:
+    """The Lightning trainer of the config, with its callbacks and ours."""
+    configured = [make(f"callbacks.{k}", c) for k, c in config["callbacks"].items()]
+    make_one: partial[pl.Trainer] = make("trainer", config["trainer"], _partial_=True)
+    return make_one(
+        callbacks=[*configured, *callbacks], logger=list(loggers), default_root_dir=folder
+    )
+
+
+def check_devices(trainer: Mapping[str, Any]) -> None:
+    """Make sure that the devices asked for exist.
+
+    Raises:
+        InputError: there is no such GPU, or no GPU at all.
+    """
+    if trainer["accelerator"] not in ("gpu", "cuda"):
+        return
+    devices, found = trainer["devices"], torch.cuda.device_count()
+    wanted = devices if isinstance(devices, list) else range(devices if devices != "auto" else 1)
+    absent = [str(i) for i in wanted if i >= found]
+    if not absent:
+        return
+    names = ", ".join(f"{i} ({torch.cuda.get_device_name(i)})" for i in range(found))
+    built = "" if torch.version.cuda else f" (torch {torch.__version__} is built without CUDA)"
+    raise InputError(
+        f"trainer.devices: no GPU {', '.join(absent)}; this machine has "
+        f"{names or 'no GPU'}{built}. Use trainer=cpu or other trainer.devices"
+    )
+
+
+def check_trainer(config: Mapping[str, Any], folder: Path) -> None:
+    """Make sure that Lightning takes the settings of trainer and callbacks.
+
+    Raises:
+        InputError: it does not.
+    """
+    settings = {**config["trainer"], "accelerator": "cpu", "devices": 1, "strategy": "auto"}
+    try:
+        make_trainer({**config, "trainer": settings}, [], [], folder)
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"trainer: {error}", where="config") from error
+    for callback in config["callbacks"].values():
+        monitor = callback.get("monitor")
+        if isinstance(monitor, str) and not monitor.startswith("pi/") and monitor not in LOGGED:
+            raise InputError(
+                f"callbacks: {monitor!r} is not logged.{near_matches(monitor, LOGGED)} "
+                f"Logged are {listed(LOGGED)}, pi/<population>",
+                where="config",
+            )
+
+
+def check_objective(objective: str, cells: Cells) -> None:
+    """Make sure that the objective can be computed on these cells.
+
+    Raises:
+        InputError: it needs labels, and none of them is a row of the table.
+    """
+    if objective not in LABEL_OBJECTIVES or cells.labels is None:
+        return
+    if not cells.labels.isin(cells.table.populations).any():
+        raise InputError(
+            f"objective: {objective!r} needs labels that are rows of the table; labels: "
+            f"{listed(sorted(cells.labels.dropna().unique())) or 'none'}; rows: "
+            f"{listed(cells.table.populations)}"
+        )

@@ -1,0 +1,143 @@
+"""Files that are either whole or not there, and what is said when they cannot be."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import stat
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scyan_exp.errors import InputError, OutputError
+from scyan_exp.files import (
+    UNWRITABLE,
+    atomic_path,
+    explain_unwritable,
+    require_space,
+    write_json,
+    write_text,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def fail_halfway(path: Path, failure: type[BaseException]) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text("half of the n")
+        raise failure
+
+
+def test_the_file_appears_when_the_block_ends(tmp_path):
+    path = tmp_path / "new" / "folder" / "file.txt"
+    with atomic_path(path) as temporary:
+        temporary.write_text("content")
+        assert temporary.parent == path.parent
+        assert temporary.suffix == ".txt"
+        assert not path.exists()
+    assert path.read_text() == "content"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_others_may_read_the_file(tmp_path):
+    write_text(tmp_path / "file.txt", "content")
+    assert stat.S_IMODE((tmp_path / "file.txt").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, OSError])
+def test_a_failing_block_keeps_the_old_file_and_nothing_else(tmp_path, failure):
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    with pytest.raises(failure):
+        fail_halfway(path, failure)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failing_block_leaves_no_new_file(tmp_path):
+    with pytest.raises(RuntimeError):
+        fail_halfway(tmp_path / "file.txt", RuntimeError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_is_written_in_utf_8(tmp_path):
+    write_text(tmp_path / "file.txt", "γδ T\n")
+    assert (tmp_path / "file.txt").read_bytes() == "γδ T\n".encode()
+
+
+def test_json_has_null_for_nan_and_infinity_at_any_depth(tmp_path):
+    nan, infinite = float("nan"), float("inf")
+    values = {"a": nan, "b": {"c": [1.5, infinite, {"d": -infinite}], "e": "nan"}, "f": True}
+    write_json(tmp_path / "file.json", values)
+    expected = {"a": None, "b": {"c": [1.5, None, {"d": None}], "e": "nan"}, "f": True}
+    assert json.loads((tmp_path / "file.json").read_text()) == expected
+
+
+def test_json_that_cannot_be_written_keeps_the_old_file(tmp_path):
+    write_json(tmp_path / "file.json", {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "file.json", {"a": object()})
+    assert json.loads((tmp_path / "file.json").read_text()) == {"a": 1}
+
+
+def test_required_space_makes_the_folder(tmp_path):
+    require_space(tmp_path / "new" / "run", 1000)
+    require_space(tmp_path / "new" / "run", 1000)
+    assert list((tmp_path / "new" / "run").iterdir()) == []
+
+
+def test_too_little_space_is_told_before_anything_is_trained(tmp_path, monkeypatch):
+    usage = SimpleNamespace(free=100 * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    require_space(tmp_path, 100 * 2**20)
+    with pytest.raises(OutputError) as caught:
+        require_space(tmp_path, 5000 * 2**20)
+    assert str(caught.value) == (
+        f"{tmp_path}: 100 MiB are free, the results need about 5,000 MiB: make room or choose "
+        "another folder with hydra.run.dir=... (hydra.sweep.dir=...)"
+    )
+
+
+@pytest.mark.parametrize("below", ["file", "file/run"])
+def test_a_folder_that_is_a_file_is_refused(tmp_path, below):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="the results cannot be written") as caught:
+        require_space(tmp_path / below, 10)
+    assert str(tmp_path / "file") in caught.value.where
+    assert "hydra.run.dir=..." in str(caught.value)
+
+
+@pytest.mark.parametrize("number", sorted(UNWRITABLE), ids=errno.errorcode.get)
+def test_refusals_of_the_file_system_are_explained(tmp_path, number):
+    with pytest.raises(OutputError) as caught, explain_unwritable(tmp_path):
+        raise OSError(number, "no way", str(tmp_path / "file"))
+    assert str(caught.value) == (
+        f"{tmp_path / 'file'}: the results cannot be written (no way): choose another folder "
+        "with hydra.run.dir=... (hydra.sweep.dir=...)"
+    )
+    assert isinstance(caught.value, InputError)
+    assert caught.value.__cause__.errno == number
+
+
+def test_a_refusal_without_a_file_names_the_folder(tmp_path):
+    with pytest.raises(OutputError) as caught, explain_unwritable(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.where == str(tmp_path)
+    with pytest.raises(OutputError) as caught, explain_unwritable():
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(caught.value).startswith("the results cannot be written (No space left on device)")
+
+
+def test_a_name_that_is_too_long_is_a_refusal(tmp_path):
+    with pytest.raises(OutputError, match="the results cannot be written"):
+        require_space(tmp_path / ("x" * 300), 10)
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "none"), ValueError("other")])
+def test_other_errors_pass(tmp_path, error):
+    with pytest.raises(type(error)) as caught, explain_unwritable(tmp_path):
+        raise error
+    assert caught.value is error
