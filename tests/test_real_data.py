@@ -36,7 +36,9 @@ def test_himc_with_default_hyperparameters(scyan_exp, real_data, tmp_path):
         folder = tmp_path / str(seed)
         result = train(scyan_exp, folder, *himc(real_data), f"seed={seed}")
         metrics.append(result["metrics"])
-        print(f"seed {seed}: {result['epochs']} epochs, {result['fit_seconds']:.1f} s, {metrics[-1]}")
+        print(
+            f"seed {seed}: {result['epochs']} epochs, {result['fit_seconds']:.1f} s, {metrics[-1]}"
+        )
     assert sum(m["accuracy"] for m in metrics) / 3 >= 0.86
     assert sum(m["f1_macro"] for m in metrics) / 3 >= 0.75
     assert all(m["n_missing_populations"] == 0 for m in metrics)
