@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n auto
 
-.PHONY: demo test test-slow lint format typecheck clean
+.PHONY: demo test test-slow lint format typecheck bench clean
 
 demo: .venv/.installed  ## train one experiment on built-in cells
 	$(BIN)/scyan-exp train
@@ -25,6 +25,9 @@ format: .venv/.installed-dev
 typecheck: .venv/.installed-dev
 	$(BIN)/mypy
 
+
+bench: .venv/.installed-dev  ## time an epoch and the annotation beside the reference
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf .venv build dist
