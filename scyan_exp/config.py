@@ -36,7 +36,8 @@ Devices = Annotated[
 #: What ``_target_`` may name: classes and functions made for it, and nothing reached through them.
 ALLOWED_TARGETS = re.compile(
     r"scyan_exp\.Scyan"
-    r"|scyan_exp\.data\.(H5adDataset|CsvDataset|SyntheticDataset|load_table|load_pbmc_table)"
+    r"|scyan_exp\.data\.(H5adDataset|PublicDataset|CsvDataset|SyntheticDataset)"
+    r"|scyan_exp\.data\.(load_table|load_pbmc_table|load_public_table)"
     r"|pytorch_lightning\.Trainer"
     r"|pytorch_lightning\.(callbacks|loggers)\.[A-Z]\w*"
 )
@@ -112,6 +113,15 @@ class H5adSection(DatasetSection):
     subset: dict[Name, Any] | None
 
 
+class PublicSection(DatasetSection):
+    """``dataset=aml``, ``bmmc``, ``debarcoding``, ``poised``."""
+
+    target: Literal["scyan_exp.data.PublicDataset"] = Field(alias="_target_")
+    name: Literal["aml", "bmmc", "debarcoding", "poised"]
+    version: Name
+    subset: dict[Name, Any] | None
+
+
 class CsvSection(DatasetSection):
     """``dataset=csv``."""
 
@@ -137,6 +147,14 @@ class TableSection(Section):
 
     target: Literal["scyan_exp.data.load_table"] = Field(alias="_target_")
     path: Name
+
+
+class PublicTableSection(Section):
+    """``table=aml``, ``bmmc``, ``debarcoding``, ``poised``."""
+
+    target: Literal["scyan_exp.data.load_public_table"] = Field(alias="_target_")
+    name: Literal["aml", "bmmc", "debarcoding", "poised"]
+    version: Name
 
 
 class PbmcTableSection(Section):
@@ -200,11 +218,13 @@ class RunSection(Section):
 #: Sections whose schema depends on ``_target_``.
 DATASETS: dict[str, type[Section]] = {
     "scyan_exp.data.H5adDataset": H5adSection,
+    "scyan_exp.data.PublicDataset": PublicSection,
     "scyan_exp.data.CsvDataset": CsvSection,
     "scyan_exp.data.SyntheticDataset": SyntheticSection,
 }
 TABLES: dict[str, type[Section]] = {
     "scyan_exp.data.load_table": TableSection,
+    "scyan_exp.data.load_public_table": PublicTableSection,
     "scyan_exp.data.load_pbmc_table": PbmcTableSection,
 }
 SECTIONS = ("dataset", "table", "model", "trainer", "callbacks", "logger")

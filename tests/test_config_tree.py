@@ -12,7 +12,13 @@ from hydra.utils import instantiate
 import scyan_exp
 from scyan_exp.compose import compose_config, configs_folder
 from scyan_exp.config import TRAINER_ARGUMENTS, ModelSection, TrainerSection, check_config
-from scyan_exp.data import Dataset, KnowledgeTable, load_table
+from scyan_exp.data import (
+    Dataset,
+    KnowledgeTable,
+    PublicDataset,
+    load_public_table,
+    load_table,
+)
 from scyan_exp.experiment import make_trainer
 
 from .conftest import TABLE, small_adata
@@ -24,7 +30,7 @@ OPTIONS = [
     if path.parent != configs_folder() and not path.stem.startswith("_")
 ]
 #: To be changed by who adds or removes an option: no file can vanish from these tests.
-N_OPTIONS = 27
+N_OPTIONS = 35
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +85,19 @@ def test_each_option_composes_and_passes_the_checks(checked):
 def test_each_option_gives_a_data_set_and_a_table_that_can_be_read(checked):
     dataset = instantiate(checked["dataset"], _convert_="all")
     assert isinstance(dataset, Dataset)
-    assert dataset.read().n_obs >= 50
-    assert isinstance(instantiate(checked["table"]), KnowledgeTable)
+    if not isinstance(dataset, PublicDataset):  # what is downloaded has tests of its own
+        assert dataset.read().n_obs >= 50
+    if "public" in checked["table"]["_target_"]:
+        assert instantiate(checked["table"], _partial_=True).func is load_public_table
+    else:
+        assert isinstance(instantiate(checked["table"]), KnowledgeTable)
+
+
+@pytest.mark.parametrize("name", ["aml", "bmmc", "debarcoding", "poised"])
+def test_a_public_data_set_brings_its_table_and_gives_way_to_another(name):
+    assert compose_config([f"dataset={name}"]).table.name == name
+    other = compose_config(["table=csv", "table.path=mine.csv", f"dataset={name}"])
+    assert other.table.path == "mine.csv"
 
 
 def test_each_option_gives_a_model(checked, table_file):

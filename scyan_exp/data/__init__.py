@@ -11,8 +11,15 @@ from scyan_exp._lazy import lazy_attributes
 if TYPE_CHECKING:
     from scyan_exp.data.cells import Cells, encode_cells, prepare_cells
     from scyan_exp.data.datamodule import CellDataModule
-    from scyan_exp.data.dataset import CsvDataset, Dataset, H5adDataset, SyntheticDataset
+    from scyan_exp.data.dataset import (
+        CsvDataset,
+        Dataset,
+        H5adDataset,
+        PublicDataset,
+        SyntheticDataset,
+    )
     from scyan_exp.data.preprocess import Preprocessing
+    from scyan_exp.data.public import load_public_table
     from scyan_exp.data.synthetic import load_pbmc_table
     from scyan_exp.data.table import KnowledgeTable, load_table
 
@@ -24,9 +31,11 @@ __all__ = [
     "H5adDataset",
     "KnowledgeTable",
     "Preprocessing",
+    "PublicDataset",
     "SyntheticDataset",
     "encode_cells",
     "load_pbmc_table",
+    "load_public_table",
     "load_table",
     "prepare_cells",
 ]
@@ -34,8 +43,9 @@ __all__ = [
 _ATTRIBUTES = {
     "cells": ["Cells", "encode_cells", "prepare_cells"],
     "datamodule": ["CellDataModule"],
-    "dataset": ["CsvDataset", "Dataset", "H5adDataset", "SyntheticDataset"],
+    "dataset": ["CsvDataset", "Dataset", "H5adDataset", "PublicDataset", "SyntheticDataset"],
     "preprocess": ["Preprocessing"],
+    "public": ["load_public_table"],
     "synthetic": ["load_pbmc_table"],
     "table": ["KnowledgeTable", "load_table"],
 }

@@ -72,6 +72,28 @@ class H5adDataset(Dataset):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PublicDataset(Dataset):
+    """A data set that the reference publishes, downloaded when it is first used.
+
+    Attributes:
+        name: ``aml``, ``bmmc``, ``debarcoding`` or ``poised``.
+        version: ``default``, or ``short`` (aml only).
+        subset: as in :class:`H5adDataset`.
+    """
+
+    name: str
+    version: str = "default"
+    subset: Mapping[str, Any] | None = None
+
+    def read(self) -> AnnData:
+        """The cells; X stays on disk unless a subset was asked for."""
+        from scyan_exp.data.public import fetch
+        from scyan_exp.data.sources import read_h5ad, select_cells
+
+        return select_cells(read_h5ad(fetch(f"{self.name}/{self.version}.h5ad")), self.subset)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CsvDataset(Dataset):
     """Cells of a CSV file: a row a cell, a column a marker.
 

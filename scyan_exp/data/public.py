@@ -1,0 +1,101 @@
+"""The public data sets of the reference: downloaded once, verified, kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from scyan_exp.data.table import KnowledgeTable, load_table
+from scyan_exp.errors import InputError, near_matches
+from scyan_exp.files import atomic_path
+
+#: Where the authors of Scyan publish them.
+BASE_URL = "https://github.com/MICS-Lab/scyan_data/raw/main/data"
+#: Seconds without an answer after which a download is given up.
+TIMEOUT = 60.0
+
+#: Git blob ids (sha1) of the files, or sha256 of the one that is too large for git.
+FILES: dict[str, str] = {
+    "aml/default.h5ad": "3f8d51ce62a978aef86ab3919101efab5bd51124",
+    "aml/short.h5ad": "1f4cb356b1dbe2243f4a9cd579ad97a262b6767e",
+    "aml/default.csv": "a1e99e3c23396eca01881712cc9f35863c6ff89e",
+    "bmmc/default.h5ad": "d7be61300152087dd30ae343ce2f3b44a429598f",
+    "bmmc/default.csv": "d3d3e7de025c31f911a6f7edfc2f46ac84164c79",
+    "debarcoding/default.h5ad": "f4393448d00ba0a753a9ca7bd009462babf59ef9",
+    "debarcoding/default.csv": "b6b07b27df0ce5db5e69813c86fb6b94c7dd4391",
+    "poised/default.h5ad": "0f347a3aedbb286555c3c34266a6684ea7d43b12b51f14a7208ad6e34a490ff8",
+    "poised/default.csv": "e7da35522e876adb7359729d9cc3300668a80811",
+    "poised/full.csv": "0131708a990a73b4d13bdc8c11b1e060fd2f2372",
+    "poised/short.csv": "a889fbeb13a357159d48ee5212cbfab24893e235",
+}
+
+
+def load_public_table(name: str, version: str = "default") -> KnowledgeTable:
+    """The knowledge table of a public data set."""
+    return load_table(fetch(f"{name}/{version}.csv"))
+
+
+def fetch(file: str, base_url: str = BASE_URL, files: Mapping[str, str] = FILES) -> Path:
+    """The local copy of a public file, downloaded if it is not there yet.
+
+    Args:
+        file: such as ``aml/default.h5ad``.
+        base_url: where the files are.
+        files: the known files and their digests.
+
+    Raises:
+        InputError: there is no such file, it cannot be downloaded, or it is not the file it
+            should be.
+    """
+    if file not in files:
+        raise InputError(f"no public file {file!r}.{near_matches(file, files)}")
+    path = cache_folder() / file
+    if path.is_file() and _digest(path, files[file]) == files[file]:
+        return path
+    url = f"{base_url}/{file}"
+    with atomic_path(path) as temporary:
+        _download(url, temporary, path)
+        found = _digest(temporary, files[file])
+        if found != files[file]:
+            raise InputError(
+                f"the downloaded file is not the expected one (digest {found}, expected "
+                f"{files[file]}): it was cut off or changed at its source; try again",
+                where=url,
+            )
+    return path
+
+
+def cache_folder() -> Path:
+    """Where public files are kept: ``$SCYAN_EXP_CACHE``, else the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scyan_exp"
+    return Path(os.environ.get("SCYAN_EXP_CACHE") or default)
+
+
+def _download(url: str, temporary: Path, path: Path) -> None:
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, temporary.open("wb") as out:
+            while block := answer.read(2**20):
+                out.write(block)
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(
+            f"cannot be downloaded ({reason}): without network access, fetch it elsewhere and "
+            f"put it at {path}",
+            where=url,
+        ) from error
+
+
+def _digest(path: Path, expected: str) -> str:
+    """Sha256 or git blob id of a file, whichever has the length of the expected digest."""
+    if len(expected) == 64:
+        digest = hashlib.sha256()
+    else:
+        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
