@@ -175,7 +175,7 @@ def test_all_problems_are_reported_at_once():
     with pytest.raises(InputError) as caught:
         check_config(compose_config([*overrides, "+trainer.max_epoch=3"]))
     keys = {problem.split(":")[0] for problem in caught.value.problems}
-    expected = "dataset.path model.depth model.lr seed logger.mode trainer.max_epoch"
+    expected = "dataset.path table.path model.depth model.lr seed logger.mode trainer.max_epoch"
     assert keys == set(expected.split())
     assert "config: 6 problems" in str(caught.value)
 
