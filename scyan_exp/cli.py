@@ -34,7 +34,7 @@ commands:
 
 examples:
   scyan-exp train                                        built-in cells, default settings
-  scyan-exp train dataset=h5ad dataset.path=cells.h5ad table=csv table.path=table.csv
+  scyan-exp train dataset=h5ad dataset.path=cells.h5ad table.path=table.csv
   scyan-exp train flow=deep prior=tight model.temperature=1
   scyan-exp train -m seed=0,1,2 model.prior_std=0.2,0.3  a sweep of six runs
   scyan-exp train --help                                 all groups and the composed config
