@@ -177,7 +177,7 @@ def test_all_problems_are_reported_at_once():
     keys = {problem.split(":")[0] for problem in caught.value.problems}
     expected = "dataset.path table.path model.depth model.lr seed logger.mode trainer.max_epoch"
     assert keys == set(expected.split())
-    assert "config: 6 problems" in str(caught.value)
+    assert "config: 7 problems" in str(caught.value)
 
 
 @pytest.mark.parametrize("reference", ["${nothing.here}", "${model.lr}", "${no_resolver:3}"])
