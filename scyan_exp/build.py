@@ -16,10 +16,10 @@ from hydra.utils import instantiate
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 
-from scyan_exp.config import LABEL_OBJECTIVES
 from scyan_exp.data.cells import Cells, prepare_cells
 from scyan_exp.data.datamodule import CellDataModule
 from scyan_exp.errors import InputError, listed, near_matches
+from scyan_exp.schemas import LABEL_OBJECTIVES
 from scyan_exp.training.scyan import Scyan
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Schemas of the configuration, and its checks: all problems at once, before anything is loaded.
+"""Checking a configuration: all problems at once, before anything is loaded.
 
 Importing this module loads neither torch nor Lightning.
 """
@@ -9,225 +9,27 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from scyan_exp.errors import InputError, near_matches
-
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(min_length=1)]
-
-
-def _distinct(devices: list[int]) -> list[int]:
-    if len(set(devices)) < len(devices):
-        raise ValueError("distinct numbers of devices")
-    return devices
-
-
-Devices = Annotated[
-    list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)
-]
-
-#: What ``_target_`` may name: classes and functions made for it, and nothing reached through them.
-ALLOWED_TARGETS = re.compile(
-    r"scyan_exp\.Scyan"
-    r"|scyan_exp\.data\.(H5adDataset|PublicDataset|CsvDataset|SyntheticDataset)"
-    r"|scyan_exp\.data\.(load_table|load_pbmc_table|load_public_table)"
-    r"|pytorch_lightning\.Trainer"
-    r"|pytorch_lightning\.(callbacks|loggers)\.[A-Z]\w*"
+from scyan_exp.schemas import (
+    ALLOWED_TARGETS,
+    DATASETS,
+    LABEL_OBJECTIVES,
+    OBJECTIVES,
+    SECTIONS,
+    TABLES,
+    TRAINER_ARGUMENTS,
+    LoggerSection,
+    ModelSection,
+    RunSection,
+    Section,
+    TrainerSection,
 )
-
-#: Metrics that can be the objective; the second ones need ``dataset.label_key``.
-OBJECTIVES = ("heuristic", "loss", "n_missing_populations", "davies_bouldin", "neg_log_dirichlet")
-LABEL_OBJECTIVES = ("accuracy", "f1_macro", "balanced_accuracy")
-
-#: Arguments of ``pytorch_lightning.Trainer`` besides those with a schema below. Loggers and
-#: callbacks have config groups of their own.
-TRAINER_ARGUMENTS = {
-    "accumulate_grad_batches",
-    "barebones",
-    "benchmark",
-    "check_val_every_n_epoch",
-    "default_root_dir",
-    "detect_anomaly",
-    "deterministic",
-    "enable_autolog_hparams",
-    "enable_checkpointing",
-    "enable_model_summary",
-    "enable_progress_bar",
-    "fast_dev_run",
-    "gradient_clip_algorithm",
-    "gradient_clip_val",
-    "inference_mode",
-    "limit_predict_batches",
-    "limit_test_batches",
-    "limit_train_batches",
-    "limit_val_batches",
-    "max_time",
-    "min_epochs",
-    "min_steps",
-    "model_registry",
-    "num_nodes",
-    "num_sanity_val_steps",
-    "overfit_batches",
-    "plugins",
-    "precision",
-    "profiler",
-    "reload_dataloaders_every_n_epochs",
-    "sync_batchnorm",
-    "use_distributed_sampler",
-    "val_check_interval",
-}
-
-
-class Section(BaseModel):
-    """A part of the config: every key known, every type as declared."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class DatasetSection(Section):
-    """Keys that every data set has."""
-
-    label_key: Name | None
-    batch_key: Name | None
-    categorical_covariates: list[Name]
-    continuous_covariates: list[Name]
-    transform: Literal["none", "asinh"]
-    cofactor: Positive
-    scale: bool
-    center: bool | None
-    max_value: Positive
-
-
-class H5adSection(DatasetSection):
-    """``dataset=h5ad``."""
-
-    target: Literal["scyan_exp.data.H5adDataset"] = Field(alias="_target_")
-    path: Name
-    subset: dict[Name, Any] | None
-
-
-class PublicSection(DatasetSection):
-    """``dataset=aml``, ``bmmc``, ``debarcoding``, ``poised``."""
-
-    target: Literal["scyan_exp.data.PublicDataset"] = Field(alias="_target_")
-    name: Literal["aml", "bmmc", "debarcoding", "poised"]
-    version: Name
-    subset: dict[Name, Any] | None
-
-
-class CsvSection(DatasetSection):
-    """``dataset=csv``."""
-
-    target: Literal["scyan_exp.data.CsvDataset"] = Field(alias="_target_")
-    path: Name
-    obs_columns: list[Name]
-    subset: dict[Name, Any] | None
-
-
-class SyntheticSection(DatasetSection):
-    """``dataset=synthetic``."""
-
-    target: Literal["scyan_exp.data.SyntheticDataset"] = Field(alias="_target_")
-    n_cells: Count
-    seed: Annotated[int, Field(ge=0)]
-    prior_std: Fraction
-    n_batches: Count
-    batch_shift: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class TableSection(Section):
-    """``table=csv``."""
-
-    target: Literal["scyan_exp.data.load_table"] = Field(alias="_target_")
-    path: Name
-
-
-class PublicTableSection(Section):
-    """``table=aml``, ``bmmc``, ``debarcoding``, ``poised``."""
-
-    target: Literal["scyan_exp.data.load_public_table"] = Field(alias="_target_")
-    name: Literal["aml", "bmmc", "debarcoding", "poised"]
-    version: Name
-
-
-class PbmcTableSection(Section):
-    """``table=synthetic``."""
-
-    target: Literal["scyan_exp.data.load_pbmc_table"] = Field(alias="_target_")
-
-
-class ModelSection(Section):
-    """Hyperparameters, by the names of the reference."""
-
-    target: Literal["scyan_exp.Scyan"] = Field(alias="_target_")
-    continuum_markers: list[Name]
-    hidden_size: Count
-    n_hidden_layers: Annotated[int, Field(ge=0)]
-    n_layers: Count
-    prior_std: Fraction
-    warm_up: tuple[Fraction, Annotated[int, Field(ge=0)]] | None = Field(strict=False)
-    lr: Positive
-    batch_size: Count
-    temperature: Positive
-    modulo_temp: Count
-    max_samples: Count | None
-
-
-class TrainerSection(BaseModel):
-    """Arguments of the Lightning trainer; those without a schema must be arguments of it."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    target: Literal["pytorch_lightning.Trainer"] = Field(alias="_target_")
-    accelerator: Literal["cpu", "gpu", "cuda", "auto"]
-    devices: Count | Devices | Literal["auto"]
-    strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = "auto"
-    max_epochs: Count
-    max_steps: Annotated[int, Field(ge=-1)] = -1
-    log_every_n_steps: Count = 10
-
-
-class LoggerSection(Section):
-    """Weights & Biases, or nothing besides the files."""
-
-    backend: Literal["wandb", "none"]
-    mode: Literal["online", "offline", "disabled"]
-    project: Name
-    entity: Name | None
-    job_type: Name | None
-
-
-class RunSection(Section):
-    """The keys at the top of the config."""
-
-    name: Name | None
-    group: Name | None
-    tags: list[str]
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    objective: Literal[(*OBJECTIVES, *LABEL_OBJECTIVES)]  # type: ignore[valid-type]
-    ckpt_path: Name | None
-
-
-#: Sections whose schema depends on ``_target_``.
-DATASETS: dict[str, type[Section]] = {
-    "scyan_exp.data.H5adDataset": H5adSection,
-    "scyan_exp.data.PublicDataset": PublicSection,
-    "scyan_exp.data.CsvDataset": CsvSection,
-    "scyan_exp.data.SyntheticDataset": SyntheticSection,
-}
-TABLES: dict[str, type[Section]] = {
-    "scyan_exp.data.load_table": TableSection,
-    "scyan_exp.data.load_public_table": PublicTableSection,
-    "scyan_exp.data.load_pbmc_table": PbmcTableSection,
-}
-SECTIONS = ("dataset", "table", "model", "trainer", "callbacks", "logger")
 
 
 def check_config(config: DictConfig) -> dict[str, Any]:

@@ -13,14 +13,9 @@ import pytest
 
 import scyan_exp
 from scyan_exp.compose import compose_config
-from scyan_exp.config import (
-    ALLOWED_TARGETS,
-    LABEL_OBJECTIVES,
-    check_config,
-    config_hash,
-    config_problems,
-)
+from scyan_exp.config import check_config, config_hash, config_problems
 from scyan_exp.errors import InputError
+from scyan_exp.schemas import ALLOWED_TARGETS, LABEL_OBJECTIVES
 
 INF = math.inf
 

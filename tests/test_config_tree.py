@@ -10,8 +10,9 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 
 import scyan_exp
+from scyan_exp.build import make_trainer
 from scyan_exp.compose import compose_config, configs_folder
-from scyan_exp.config import TRAINER_ARGUMENTS, ModelSection, TrainerSection, check_config
+from scyan_exp.config import check_config
 from scyan_exp.data import (
     Dataset,
     KnowledgeTable,
@@ -19,7 +20,7 @@ from scyan_exp.data import (
     load_public_table,
     load_table,
 )
-from scyan_exp.experiment import make_trainer
+from scyan_exp.schemas import TRAINER_ARGUMENTS, ModelSection, TrainerSection
 
 from .conftest import TABLE, small_adata
 
