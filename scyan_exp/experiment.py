@@ -123,6 +123,7 @@ def fit(
         raise KeyboardInterrupt("stopped at once") from error
     seconds = time.perf_counter() - started
     load_weights(saved.best, experiment.model)
+    experiment.model.to(trainer.strategy.root_device)  # Lightning moves it to the CPU at the end
     return Trained(saved.history, saved.best_rank[1], seconds, interrupt.requested)
 
 

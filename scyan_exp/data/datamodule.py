@@ -55,11 +55,15 @@ class CellSampler:
         return self.n_steps
 
     def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.order())
+
+    def order(self) -> Tensor:
+        """Indices of the cells of this process in the epoch, (steps, cells a step)."""
         generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
-        order = torch.randperm(self.n_cells, generator=generator)
+        drawn = torch.randperm(self.n_cells, generator=generator)
+        steps = drawn[: self.n_steps * self.cells_per_step].view(self.n_steps, -1)
         first = self.rank * self.cells_per_process
-        for step in order[: self.n_steps * self.cells_per_step].split(self.cells_per_step):
-            yield step[first : first + self.cells_per_process]
+        return steps[:, first : first + self.cells_per_process]
 
 
 class BatchLoader:
@@ -72,8 +76,7 @@ class BatchLoader:
         return len(self.sampler)
 
     def __iter__(self) -> Iterator[Batch]:
-        for indices in self.sampler:
-            indices = indices.to(self.x.device, non_blocking=True)
+        for indices in self.sampler.order().to(self.x.device):  # one transfer an epoch
             yield self.x.index_select(0, indices), self.covariates.index_select(0, indices)
 
 
