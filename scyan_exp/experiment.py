@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 import warnings
 from collections.abc import Mapping
@@ -34,10 +35,11 @@ from scyan_exp.training.ddp import end_with_parent, peer_processes
 from scyan_exp.training.interrupt import Interrupt, StoppedAtOnce
 from scyan_exp.training.progress import ShowProgress
 from scyan_exp.training.saving import SaveRun
-from scyan_exp.training.scyan import Scyan
 
 log = logging.getLogger(__name__)
 
+#: Share of unannotated cells above which a run says what may help.
+MANY_UNANNOTATED = 0.1
 #: Room for checkpoints, figures and logs, besides the annotated cells.
 SMALL_FILES_BYTES = 50 * 2**20
 
@@ -66,13 +68,14 @@ def run(config: Mapping[str, Any], folder: Path, identity: RunIdentity) -> float
     check_devices(config["trainer"])
     experiment = build(config)
     check_trainer(config, folder)
-    resumed_id = _check_resume(config, experiment.model)
+    resumed_id = _check_resume(config, experiment)
     require_space(folder, _bytes_needed(experiment.cells))
+    _clear_results(folder)
     record = RunRecord(folder, config_hash(config), config["seed"])
     with (
         explain_unwritable(folder),
-        Tracker(config["logger"], folder, identity, config, resumed_id) as tracker,
         recording(record),
+        Tracker(config["logger"], folder, identity, config, resumed_id) as tracker,
         closing(experiment.cells) as cells,
     ):
         record.wandb_run_id = tracker.run_id
@@ -85,7 +88,7 @@ def run(config: Mapping[str, Any], folder: Path, identity: RunIdentity) -> float
         tracker.log_results(metrics, figures)
         record.epochs, record.fit_seconds = len(trained.history), trained.seconds
         record.end("interrupted" if trained.interrupted else "completed", metrics, objective)
-    _say_results(annotation, record)
+    _say_results(annotation, trained, record)
     if trained.interrupted:
         raise RunInterrupted
     return metrics[objective]
@@ -97,12 +100,14 @@ class Trained:
 
     Attributes:
         history: metrics of every epoch.
-        best_loss: loss of the best epoch.
+        best_epoch: index of the best epoch, whose weights are in the model.
+        best_loss: its loss.
         seconds: time spent in training.
         interrupted: whether a signal ended it.
     """
 
     history: list[dict[str, float]]
+    best_epoch: int
     best_loss: float
     seconds: float
     interrupted: bool
@@ -112,7 +117,8 @@ def fit(
     config: Mapping[str, Any], experiment: Experiment, folder: Path, tracker: Tracker
 ) -> Trained:
     """Train on the chosen devices; leave the best weights in the model."""
-    saved, interrupt = SaveRun(folder, tracker.run_id), Interrupt()
+    saved = SaveRun(folder, tracker.run_id, experiment.cells.digest())
+    interrupt = Interrupt()
     loggers = [CSVLogger(folder, name="", version=""), *tracker.loggers()]
     trainer = make_trainer(config, [ShowProgress(), interrupt, saved], loggers, folder)
     started = time.perf_counter()
@@ -124,7 +130,9 @@ def fit(
     seconds = time.perf_counter() - started
     load_weights(saved.best, experiment.model)
     experiment.model.to(trainer.strategy.root_device)  # Lightning moves it to the CPU at the end
-    return Trained(saved.history, saved.best_rank[1], seconds, interrupt.requested)
+    best_loss = saved.best_rank[1]
+    best_epoch = next(int(r["epoch"]) for r in saved.history if r["loss"] == best_loss)
+    return Trained(saved.history, best_epoch, best_loss, seconds, interrupt.requested)
 
 
 def run_peer(config: Mapping[str, Any], folder: Path) -> None:
@@ -144,19 +152,53 @@ def _fit(trainer: pl.Trainer, config: Mapping[str, Any], experiment: Experiment)
     )
 
 
-def _say_results(annotation: Annotation, record: RunRecord) -> None:
-    unannotated = int((annotation.codes < 0).sum())
-    log.info("%d epochs in %.1f s (%s)", record.epochs, record.fit_seconds, record.status)
+def _say_results(annotation: Annotation, trained: Trained, record: RunRecord) -> None:
+    n_epochs, best = len(trained.history), trained.best_epoch + 1
+    log.info(
+        "%d epoch%s in %.1f s, the best was number %d (%s)",
+        n_epochs,
+        "" if n_epochs == 1 else "s",
+        trained.seconds,
+        best,
+        record.status,
+    )
     for name, value in record.metrics.items():
         log.info("  %-22s %s", name, f"{value:.4f}" if isinstance(value, float) else value)
+    unannotated, n_cells = int((annotation.codes < 0).sum()), len(annotation.codes)
     if unannotated:
-        log.info("  %-22s %s cells", "unannotated", f"{unannotated:,}")
+        share = unannotated / n_cells
+        log.info(
+            "  %-22s %s of %s cells (%.1f%%)",
+            "unannotated",
+            f"{unannotated:,}",
+            f"{n_cells:,}",
+            100 * share,
+        )
+        if share > MANY_UNANNOTATED:
+            log.warning(
+                "%.0f%% of the cells fit no population well (log-probability below %g): train "
+                "longer (a smaller model.batch_size, callbacks=none), or look at the table",
+                100 * share,
+                annotation.threshold,
+            )
     log.info("Results: %s", record.folder)
 
 
-def _check_resume(config: Mapping[str, Any], model: Scyan) -> str | None:
-    path = config["ckpt_path"]
-    return None if path is None else check_resumable(path, model)
+def _check_resume(config: Mapping[str, Any], experiment: Experiment) -> str | None:
+    if config["ckpt_path"] is None:
+        return None
+    return check_resumable(
+        config["ckpt_path"],
+        experiment.model,
+        config["trainer"]["max_epochs"],
+        experiment.cells.digest(),
+    )
+
+
+def _clear_results(folder: Path) -> None:
+    """A run folder used again must not show the results of one run beside the record of another."""
+    (folder / "annotated.h5ad").unlink(missing_ok=True)
+    shutil.rmtree(folder / "figures", ignore_errors=True)
 
 
 def _bytes_needed(cells: Cells) -> int:

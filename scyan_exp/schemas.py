@@ -31,6 +31,7 @@ ALLOWED_TARGETS = re.compile(
     r"scyan_exp\.Scyan"
     r"|scyan_exp\.data\.(H5adDataset|PublicDataset|CsvDataset|SyntheticDataset)"
     r"|scyan_exp\.data\.(load_table|load_pbmc_table|load_public_table)"
+    r"|scyan_exp\.training\.stopping\.EarlyStopping"
     r"|pytorch_lightning\.Trainer"
     r"|pytorch_lightning\.(callbacks|loggers)\.[A-Z]\w*"
 )

@@ -51,6 +51,11 @@ class Cells:
     def __len__(self) -> int:
         return len(self.x)
 
+    def digest(self) -> str:
+        """Tells these cells from others: their number, and sums of inputs and covariates."""
+        sums = (part.sum(dtype=torch.float64).item() for part in (self.x, self.covariates))
+        return " ".join([str(len(self)), *(f"{value:.6g}" for value in sums)])
+
     def close(self) -> None:
         """Close the file of cells that were left on disk."""
         if self.adata.isbacked:

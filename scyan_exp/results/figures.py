@@ -74,13 +74,18 @@ def loss_figure(history: History) -> Figure:
         edgecolors="C0",
         label="loss with temperature (favours small populations)",
     )
-    axes.set(xlabel="epoch", ylabel="negative log-likelihood a cell", title="Training loss")
-    axes.legend(frameon=False)
+    narrower = rows.index[rows["prior_std"].diff() < 0]
+    for epoch in rows["epoch"][narrower]:
+        axes.axvline(epoch - 0.5, color="0.6", linestyle=":", label="end of the warm-up")
+    axes.set(xlabel="epoch", ylabel="negative log-likelihood per cell", title="Training loss")
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize=8)
     return figure
 
 
 def population_weights_figure(history: History, populations: Sequence[str]) -> Figure:
     """Weight of each population over the epochs, largest at the top of the legend."""
+    from matplotlib.ticker import LogLocator
+
     figure, axes = _canvas(9, max(4.5, 0.2 * len(populations) + 1))
     rows = pd.DataFrame(list(history))
     last = rows.iloc[-1]
@@ -88,6 +93,7 @@ def population_weights_figure(history: History, populations: Sequence[str]) -> F
     for name, color in zip(ordered, _colors(len(ordered)), strict=True):
         axes.plot(rows["epoch"], 100 * rows[f"pi/{name}"], label=name, color=color)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set(xlabel="epoch", ylabel="weight (% of cells)", title="Population weights")
     axes.yaxis.set_minor_formatter("")
@@ -131,11 +137,11 @@ def counts_figure(annotation: Annotation) -> Figure:
     colors = ["0.7" if i == len(names) - 1 else "C0" for i in order]
     bars = axes.barh(range(len(order)), counts[order], color=colors)
     axes.set_yticks(range(len(order)), [_short(names[i]) for i in order])
-    shares = [f" {counts[i]:,} ({counts[i] / counts.sum():.1%})" for i in order]
+    shares = [f" {counts[i]:,} ({_percent(counts[i] / counts.sum())})" for i in order]
     axes.bar_label(bars, shares, fontsize=8)
     axes.margins(x=0.25)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set(xlabel="cells", title="Cells a population")
+    axes.set(xlabel="cells", title="Cells per population")
     return figure
 
 
@@ -161,9 +167,17 @@ def confusion_figure(annotation: Annotation, labels: pd.Series) -> Figure:
         range(n), [_short(name) for name in populations], rotation=60, ha="right", fontsize=8
     )
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
-    axes.set(xlabel="annotated as", ylabel="label (cells)", title="Confusion matrix (% of label)")
+    axes.set(
+        xlabel="annotated as",
+        ylabel="label (cells)",
+        title="Most probable population of every cell (% of label)",
+    )
     figure.colorbar(image, ax=axes, shrink=0.8)
     return figure
+
+
+def _percent(share: float) -> str:
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def _mean_latent(annotation: Annotation) -> np.ndarray:

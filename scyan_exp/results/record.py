@@ -66,8 +66,9 @@ class RunRecord:
 
 @contextmanager
 def recording(record: RunRecord) -> Iterator[None]:
-    """Within the block, an error or an interruption ends up in the record."""
+    """Write the record; an error or an interruption within the block ends up in it."""
     try:
+        record.write()
         yield
     except BaseException as error:
         record.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"

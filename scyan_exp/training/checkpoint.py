@@ -14,8 +14,14 @@ from scyan_exp.training.saving import SaveRun
 from scyan_exp.training.scyan import Scyan
 
 
-def check_resumable(path: str | Path, model: Scyan) -> str | None:
+def check_resumable(path: str | Path, model: Scyan, max_epochs: int, cells: str) -> str | None:
     """Make sure that ``path`` holds an earlier state of this very run.
+
+    Args:
+        path: a checkpoint of a run.
+        model: the model that the present config gives.
+        cells: identifies the cells, see ``Cells.digest``.
+        max_epochs: epochs that the present config asks for.
 
     Returns:
         The id of the W&B run to continue, if there was one.
@@ -32,9 +38,16 @@ def check_resumable(path: str | Path, model: Scyan) -> str | None:
         for key in now
         if earlier.get(key) != now[key]
     ]
+    callback_state = state.get("callbacks", {}).get(SaveRun.__qualname__, {})
+    if callback_state.get("cells", cells) != cells:
+        problems.append("ckpt_path: the run to resume was trained on other cells")
+    n_epochs = state["epoch"] + 1
+    if n_epochs >= max_epochs:
+        problems.append(
+            f"ckpt_path: {n_epochs} epochs are trained already; set trainer.max_epochs above that"
+        )
     if problems:
         raise InputError(problems, where=str(path))
-    callback_state = state.get("callbacks", {}).get(SaveRun.__qualname__, {})
     return callback_state.get("wandb_run_id")
 
 

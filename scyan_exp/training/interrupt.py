@@ -41,8 +41,8 @@ class Interrupt(pl.Callback):
         if self.requested:
             trainer.should_stop = True
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Give the signals back."""
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give the signals back, before Lightning gives its own back."""
         self._restore()
 
     def on_exception(
@@ -61,5 +61,5 @@ class Interrupt(pl.Callback):
         self.requested = True
         log.warning(
             "%s: stopping after this epoch, then annotating (Ctrl-C again to stop at once)",
-            signal.Signals(number).name,
+            "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import CSVLogger
 
@@ -30,15 +31,16 @@ class SaveRun(AfterEpoch):
 
     The best epoch has the lowest loss; epochs of the warm-up, whose prior is another, count
     only while there is no later one. The history of all epochs travels in the checkpoints, so a
-    resumed run writes the same files as one that was never cut off, in whatever folder.
+    resumed run goes on as one that was never cut off, in whatever folder.
 
     Args:
         folder: the run folder.
         wandb_run_id: id of the W&B run, kept so that a resumed run continues it.
+        cells: what identifies the cells, kept so that a run is not resumed on others.
     """
 
-    def __init__(self, folder: Path, wandb_run_id: str | None = None) -> None:
-        self.folder, self.wandb_run_id = folder, wandb_run_id
+    def __init__(self, folder: Path, wandb_run_id: str | None = None, cells: str = "") -> None:
+        self.folder, self.wandb_run_id, self.cells = folder, wandb_run_id, cells
         self.last, self.best = (folder / "checkpoints" / f"{n}.ckpt" for n in ("last", "best"))
         self.history: list[dict[str, float]] = []
         self.best_rank: tuple[bool, float] = (True, math.inf)
@@ -49,6 +51,7 @@ class SaveRun(AfterEpoch):
             "history": self.history,
             "best_rank": list(self.best_rank),
             "wandb_run_id": self.wandb_run_id,
+            "cells": self.cells,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -56,17 +59,18 @@ class SaveRun(AfterEpoch):
         self.history = list(state_dict["history"])
         in_warm_up, loss = state_dict["best_rank"]
         self.best_rank = (in_warm_up, loss)
+        self.wandb_run_id = self.wandb_run_id or state_dict["wandb_run_id"]
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """When resuming, bring along what the earlier part of the run had written."""
         if not self.history or not trainer.is_global_zero:
             return
-        earlier_best = Path(str(trainer.ckpt_path)).with_name(self.best.name)
-        if earlier_best.is_file():
-            if not self.best.exists():
-                _copy(earlier_best, self.best)
-        else:
-            self.best_rank = (True, math.inf)
+        assert isinstance(pl_module, Scyan)
+        resumed = Path(str(trainer.ckpt_path))
+        self._bring_best(resumed.with_name(self.best.name))
+        if resumed.resolve() != self.last.resolve():
+            _copy(resumed, self.last)
+        self._write_population_weights(pl_module.table.populations)
         for logger in trainer.loggers:
             if isinstance(logger, CSVLogger):
                 for row in self.history:
@@ -84,10 +88,28 @@ class SaveRun(AfterEpoch):
         temporary = self.last.with_suffix(".tmp")
         trainer.save_checkpoint(temporary)  # every process takes part, the first one writes
         if trainer.is_global_zero:
-            temporary.replace(self.last)
+            # The best one first: killed in between, the resumed run repeats this epoch.
             if is_best:
-                _copy(self.last, self.best)
+                _copy(temporary, self.best)
+            temporary.replace(self.last)
             self._write_population_weights(pl_module.table.populations)
+
+    def _bring_best(self, earlier: Path) -> None:
+        """Take over the best checkpoint of this very history; forget it if there is none."""
+        if earlier.is_file() and self._is_our_best(earlier):
+            if earlier.resolve() != self.best.resolve():
+                _copy(earlier, self.best)
+        else:
+            self.best.unlink(missing_ok=True)
+            self.best_rank = (True, math.inf)
+
+    def _is_our_best(self, path: Path) -> bool:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        saved = state["callbacks"].get(type(self).__qualname__, {})
+        history = saved.get("history", [])
+        return history == self.history[: len(history)] and saved.get("best_rank") == list(
+            self.best_rank
+        )
 
     def _write_population_weights(self, populations: list[str]) -> None:
         text = io.StringIO()

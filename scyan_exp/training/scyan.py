@@ -121,12 +121,15 @@ class Scyan(pl.LightningModule):
         """Set the prior of the epoch, and start its sums."""
         self.module.prior.prior_std.fill_(self.prior_std_at(self.current_epoch))
         self._totals = torch.zeros(2, device=self.device)
+        self._n_cells = 0
         self._started = time.perf_counter()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch; it stays on the device, apart from now and then a ``loss_step``."""
         loss, ldj = self.module.loss_terms(*batch, self.uses_temperature(self.current_epoch))
-        self._totals += torch.stack([loss.detach(), ldj.detach()])
+        n_cells = len(batch[0])
+        self._totals += n_cells * torch.stack([loss.detach(), ldj.detach()])
+        self._n_cells += n_cells
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set late
         if (self.global_step + 1) % every == 0:
             self.log("loss_step", loss, on_step=True, on_epoch=False)
@@ -138,26 +141,26 @@ class Scyan(pl.LightningModule):
         Raises:
             TrainingDiverged: the loss is not finite.
         """
-        n_steps = self.trainer.num_training_batches
-        values = torch.cat([self._totals / n_steps, self.module.pi.detach()])
+        values = torch.cat([self._totals / self._n_cells, self.module.pi.detach()])
         loss, ldj, *pi = self.trainer.strategy.reduce(values, reduce_op="mean").tolist()
         if not math.isfinite(loss):
             raise TrainingDiverged(
                 f"the loss became {loss} in epoch {self.current_epoch}: try a smaller model.lr, "
                 "a larger model.prior_std, or look for extreme expressions"
             )
-        assert self.trainer.train_dataloader is not None
-        cells = n_steps * self.trainer.train_dataloader.sampler.cells_per_step
+        n_cells = self._n_cells * self.trainer.world_size
         self.epoch_metrics = {
             "loss": loss,
             "ldj": ldj,
             "prior_std": self.prior_std_at(self.current_epoch),
             "use_temperature": float(self.uses_temperature(self.current_epoch)),
             "lr": self.hparams["lr"],
-            "cells_per_second": cells / (time.perf_counter() - self._started),
+            "cells_per_second": n_cells / (time.perf_counter() - self._started),
             **{f"pi/{name}": p for name, p in zip(self.table.populations, pi, strict=True)},
         }
-        self.log_dict(self.epoch_metrics)
+        # As tensors of the CPU: Lightning would send numbers to the device and read them back.
+        logged = {k: torch.tensor(v, dtype=torch.float64) for k, v in self.epoch_metrics.items()}
+        self.log_dict(logged)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam; all parameters in one fused step."""
