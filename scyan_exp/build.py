@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 
@@ -20,12 +21,13 @@ from scyan_exp.data.cells import Cells, prepare_cells
 from scyan_exp.data.datamodule import CellDataModule
 from scyan_exp.errors import InputError, listed, near_matches
 from scyan_exp.schemas import LABEL_OBJECTIVES
+from scyan_exp.training.ddp import n_processes
 from scyan_exp.training.scyan import Scyan
 
 log = logging.getLogger(__name__)
 
 #: What each epoch logs, besides pi/<population>.
-LOGGED = ("loss", "loss_step", "ldj", "prior_std", "use_temperature", "lr", "cells_per_second")
+LOGGED = ("loss", "ldj", "prior_std", "use_temperature", "lr", "cells_per_second")
 
 
 @dataclass
@@ -41,7 +43,11 @@ def build(config: Mapping[str, Any]) -> Experiment:
     """Load and check the inputs; build the model."""
     table = make("table", config["table"])
     dataset = make("dataset", config["dataset"])
-    cells = prepare_cells(dataset.read(), table, dataset)
+    try:
+        cells = prepare_cells(dataset.read(), table, dataset)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"the cells cannot be read ({reason})", where=error.filename) from error
     check_objective(config["objective"], cells)
     make_model = instantiate(config["model"], _partial_=True, _convert_="all")
     model = make_model(
@@ -71,9 +77,12 @@ def make(where: str, section: Mapping[str, Any], **options: Any) -> Any:
     try:
         return instantiate(section, _convert_="all", **options)
     except InstantiationException as error:
-        if isinstance(error.__cause__, InputError):
-            raise error.__cause__ from None
-        raise InputError(f"{where}: {error.__cause__ or error}", where="config") from error
+        cause = error.__cause__
+        if isinstance(cause, InputError):
+            raise cause from None
+        if isinstance(cause, (TypeError, MisconfigurationException)):  # arguments it refuses
+            raise InputError(f"{where}: {cause}", where="config") from error
+        raise
 
 
 def make_trainer(
@@ -84,9 +93,19 @@ def make_trainer(
 ) -> pl.Trainer:
     """The Lightning trainer of the config, with its callbacks and ours."""
     configured = [make(f"callbacks.{k}", c) for k, c in config["callbacks"].items()]
-    make_one: partial[pl.Trainer] = make("trainer", config["trainer"], _partial_=True)
+    # In temperature epochs the weights of the populations do not learn: DDP must expect that.
+    many = n_processes(config["trainer"]) > 1
+    settings = {
+        **config["trainer"],
+        "strategy": "ddp_find_unused_parameters_true" if many else "auto",
+    }
+    make_one: partial[pl.Trainer] = make("trainer", settings, _partial_=True)
     return make_one(
-        callbacks=[*configured, *callbacks], logger=list(loggers), default_root_dir=folder
+        callbacks=[*configured, *callbacks],
+        logger=list(loggers),
+        default_root_dir=folder,
+        # The run starts its processes itself, also where a cluster's variables are set.
+        plugins=[LightningEnvironment()],
     )
 
 
@@ -99,7 +118,7 @@ def check_devices(trainer: Mapping[str, Any]) -> None:
     if trainer["accelerator"] not in ("gpu", "cuda"):
         return
     devices, found = trainer["devices"], torch.cuda.device_count()
-    wanted = devices if isinstance(devices, list) else range(devices if devices != "auto" else 1)
+    wanted = devices if isinstance(devices, list) else range(devices)
     absent = [str(i) for i in wanted if i >= found]
     if not absent:
         return
@@ -111,27 +130,28 @@ def check_devices(trainer: Mapping[str, Any]) -> None:
     )
 
 
-def check_trainer(config: Mapping[str, Any], folder: Path) -> None:
+def check_trainer(config: Mapping[str, Any], populations: Sequence[str], folder: Path) -> None:
     """Make sure that Lightning takes the settings of trainer and callbacks.
 
     Raises:
         InputError: it does not.
     """
-    settings = {**config["trainer"], "accelerator": "cpu", "devices": 1, "strategy": "auto"}
+    settings = {**config["trainer"], "accelerator": "cpu", "devices": 1}
     try:
         make_trainer({**config, "trainer": settings}, [], [], folder)
     except (MisconfigurationException, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"trainer: {error}", where="config") from error
-    for callback in config["callbacks"].values():
-        monitor = callback.get("monitor")
-        if isinstance(monitor, str) and not monitor.startswith("pi/") and monitor not in LOGGED:
-            raise InputError(
-                f"callbacks: {monitor!r} is not logged.{near_matches(monitor, LOGGED)} "
-                f"Logged are {listed(LOGGED)}, pi/<population>",
-                where="config",
-            )
+    logged = [*LOGGED, *(f"pi/{name}" for name in populations)]
+    problems = [
+        f"callbacks.{name}.monitor: {callback['monitor']!r} is not logged."
+        f"{near_matches(str(callback['monitor']), logged)} Logged are {listed(logged, limit=60)}"
+        for name, callback in config["callbacks"].items()
+        if callback.get("monitor") is not None and callback["monitor"] not in logged
+    ]
+    if problems:
+        raise InputError(problems, where="config")
 
 
 def check_objective(objective: str, cells: Cells) -> None:

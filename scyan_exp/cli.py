@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scyan_exp import __version__
-from scyan_exp.errors import InputError, OutputError, near_matches
+from scyan_exp.errors import InputError, near_matches
+from scyan_exp.files import unwritable
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -73,8 +74,13 @@ def train(arguments: list[str]) -> int:
     """Train one experiment, or a sweep with ``-m``; arguments as Hydra takes them."""
     import hydra
 
-    from scyan_exp.compose import COMPOSE_ERRORS, command_problems, configs_folder, first_lines
-    from scyan_exp.files import explain_unwritable
+    from scyan_exp.compose import (
+        COMPOSE_ERRORS,
+        command_problems,
+        configs_folder,
+        first_lines,
+        unsafe_problems,
+    )
 
     # Hydra hands its errors to us, instead of printing them and exiting with 1.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
@@ -84,23 +90,19 @@ def train(arguments: list[str]) -> int:
     # Torch warns on every DDP run that some epoch used all parameters: so it should be.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     sys.argv = ["scyan-exp train", *arguments]
+    problems = unsafe_problems(arguments)
     if {"-m", "--multirun"} & set(arguments):  # before Hydra writes the folder of the sweep
-        problems = command_problems(arguments)
-        if problems:
-            return _refuse(InputError(problems, where="config"))
+        problems += command_problems(arguments)
+    if problems:
+        return _refuse(InputError(problems, where="config"))
     app = hydra.main(str(configs_folder()), "train", version_base="1.3")(_job)
     try:
-        with explain_unwritable():
-            app()
-    except InputError as error:
-        folder = _log_folder()
-        if isinstance(error, OutputError) and error.where is None and folder:
-            _discard(folder)  # the disk filled up while Hydra wrote its files
-            error = OutputError(error.problems, where=str(folder))
-        return _refuse(error)
+        app()
     except COMPOSE_ERRORS as error:
         problems = command_problems(arguments) or [first_lines(error)]
         return _refuse(InputError(problems, where="config"))
+    except OSError as error:  # of Hydra's own files: a job explains its errors itself
+        return _refuse_output(error)
     except JobFailed as error:
         print(error, file=sys.stderr)
         return FAILED
@@ -108,7 +110,7 @@ def train(arguments: list[str]) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except SystemExit as stop:
-        return int(stop.code or 0)
+        return stop.code if isinstance(stop.code, int) else DONE
     return DONE
 
 
@@ -127,6 +129,10 @@ def _job(config: DictConfig) -> float:
             raise SystemExit(_refuse(error)) from error
         log.error("%s", error)
         raise JobFailed(f"a job had wrong input; see {folder / 'train.log'}") from error
+    except KeyboardInterrupt:
+        if is_single:
+            _discard(folder)  # of a run that had not begun
+        raise
     except Exception as error:
         log.exception("the run failed; see %s", folder / "train.log")
         if is_single:
@@ -172,19 +178,23 @@ def _ddp_peer(arguments: list[str]) -> int:
     return DONE
 
 
-def _log_folder() -> Path | None:
-    """The folder of the job whose log is open."""
+def _refuse_output(error: OSError) -> int:
+    """Hydra could not write its files: say where, and leave none behind."""
     handlers = logging.getLogger().handlers
-    files = [h.baseFilename for h in handlers if isinstance(h, logging.FileHandler)]
-    return Path(files[-1]).parent if files else None
+    logs = [Path(h.baseFilename) for h in handlers if isinstance(h, logging.FileHandler)]
+    for path in logs:
+        _discard(path.parent)
+    where = error.filename or (logs[-1].parent if logs else None)
+    return _refuse(unwritable(error, where))
 
 
 def _discard(folder: Path) -> None:
     """Remove the folder of a run that never began, if Hydra's files are all it holds."""
     if {path.name for path in folder.glob("*")} <= {".hydra", "train.log"}:
         shutil.rmtree(folder, ignore_errors=True)
-        if folder.parent.parent.name == "outputs" and not any(folder.parent.iterdir()):
-            folder.parent.rmdir()  # the day's, which Hydra made
+        for parent in (folder.parent, folder.parent.parent):  # outputs/<day>, outputs
+            if "outputs" in (parent.name, parent.parent.name) and not any(parent.iterdir()):
+                parent.rmdir()
 
 
 def _refuse(message: object) -> int:

@@ -8,13 +8,24 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.core.override_parser.types import Glob
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+)
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from scyan_exp.config import config_problems
 from scyan_exp.errors import near_matches
+from scyan_exp.schemas import TRAINER_ARGUMENTS
 
+#: Keys of ``trainer`` that can be added and are not there by default.
+UNSET_TRAINER_KEYS = {*TRAINER_ARGUMENTS, "max_steps"}
+#: What Hydra's own part of the config may make: its parts, and handlers of the log.
+HYDRA_TARGETS = ("hydra._internal.", "hydra_plugins.")
+LOG_CLASSES = ("scyan_exp.logs.TerminalHandler", "logging.FileHandler", "logging.StreamHandler")
 #: Flags of Hydra whose value is the next argument.
 VALUE_FLAGS = ("--config-name", "-cn", "--config-path", "-cp", "--package", "-p", "--cfg", "-c")
 
@@ -29,15 +40,19 @@ def configs_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "configs"
 
 
-def compose_config(overrides: Sequence[str], config_dirs: Sequence[str] = ()) -> DictConfig:
+def compose_config(
+    overrides: Sequence[str], config_dirs: Sequence[str] = (), *, with_hydra: bool = False
+) -> DictConfig:
     """The config that a command line composes, without running it.
 
     Args:
         overrides: as on the command line, without sweeps.
         config_dirs: folders with groups of the user's own, as with ``--config-dir``.
+        with_hydra: keep Hydra's own part of the config.
     """
     with initialize_config_dir(str(configs_folder()), version_base="1.3"):
-        return compose("train", overrides=[*_search_path(config_dirs), *overrides])
+        all_overrides = [*_search_path(config_dirs), *overrides]
+        return compose("train", overrides=all_overrides, return_hydra_config=with_hydra)
 
 
 def command_problems(arguments: Sequence[str]) -> list[str]:
@@ -58,7 +73,17 @@ def command_problems(arguments: Sequence[str]) -> list[str]:
     for override in sorted(overrides, key=lambda text: not _is_group_choice(text)):
         before = [choices[0] for choices in good]
         try:
-            choices = list(_choices(override))
+            choices = list(_choices(override, config_dirs))
+            if len(choices) > 1 and not {"-m", "--multirun"} & set(arguments):
+                key, _, values = override.partition("=")
+                problems.append(
+                    f"{override}: several values; add -m for a sweep, or write a list: "
+                    f"{key}=[{values}]"
+                )
+                continue
+            if not choices:
+                problems.append(f"{override}: there are no values to sweep over")
+                continue
             for choice in choices:
                 compose_config([*before, choice], config_dirs)
         except COMPOSE_ERRORS as reason:
@@ -67,6 +92,44 @@ def command_problems(arguments: Sequence[str]) -> list[str]:
             good.append(choices)
     problems += [p for one in _variants(good) for p in _value_problems(one, config_dirs)]
     return list(dict.fromkeys(problems))
+
+
+def unsafe_problems(arguments: Sequence[str]) -> list[str]:
+    """What a command line would make Hydra run or unpickle before the config is checked.
+
+    Hydra instantiates ``hydra.launcher``, ``hydra.sweeper``, ``hydra.callbacks`` and the handlers
+    of its logs itself, so the targets in its own part of the config are checked here.
+    """
+    if any(argument.startswith("--experimental-rerun") for argument in arguments):
+        return ["--experimental-rerun: reads a pickle, which can run any code; not supported"]
+    overrides, config_dirs = _split(arguments)
+    if not all(Path(folder).is_dir() for folder in config_dirs):
+        return []
+    try:
+        firsts = [next(iter(_choices(o, config_dirs)), None) for o in overrides]
+        config = compose_config([o for o in firsts if o], config_dirs, with_hydra=True)
+    except COMPOSE_ERRORS:
+        return []  # Hydra will say why it does not compose, and instantiates nothing
+    hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, throw_on_missing=False)
+    return list(_unsafe(hydra, "hydra"))
+
+
+def _unsafe(value: Any, where: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for i, one in enumerate(value):
+            yield from _unsafe(one, f"{where}[{i}]")
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            refused = (
+                (key == "_target_" and not str(one).startswith(HYDRA_TARGETS))
+                or (key == "class" and one not in LOG_CLASSES)
+                or key == "()"
+            )
+            if refused:
+                yield f"{where}.{key}: {one!r} is not allowed"
+            yield from _unsafe(one, f"{where}.{key}")
+    elif str(value).startswith("ext://") and value not in ("ext://sys.stdout", "ext://sys.stderr"):
+        yield f"{where}: {value!r} is not allowed"
 
 
 def first_lines(error: Exception) -> str:
@@ -95,9 +158,14 @@ def _value_problems(overrides: Sequence[str], config_dirs: Sequence[str]) -> lis
     return problems + [p for p in config_problems(_plain(config)) if "'???'" not in p]
 
 
-def _choices(override: str) -> Iterator[str]:
+def _choices(override: str, config_dirs: Sequence[str]) -> Iterator[str]:
     """What an override stands for: itself, or each value of its sweep."""
     parsed = OverridesParser.create().parse_override(override)
+    value: Any = parsed.value()
+    if isinstance(value, Glob):
+        options = _groups(config_dirs).get(parsed.key_or_group, [])
+        yield from (f"{parsed.key_or_group}={option}" for option in value.filter(options))
+        return
     if not parsed.is_sweep_override():
         yield override
         return
@@ -156,8 +224,13 @@ def _sentence(
         known = [*_flat_keys(_plain(compose_config(good, config_dirs))), *groups]
         if key in known:
             return f"{override}: {first_lines(reason)}"
+        if key.startswith("trainer.") and key.removeprefix("trainer.") in UNSET_TRAINER_KEYS:
+            return f"{key}: is not set by default; write +{override}"
         parents = {key.rsplit(".", n)[0] for n in range(1, key.count(".") + 1)}
-        return f"{key}: unknown key.{near_matches(key, [k for k in known if k not in parents])}"
+        others = [k for k in known if k not in parents and not k.endswith("_target_")]
+        return f"{key}: unknown key.{near_matches(key, others)}"
+    if "LexerNoViableAlt" in str(reason) or "expecting" in str(reason) or "viable" in str(reason):
+        return f"{override}: cannot be read. Values look like key=1, key=[1,2], key={{a:1}}"
     return f"{override}: {first_lines(reason)}"
 
 

@@ -31,6 +31,9 @@ from scyan_exp.schemas import (
     TrainerSection,
 )
 
+#: Groups whose values belong under ``model``.
+FOR_MODEL = ("flow", "prior", "temperature")
+
 
 def check_config(config: DictConfig) -> dict[str, Any]:
     """Check a composed config and return it resolved, as plain containers.
@@ -99,11 +102,17 @@ def _sentence(prefix: str, error: Mapping[str, Any], known: list[str]) -> str:
     key = prefix + ".".join(str(part) for part in error["loc"][:1])
     rest = "".join(f"[{part}]" for part in error["loc"][1:] if isinstance(part, int))
     if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key.{near_matches(str(error['loc'][0]), known)}"
+        if key in FOR_MODEL:
+            return f"{key}: a file of {key}/ must begin with the line `# @package model`"
+        hints = near_matches(str(error["loc"][0]), [k for k in known if k != "_target_"])
+        return f"{key}: unknown key.{hints}"
     if error["type"] == "missing" and len(error["loc"]) == 1:
         return f"{key}: a value is required ({key}=... on the command line)"
     expected = error["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    expected = expected.removeprefix("String should have ").removeprefix("List should have ")
+    for words in ("String should have ", "List should have ", "Value error, "):
+        expected = expected.removeprefix(words)
+    if error["type"] == "string_pattern_mismatch":
+        expected = "a name without / \\ # ? % :"
     if error["type"] == "missing":  # of a pair: pydantic reports its absent half
         return f"{key}: expected two values, found {list(error['input'])!r}"
     hint = ""
@@ -200,6 +209,11 @@ def _relation_problems(plain: Mapping[str, Any]) -> list[str]:
     devices = trainer.get("devices") if isinstance(trainer, Mapping) else None
     n_devices = len(devices) if isinstance(devices, list) else devices
     batch_size = model.get("batch_size") if isinstance(model, Mapping) else None
+    on_cpu = isinstance(trainer, Mapping) and trainer.get("accelerator") == "cpu"
+    if isinstance(devices, list) and on_cpu:
+        problems.append(
+            f"trainer.devices: on the CPU expected a number of processes, found {devices}"
+        )
     if isinstance(n_devices, int) and isinstance(batch_size, int) and 0 < batch_size < n_devices:
         problems.append(f"model.batch_size: {batch_size} cells cannot be shared by {n_devices}")
     return problems

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.loggers import CSVLogger
 
 from scyan_exp.build import Experiment, build, check_devices, check_trainer, make_trainer
@@ -31,7 +30,7 @@ from scyan_exp.results.metrics import compute_metrics
 from scyan_exp.results.record import RunRecord, recording
 from scyan_exp.results.tracking import RunIdentity, Tracker
 from scyan_exp.training.checkpoint import check_resumable, load_weights
-from scyan_exp.training.ddp import end_with_parent, peer_processes
+from scyan_exp.training.ddp import end_with_parent, leave_group, peer_processes, say_ready
 from scyan_exp.training.interrupt import Interrupt, StoppedAtOnce
 from scyan_exp.training.progress import ShowProgress
 from scyan_exp.training.saving import SaveRun
@@ -67,7 +66,7 @@ def run(config: Mapping[str, Any], folder: Path, identity: RunIdentity) -> float
     _quiet_libraries()
     check_devices(config["trainer"])
     experiment = build(config)
-    check_trainer(config, folder)
+    check_trainer(config, experiment.cells.table.populations, folder)
     resumed_id = _check_resume(config, experiment)
     require_space(folder, _bytes_needed(experiment.cells))
     _clear_results(folder)
@@ -128,6 +127,8 @@ def fit(
     except StoppedAtOnce as error:
         raise KeyboardInterrupt("stopped at once") from error
     seconds = time.perf_counter() - started
+    if not saved.history:
+        raise RuntimeError("no epoch was trained: trainer.max_time or max_steps is too small")
     load_weights(saved.best, experiment.model)
     experiment.model.to(trainer.strategy.root_device)  # Lightning moves it to the CPU at the end
     best_loss = saved.best_rank[1]
@@ -142,8 +143,11 @@ def run_peer(config: Mapping[str, Any], folder: Path) -> None:
     experiment = build(config)
     callbacks = [ShowProgress(), Interrupt(), SaveRun(folder)]
     trainer = make_trainer(config, callbacks, [], folder)
-    _fit(trainer, config, experiment)
-    torch.distributed.destroy_process_group()
+    say_ready(folder)
+    try:
+        _fit(trainer, config, experiment)
+    finally:
+        leave_group()
 
 
 def _fit(trainer: pl.Trainer, config: Mapping[str, Any], experiment: Experiment) -> None:

@@ -88,12 +88,16 @@ def explain_unwritable(folder: Path | None = None) -> Iterator[None]:
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        where = error.filename or folder
-        raise OutputError(
-            f"the results cannot be written ({error.strerror}): choose another folder with "
-            "hydra.run.dir=... (hydra.sweep.dir=...)",
-            where=None if where is None else str(where),
-        ) from error
+        raise unwritable(error, error.filename or folder) from error
+
+
+def unwritable(error: OSError, where: str | Path | None) -> OutputError:
+    """The error that says that results cannot be written, and what to do."""
+    return OutputError(
+        f"the results cannot be written ({error.strerror or error}): choose another folder with "
+        "hydra.run.dir=... (hydra.sweep.dir=...)",
+        where=None if where is None else str(where),
+    )
 
 
 def _finite(value: Any) -> Any:

@@ -22,6 +22,12 @@ def _distinct(devices: list[int]) -> list[int]:
     return devices
 
 
+def _not_zero(value: int) -> int:
+    if value == 0:
+        raise ValueError("a number of steps, or -1 for no limit")
+    return value
+
+
 Devices = Annotated[
     list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)
 ]
@@ -40,42 +46,18 @@ ALLOWED_TARGETS = re.compile(
 OBJECTIVES = ("heuristic", "loss", "n_missing_populations", "davies_bouldin", "neg_log_dirichlet")
 LABEL_OBJECTIVES = ("accuracy", "f1_macro", "balanced_accuracy")
 
-#: Arguments of ``pytorch_lightning.Trainer`` besides those with a schema below. Loggers and
-#: callbacks have config groups of their own.
+#: Arguments of ``pytorch_lightning.Trainer`` that a run supports besides those below. Loggers
+#: and callbacks have config groups; folders, processes and the rest are the run's own business.
 TRAINER_ARGUMENTS = {
     "accumulate_grad_batches",
-    "barebones",
     "benchmark",
-    "check_val_every_n_epoch",
-    "default_root_dir",
     "detect_anomaly",
     "deterministic",
-    "enable_autolog_hparams",
-    "enable_checkpointing",
-    "enable_model_summary",
-    "enable_progress_bar",
-    "fast_dev_run",
     "gradient_clip_algorithm",
     "gradient_clip_val",
-    "inference_mode",
-    "limit_predict_batches",
-    "limit_test_batches",
-    "limit_train_batches",
-    "limit_val_batches",
     "max_time",
     "min_epochs",
     "min_steps",
-    "model_registry",
-    "num_nodes",
-    "num_sanity_val_steps",
-    "overfit_batches",
-    "plugins",
-    "precision",
-    "profiler",
-    "reload_dataloaders_every_n_epochs",
-    "sync_batchnorm",
-    "use_distributed_sampler",
-    "val_check_interval",
 }
 
 
@@ -180,12 +162,15 @@ class TrainerSection(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
     target: Literal["pytorch_lightning.Trainer"] = Field(alias="_target_")
-    accelerator: Literal["cpu", "gpu", "cuda", "auto"]
-    devices: Count | Devices | Literal["auto"]
+    accelerator: Literal["cpu", "gpu", "cuda"]
+    devices: Count | Devices
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = "auto"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     max_epochs: Count
-    max_steps: Annotated[int, Field(ge=-1)] = -1
+    max_steps: Annotated[int, Field(ge=-1), AfterValidator(_not_zero)] = -1
     log_every_n_steps: Count = 10
+    enable_progress_bar: bool = False
+    enable_model_summary: bool = False
 
 
 class LoggerSection(Section):
@@ -193,7 +178,7 @@ class LoggerSection(Section):
 
     backend: Literal["wandb", "none"]
     mode: Literal["online", "offline", "disabled"]
-    project: Name
+    project: Annotated[str, Field(pattern=r"^[^/\\\\#?%:]{1,128}$")]
     entity: Name | None
     job_type: Name | None
 
@@ -203,7 +188,7 @@ class RunSection(Section):
 
     name: Name | None
     group: Name | None
-    tags: list[str]
+    tags: list[Annotated[str, Field(min_length=1, max_length=64)]]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     objective: Literal[(*OBJECTIVES, *LABEL_OBJECTIVES)]  # type: ignore[valid-type]
     ckpt_path: Name | None

@@ -106,7 +106,7 @@ def without_some_ages(adata: anndata.AnnData) -> anndata.AnnData:
         ("objective=accuracy", ("'accuracy' needs labels",)),
         ("+callbacks.early_stopping.patienc=3", ("patienc",)),
         ("callbacks.early_stopping.monitor=los", ("'los'",)),
-        ("+trainer.precision=abc", ("precision", "'abc'")),
+        ("trainer.precision=abc", ("precision", "'abc'")),
         ("hydra.run.dir=table.csv/run", ("table.csv/run: the results cannot be written",)),
     ],
 )

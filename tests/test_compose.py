@@ -80,7 +80,7 @@ def test_an_experiment_can_be_overridden(composed):
     config = composed("experiment=smoke", "model.lr=0.01", "flow=deep")
     assert config.model.lr == 0.01
     assert config.model.n_layers == 10
-    assert config.dataset.n_cells == 4000
+    assert config.model.max_samples == 4000
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ WRONG_VALUES = [
     ("model__max_samples", [0, -1, 1.5, "all"]),
     ("model__continuum_markers", ["CD3", [3], [""]]),
     ("trainer__accelerator", ["tpu", "gppu", None]),
-    ("trainer__devices", [0, -1, "two", [-1], True, None, [], [0, 0]]),
+    ("trainer__devices", [0, -1, "two", "auto", True, None]),
     ("trainer__strategy", ["fsdp", None]),
     ("trainer__max_epochs", [0, -1, 2.5, None]),
     ("trainer__max_steps", ["many", 1.5, -2]),
@@ -118,7 +118,7 @@ def test_a_pair_with_one_number_is_told_what_is_expected(default):
         ("model__n_hidden_layers", [0]),
         ("model__warm_up", [None, [0.35, 4], [0.35, 0]]),
         ("model__max_samples", [None, 1]),
-        ("trainer__devices", [1, 2, [0], [1, 3], "auto"]),
+        ("trainer__devices", [1, 2]),
         ("trainer__max_steps", [-1, 10]),
         ("callbacks", [{}]),
     ],
@@ -194,9 +194,23 @@ def test_an_objective_that_needs_labels_says_so(default, objective):
     assert "heuristic" in problem
 
 
+@pytest.mark.parametrize(
+    ("devices", "n_problems"), [([0], 0), ([1, 3], 0), ([-1], 1), ([], 1), ([0, 0], 1)]
+)
+def test_gpus_are_named_by_distinct_numbers(default, devices, n_problems):
+    config = changed(default, trainer__accelerator="gpu", trainer__devices=devices)
+    assert len(config_problems(config)) == n_problems
+
+
+def test_the_cpu_has_processes_and_no_numbers(default):
+    (problem,) = config_problems(changed(default, trainer__devices=[0]))
+    assert "on the CPU expected a number of processes, found [0]" in problem
+
+
 @pytest.mark.parametrize("devices", [4, [0, 1, 2, 3]])
 def test_a_batch_must_have_a_cell_for_each_device(default, devices):
-    config = changed(default, model__batch_size=3, trainer__devices=devices)
+    gpu = {"trainer__accelerator": "gpu"}
+    config = changed(default, model__batch_size=3, trainer__devices=devices, **gpu)
     assert config_problems(config) == ["model.batch_size: 3 cells cannot be shared by 4"]
 
 

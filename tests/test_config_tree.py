@@ -165,9 +165,9 @@ def test_no_hyperparameter_of_the_reference_is_left_out(reference):
     assert set(defaults_of(reference)) - elsewhere == set(SHARED)
 
 
-def test_the_known_trainer_arguments_are_those_of_lightning():
+def test_the_known_trainer_arguments_are_arguments_of_lightnings_trainer():
     of_schema = set(TrainerSection.model_fields) - {"target"}
     of_lightning = set(inspect.signature(pl.Trainer.__init__).parameters) - {"self"}
     groups_of_their_own = {"callbacks", "logger"}
-    assert TRAINER_ARGUMENTS | of_schema | groups_of_their_own == of_lightning
+    assert TRAINER_ARGUMENTS | of_schema | groups_of_their_own <= of_lightning
     assert not TRAINER_ARGUMENTS & of_schema

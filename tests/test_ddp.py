@@ -61,3 +61,34 @@ def test_a_ddp_run_can_be_resumed(scyan_exp, tmp_path):
     rest = train(scyan_exp, tmp_path / "rest", "trainer=ddp", f"ckpt_path={last}")
     weights = [(f / "population_weights.csv").read_bytes() for f in (whole, rest)]
     assert weights[0] == weights[1]
+
+
+def test_a_failed_run_does_not_spoil_the_next(scyan_exp, tmp_path):
+    sweep = tmp_path / "sweep"
+    arguments = ("trainer=ddp", "trainer.max_epochs=1", "model.lr=1e30,0.001")
+    code, _ = scyan_exp("train", "-m", *ARGUMENTS, *arguments, f"hydra.sweep.dir={sweep}")
+    assert code == 1
+    results = [json.loads((sweep / job / "result.json").read_text()) for job in ("0", "1")]
+    assert [result["status"] for result in results] == ["failed", "completed"]
+
+
+def test_a_process_that_ends_before_the_training_is_reported(scyan_exp, tmp_path, monkeypatch):
+    """The second process cannot start here: no such interpreter option."""
+    monkeypatch.setenv("PYTHONSTARTUP", "")
+    monkeypatch.setenv("PYTHONHASHSEED", "no number")  # fatal for a new interpreter
+    folder = tmp_path / "run"
+    code, output = scyan_exp("train", *ARGUMENTS, "trainer=ddp", f"hydra.run.dir={folder}")
+    assert code == 1
+    assert "process 1 of the run ended with exit code 1 before the training began" in output
+    result = json.loads((folder / "result.json").read_text())
+    assert result["status"] == "failed"
+    assert "PYTHONHASHSEED" in (folder / "ddp_rank1.log").read_text()
+
+
+def test_modules_of_the_current_folder_are_not_imported(scyan_exp, tmp_path):
+    (tmp_path / "h5py.py").write_text("raise RuntimeError('not this one')\n")
+    train(scyan_exp, tmp_path / "two", "trainer=ddp", "trainer.max_epochs=1")
+
+
+def test_two_devices_mean_ddp_whatever_the_trainer(scyan_exp, tmp_path):
+    train(scyan_exp, tmp_path / "two", "trainer.devices=2", "trainer.max_epochs=2")

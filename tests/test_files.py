@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import stat
 from types import SimpleNamespace
@@ -141,3 +142,12 @@ def test_other_errors_pass(tmp_path, error):
     with pytest.raises(type(error)) as caught, explain_unwritable(tmp_path):
         raise error
     assert caught.value is error
+
+
+def test_files_have_the_permissions_of_the_users_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        write_text(tmp_path / "private.txt", "mine")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "private.txt").stat().st_mode & 0o777 == 0o600

@@ -179,3 +179,102 @@ def test_no_process_is_left_when_the_first_of_two_is_killed(tmp_path):
         time.sleep(0.1)
     os.kill(peer, signal.SIGKILL)
     pytest.fail("the second process was still there after 30 s")
+
+
+def test_signals_and_memory_are_given_back(scyan_exp, tmp_path):
+    """After a run in this process: the handlers of before, and no trainer that holds its cells."""
+    import gc
+
+    import pytorch_lightning as pl
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    arguments = ("experiment=smoke", "dataset.n_cells=1000", "logger=none")
+    for name in ("first", "second"):
+        code, output = scyan_exp("train", *arguments, f"hydra.run.dir={tmp_path / name}")
+        assert code == 0, output
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
+    gc.collect()
+    assert not [found for found in gc.get_objects() if type(found) is pl.Trainer]
+
+
+QUICK = ("experiment=smoke", "dataset.n_cells=1000", "logger=none", "callbacks=none")
+
+
+def quick(scyan_exp, folder: Path, *arguments: str) -> dict:
+    code, output = scyan_exp("train", *QUICK, f"hydra.run.dir={folder}", *arguments)
+    assert code == 0, output
+    return read_result(folder)
+
+
+def test_resuming_into_another_runs_folder_takes_over_its_own_best_epoch(scyan_exp, tmp_path):
+    whole = quick(scyan_exp, tmp_path / "whole", "seed=0", "trainer.max_epochs=8")
+    quick(scyan_exp, tmp_path / "part", "seed=0", "trainer.max_epochs=6")
+    quick(scyan_exp, tmp_path / "other", "seed=5", "trainer.max_epochs=6")
+    last = tmp_path / "part" / "checkpoints" / "last.ckpt"
+    arguments = ("seed=0", "trainer.max_epochs=8", f"ckpt_path={last}")
+    resumed = quick(scyan_exp, tmp_path / "other", *arguments)
+    assert resumed["metrics"] == whole["metrics"]
+    best = load(tmp_path / "other", "best")
+    assert best["hyper_parameters"]["seed"] == 0
+
+
+def test_killed_between_its_two_checkpoints_a_run_still_ends_at_the_same_best(scyan_exp, tmp_path):
+    """The best epoch is written before the last one: here it is ahead of it by one epoch."""
+    whole = quick(scyan_exp, tmp_path / "whole", "trainer.max_epochs=8")
+    for n_epochs, name in ((5, "ahead"), (4, "behind")):
+        quick(scyan_exp, tmp_path / name, f"trainer.max_epochs={n_epochs}")
+    ahead, behind = (tmp_path / name / "checkpoints" for name in ("ahead", "behind"))
+    (behind / "best.ckpt").write_bytes((ahead / "best.ckpt").read_bytes())
+    arguments = ("trainer.max_epochs=8", f"ckpt_path={behind / 'last.ckpt'}")
+    assert quick(scyan_exp, tmp_path / "behind", *arguments)["metrics"] == whole["metrics"]
+
+
+def test_a_run_that_had_stopped_early_is_not_trained_on(scyan_exp, tmp_path):
+    early = ("callbacks=default", "callbacks.early_stopping.min_delta=1000")
+    stop = (*early, "callbacks.early_stopping.patience=1", "trainer.max_epochs=20")
+    first = quick(scyan_exp, tmp_path / "first", *stop)
+    assert first["epochs"] < 20
+    last = tmp_path / "first" / "checkpoints" / "last.ckpt"
+    again = quick(scyan_exp, tmp_path / "again", *stop, f"ckpt_path={last}")
+    assert (again["epochs"], again["metrics"]) == (first["epochs"], first["metrics"])
+    assert (tmp_path / "again" / "checkpoints" / "last.ckpt").exists()
+    patient = (*early, "callbacks.early_stopping.patience=3", "trainer.max_epochs=20")
+    longer = quick(scyan_exp, tmp_path / "longer", *patient, f"ckpt_path={last}")
+    assert longer["epochs"] > first["epochs"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.max_epochs=3", "5 epochs are trained already; set trainer.max_epochs above"),
+        ("dataset.seed=9", "another preprocessing"),
+        ("model.n_layers=3", "n_layers=4, this config gives n_layers=3"),
+    ],
+)
+def test_what_is_no_earlier_state_of_this_run_is_refused(scyan_exp, tmp_path, override, message):
+    quick(scyan_exp, tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    arguments = ("trainer.max_epochs=9", f"ckpt_path={last}", override)
+    code, output = scyan_exp("train", *QUICK, f"hydra.run.dir={tmp_path / 'on'}", *arguments)
+    assert code == 2
+    assert message in output
+    assert not (tmp_path / "on").exists()
+
+
+def test_other_cells_are_noticed_without_scaling(scyan_exp, tmp_path):
+    quick(scyan_exp, tmp_path / "run", "dataset.scale=false")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    arguments = ("trainer.max_epochs=9", "dataset.scale=false", "dataset.seed=9")
+    code, output = scyan_exp("train", *QUICK, *arguments, f"ckpt_path={last}")
+    assert code == 2
+    assert "was trained on other cells" in output
+
+
+def test_a_folder_used_again_shows_one_run(scyan_exp, tmp_path):
+    folder = tmp_path / "run"
+    quick(scyan_exp, folder)
+    code, _ = scyan_exp("train", *QUICK, f"hydra.run.dir={folder}", "model.lr=1e30")
+    assert code == 1
+    assert read_result(folder)["status"] == "failed"
+    assert not (folder / "annotated.h5ad").exists()
+    assert not (folder / "figures").exists()

@@ -52,7 +52,8 @@ class CovariateEncoding:
                     f"obs[{key!r}] has {listed(map(repr, unknown))}; "
                     f"the model knows {listed(map(repr, names))}"
                 )
-            columns.append((values.to_numpy()[:, None] == np.array(names)).astype(np.float32))
+            codes = pd.Categorical(values, categories=names).codes
+            columns.append(np.eye(len(names), dtype=np.float32)[codes])
         for key in self.continuous:
             values_N = pd.to_numeric(obs[key], errors="coerce").to_numpy(np.float32)
             n_bad = int((~np.isfinite(values_N)).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ LOG_PROB_THRESHOLD = -50.0
 CHUNK_SIZE = 8192
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Annotation:
     """Annotation of N cells.
 
@@ -45,6 +46,10 @@ class Annotation:
     log_prob: np.ndarray
     latent: np.ndarray
     threshold: float = LOG_PROB_THRESHOLD
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.population):,} cells, {len(self.table.populations)} populations"
+        return f"Annotation({counts}, {int((self.codes < 0).sum()):,} unannotated)"
 
     @property
     def codes(self) -> np.ndarray:
@@ -103,9 +108,11 @@ def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
     )
     x, covariates = encode_cells(adata, model.table, model.preprocessing, model.encoding)
     annotation = predict_cells(model, x, covariates)
-    for name, column in annotation.obs().items():
-        adata.obs[name] = column.array
-    adata.obsm["X_scyan"] = annotation.latent
+    with warnings.catch_warnings():  # a view becomes a copy, which is what the user wants
+        warnings.filterwarnings("ignore", message=".*view.*")
+        for name, column in annotation.obs().items():
+            adata.obs[name] = column.array
+        adata.obsm["X_scyan"] = annotation.latent
     return annotation
 
 

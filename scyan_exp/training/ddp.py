@@ -13,12 +13,15 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+
+import scyan_exp
 
 #: Seconds that processes may take to end by themselves after the fit.
 PATIENCE = 20.0
@@ -27,8 +30,6 @@ PATIENCE = 20.0
 def n_processes(trainer: Mapping[str, Any]) -> int:
     """Number of processes that a ``trainer`` section asks for."""
     devices = trainer["devices"]
-    if devices == "auto":
-        return 1
     return len(devices) if isinstance(devices, list) else int(devices)
 
 
@@ -53,13 +54,26 @@ def peer_processes(config: Mapping[str, Any], folder: Path) -> Iterator[None]:
         "WORLD_SIZE": str(world_size),
     }
     with ExitStack() as stack:
-        for rank in range(1, world_size):
+        peers = [
             stack.enter_context(_peer(rank, environment, config, folder))
+            for rank in range(1, world_size)
+        ]
+        _wait_until_ready(peers, folder)
         stack.enter_context(_environment({**environment, "LOCAL_RANK": "0"}))
         stack.enter_context(_threads(n_threads))
+        stack.callback(leave_group)  # a later run of this process joins a group of its own
         yield
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+
+
+def leave_group() -> None:
+    """Leave the group of processes, if this one is in any."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def say_ready(folder: Path) -> None:
+    """In a peer: everything is loaded, the training can begin."""
+    _ready_file(folder, int(os.environ["LOCAL_RANK"])).touch()
 
 
 def end_with_parent() -> None:
@@ -75,28 +89,64 @@ def end_with_parent() -> None:
 @contextmanager
 def _peer(
     rank: int, environment: Mapping[str, str], config: Mapping[str, Any], folder: Path
-) -> Iterator[None]:
-    with (folder / f"ddp_rank{rank}.log").open("w") as output:
+) -> Iterator[subprocess.Popen[bytes]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    _ready_file(folder, rank).unlink(missing_ok=True)
+    # The package that runs here, and nothing of the current folder (-P).
+    paths = [str(Path(scyan_exp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    with _log_file(folder, rank).open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "scyan_exp", "ddp-peer", str(folder)],
+            [sys.executable, "-P", "-m", "scyan_exp", "ddp-peer", str(folder)],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **environment, "LOCAL_RANK": str(rank)},
+            env={
+                **os.environ,
+                **environment,
+                "LOCAL_RANK": str(rank),
+                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            },
             start_new_session=True,  # Ctrl-C reaches the first process, which tells the others
         )
     assert process.stdin is not None
-    process.stdin.write(json.dumps(config).encode() + b"\n")
-    process.stdin.flush()
     try:
-        yield
+        with suppress(BrokenPipeError):  # it has ended already; _wait_until_ready says so
+            process.stdin.write(json.dumps(config).encode() + b"\n")
+            process.stdin.flush()
+        yield process
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         pass
     finally:
-        process.stdin.close()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
         process.kill()
         process.wait()
+
+
+def _wait_until_ready(peers: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:
+    """Wait for the other processes, which would else be waited for in vain in the training.
+
+    Raises:
+        RuntimeError: one of them ended before it was ready.
+    """
+    for rank, process in enumerate(peers, start=1):
+        while not _ready_file(folder, rank).exists():
+            if process.poll() is not None:
+                raise RuntimeError(
+                    f"process {rank} of the run ended with exit code {process.returncode} before "
+                    f"the training began; see {_log_file(folder, rank)}"
+                )
+            time.sleep(0.02)
+        _ready_file(folder, rank).unlink()
+
+
+def _ready_file(folder: Path, rank: int) -> Path:
+    return folder / f".ddp_rank{rank}.ready"
+
+
+def _log_file(folder: Path, rank: int) -> Path:
+    return folder / f"ddp_rank{rank}.log"
 
 
 @contextmanager

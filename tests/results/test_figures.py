@@ -30,6 +30,7 @@ def history_of(populations: list[str], n_epochs: int = 5) -> list[dict[str, floa
             "epoch": epoch,
             "loss": 20.0 - epoch,
             "use_temperature": float(epoch % 3 > 0),
+            "prior_std": 0.35 if epoch < 4 else 0.3,
             **{f"pi/{name}": w for name, w in zip(populations, weights[epoch], strict=True)},
         }
         for epoch in range(n_epochs)
