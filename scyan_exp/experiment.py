@@ -52,7 +52,7 @@ def run(config: Mapping[str, Any], folder: Path, identity: RunIdentity) -> float
 
     Args:
         config: a config that :func:`scyan_exp.config.check_config` returned.
-        folder: the run folder; see ``docs`` for what it will hold.
+        folder: the run folder; the README lists what it will hold.
         identity: name, group and tags on dashboards.
 
     Returns:
@@ -73,8 +73,8 @@ def run(config: Mapping[str, Any], folder: Path, identity: RunIdentity) -> float
     record = RunRecord(folder, config_hash(config), config["seed"])
     with (
         explain_unwritable(folder),
-        recording(record),
         Tracker(config["logger"], folder, identity, config, resumed_id) as tracker,
+        recording(record),
         closing(experiment.cells) as cells,
     ):
         record.wandb_run_id = tracker.run_id

@@ -160,3 +160,11 @@ def test_the_resolved_config_is_kept(scyan_exp, tmp_path):
     code, output = scyan_exp("train", *QUICK, "name=run-${seed}", "hydra.run.dir=run")
     assert code == 0, output
     assert "name: run-0\n" in (tmp_path / "run" / ".hydra" / "config.yaml").read_text()
+
+
+def test_the_help_of_train_names_groups_config_and_examples(scyan_exp):
+    code, output = scyan_exp("train", "--help")
+    assert code == 0
+    for part in ("or a sweep with -m", "flow: deep, default, shallow", "prior_std: 0.3"):
+        assert part in output
+    assert "dataset=h5ad dataset.path=cells.h5ad table.path=table.csv" in output

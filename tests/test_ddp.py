@@ -92,3 +92,10 @@ def test_modules_of_the_current_folder_are_not_imported(scyan_exp, tmp_path):
 
 def test_two_devices_mean_ddp_whatever_the_trainer(scyan_exp, tmp_path):
     train(scyan_exp, tmp_path / "two", "trainer.devices=2", "trainer.max_epochs=2")
+
+
+def test_a_clusters_variables_do_not_confuse_a_plain_run(scyan_exp, tmp_path, monkeypatch):
+    variables = {"JOB_ID": "1", "JOB_NAME": "x", "NTASKS": "4", "PROCID": "0", "LOCALID": "0"}
+    for name, value in {**variables, "NODEID": "0", "NNODES": "1"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    train(scyan_exp, tmp_path / "one", "trainer.max_epochs=1")

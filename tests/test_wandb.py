@@ -117,3 +117,15 @@ def test_no_key_in_any_file(tmp_path):
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 10
     assert [path for path in files if secret.encode() in path.read_bytes()] == []
+
+
+def test_online_without_a_login_is_explained(scyan_exp, tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    folder = tmp_path / "run"
+    code, output = scyan_exp("train", *QUICK, "logger.mode=online", f"hydra.run.dir={folder}")
+    assert code == 2
+    assert "logger.mode=online: W&B cannot be used (No API key configured" in output
+    assert "use logger.mode=offline and `wandb sync` afterwards" in output
+    assert "Traceback" not in output
+    assert not folder.exists()

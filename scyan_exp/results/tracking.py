@@ -9,6 +9,8 @@ from typing import Any
 
 from pytorch_lightning.loggers import WandbLogger
 
+from scyan_exp.errors import InputError
+
 
 @dataclass(frozen=True)
 class RunIdentity:
@@ -35,6 +37,9 @@ class Tracker:
         identity: name, group and tags.
         config: the resolved config as plain containers.
         run_id: id of a run to continue.
+
+    Raises:
+        InputError: W&B refuses, for want of a login or of a network.
     """
 
     def __init__(
@@ -85,21 +90,27 @@ def _start(
     import wandb
 
     folder.mkdir(parents=True, exist_ok=True)
-    return wandb.init(
-        project=settings["project"],
-        entity=settings["entity"],
-        mode=settings["mode"],
-        job_type=settings["job_type"],
-        dir=folder,
-        id=run_id,
-        resume="allow" if run_id else None,
-        name=identity.name,
-        group=identity.group,
-        tags=list(identity.tags),
-        config=dict(config),
-        # A run of its own, whatever else this process has open; the terminal stays ours.
-        reinit="create_new",
-        settings=wandb.Settings(
-            silent=settings["mode"] == "offline", console="off", disable_git=True
-        ),
-    )
+    try:
+        return wandb.init(
+            project=settings["project"],
+            entity=settings["entity"],
+            mode=settings["mode"],
+            job_type=settings["job_type"],
+            dir=folder,
+            id=run_id,
+            resume="allow" if run_id else None,
+            name=identity.name,
+            group=identity.group,
+            tags=list(identity.tags),
+            config=dict(config),
+            # A run of its own, whatever else this process has open; the terminal stays ours.
+            reinit="create_new",
+            settings=wandb.Settings(
+                silent=settings["mode"] == "offline", console="off", disable_git=True
+            ),
+        )
+    except wandb.Error as error:
+        raise InputError(
+            f"logger.mode={settings['mode']}: W&B cannot be used ({error}). Log in with `wandb "
+            "login`, or use logger.mode=offline and `wandb sync` afterwards"
+        ) from error
