@@ -91,8 +91,8 @@ def train(arguments: list[str]) -> int:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     sys.argv = ["scyan-exp train", *arguments]
     problems = unsafe_problems(arguments)
-    if {"-m", "--multirun"} & set(arguments):  # before Hydra writes the folder of the sweep
-        problems += command_problems(arguments)
+    if not problems and {"-m", "--multirun"} & set(arguments):
+        problems = command_problems(arguments)  # before Hydra writes the folder of the sweep
     if problems:
         return _refuse(InputError(problems, where="config"))
     app = hydra.main(str(configs_folder()), "train", version_base="1.3")(_job)

@@ -26,8 +26,16 @@ UNSET_TRAINER_KEYS = {*TRAINER_ARGUMENTS, "max_steps"}
 #: What Hydra's own part of the config may make: its parts, and handlers of the log.
 HYDRA_TARGETS = ("hydra._internal.", "hydra_plugins.")
 LOG_CLASSES = ("scyan_exp.logs.TerminalHandler", "logging.FileHandler", "logging.StreamHandler")
+#: Flags of Hydra that would replace what is checked here.
+REFUSED_FLAGS = {
+    "--experimental-rerun": "reads a pickle, which can run any code; not supported",
+    **dict.fromkeys(
+        ("--config-name", "-cn", "--config-path", "-cp"),
+        "not supported; add groups with --config-dir and choose with experiment=...",
+    ),
+}
 #: Flags of Hydra whose value is the next argument.
-VALUE_FLAGS = ("--config-name", "-cn", "--config-path", "-cp", "--package", "-p", "--cfg", "-c")
+VALUE_FLAGS = ("--package", "-p", "--cfg", "-c")
 
 #: What composing raises; Hydra uses ValueError for values that cannot name a group's option.
 COMPOSE_ERRORS = (HydraException, MissingConfigException, OmegaConfBaseException, ValueError)
@@ -98,20 +106,23 @@ def unsafe_problems(arguments: Sequence[str]) -> list[str]:
     """What a command line would make Hydra run or unpickle before the config is checked.
 
     Hydra instantiates ``hydra.launcher``, ``hydra.sweeper``, ``hydra.callbacks`` and the handlers
-    of its logs itself, so the targets in its own part of the config are checked here.
+    of its logs itself, so the targets in its own part of the config are checked here, for every
+    value of a sweep. What does not compose is refused too.
     """
-    if any(argument.startswith("--experimental-rerun") for argument in arguments):
-        return ["--experimental-rerun: reads a pickle, which can run any code; not supported"]
+    flags = {argument.partition("=")[0] for argument in arguments}
+    refused = [f"{flag}: {REFUSED_FLAGS[flag]}" for flag in sorted(flags & set(REFUSED_FLAGS))]
+    if refused:
+        return refused
     overrides, config_dirs = _split(arguments)
     if not all(Path(folder).is_dir() for folder in config_dirs):
-        return []
+        return command_problems(arguments)
     try:
-        firsts = [next(iter(_choices(o, config_dirs)), None) for o in overrides]
-        config = compose_config([o for o in firsts if o], config_dirs, with_hydra=True)
-    except COMPOSE_ERRORS:
-        return []  # Hydra will say why it does not compose, and instantiates nothing
-    hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, throw_on_missing=False)
-    return list(_unsafe(hydra, "hydra"))
+        variants = list(_variants([list(_choices(one, config_dirs)) for one in overrides]))
+        configs = [compose_config(one, config_dirs, with_hydra=True) for one in variants]
+    except (*COMPOSE_ERRORS, IndexError) as error:
+        return command_problems(arguments) or [first_lines(error)]
+    parts = [OmegaConf.to_container(c.hydra, resolve=False) for c in configs]
+    return list(dict.fromkeys(p for part in parts for p in _unsafe(part, "hydra")))
 
 
 def _unsafe(value: Any, where: str) -> Iterator[str]:

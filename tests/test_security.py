@@ -60,6 +60,23 @@ def test_a_config_cannot_make_other_things_run(scyan_exp, tmp_path, text, told, 
     assert not (tmp_path / "outputs").exists()
 
 
+def test_the_second_value_of_a_sweep_is_checked_too(scyan_exp, tmp_path):
+    victim = tmp_path / "victim"
+    text = f"hydra: {{job_logging: {{formatters: {{x: {{'()': os.mkdir, path: {victim}}}}}}}}}"
+    flags = experiment(tmp_path, text)[:2]
+    code, output = scyan_exp("train", "-m", *flags, "experiment=smoke,evil")
+    assert code == 2
+    assert "'os.mkdir' is not allowed" in output
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize("flags", [("--config-path=/tmp", "--config-name=evil"), ("-cn", "evil")])
+def test_the_checked_config_cannot_be_replaced(scyan_exp, flags):
+    code, output = scyan_exp("train", *flags)
+    assert code == 2
+    assert "not supported; add groups with --config-dir" in output
+
+
 def test_a_pickled_job_is_not_read(scyan_exp, tmp_path):
     victim = tmp_path / "victim"
     (tmp_path / "job.pickle").write_bytes(pickle.dumps(Payload(victim)))
