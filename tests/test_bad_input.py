@@ -44,7 +44,7 @@ class MakesFolder:
 
 
 @pytest.fixture
-def refused(scyan_exp, cells_file, table_file, tmp_path):
+def expect_refusal(scyan_exp, cells_file, table_file, tmp_path):
     """Run with the user's own files, and make sure that the run is refused as it should be."""
 
     def refuse(*overrides: str, told: tuple[str, ...], base: tuple[str, ...] = OWN) -> str:
@@ -110,8 +110,8 @@ def without_some_ages(adata: anndata.AnnData) -> anndata.AnnData:
         ("hydra.run.dir=table.csv/run", ("table.csv/run: the results cannot be written",)),
     ],
 )
-def test_a_wrong_setting_is_explained(refused, override, told):
-    refused(override, told=told)
+def test_a_wrong_setting_is_explained(expect_refusal, override, told):
+    expect_refusal(override, told=told)
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,14 @@ def test_a_wrong_setting_is_explained(refused, override, told):
         *("text", "number", "unknown-marker", "unnamed"),
     ],
 )
-def test_a_wrong_table_is_explained(refused, table_file, text, told):
+def test_a_wrong_table_is_explained(expect_refusal, table_file, text, told):
     table_file.write_text(text)
-    refused(told=told)
+    expect_refusal(told=told)
 
 
-def test_all_problems_of_a_table_are_named_at_once(refused, table_file):
+def test_all_problems_of_a_table_are_named_at_once(expect_refusal, table_file):
     table_file.write_text(TABLE.replace(",,", ",high,").replace("CD8 T", "CD4 T"))
-    refused(told=("table.csv: 2 problems", "found 'high'", "rows 2, 3"))
+    expect_refusal(told=("table.csv: 2 problems", "found 'high'", "rows 2, 3"))
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,11 @@ def test_all_problems_of_a_table_are_named_at_once(refused, table_file):
     ],
     ids=["nan", "infinite", "constant", "untransformed", "few", "none", "duplicate"],
 )
-def test_wrong_cells_are_explained(refused, change, told):
+def test_wrong_cells_are_explained(expect_refusal, change, told):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # anndata's, of what is wrong with these cells
         write_cells(change)
-    refused(told=told)
+    expect_refusal(told=told)
 
 
 def test_expressions_that_the_table_does_not_use_may_be_missing(scyan_exp, cells_file, table_file):
@@ -169,40 +169,40 @@ def test_expressions_that_the_table_does_not_use_may_be_missing(scyan_exp, cells
     assert scyan_exp("train", *OWN, "hydra.run.dir=run")[0] == 0
 
 
-def test_a_missing_covariate_is_counted(refused):
+def test_a_missing_covariate_is_counted(expect_refusal):
     write_cells(without_some_ages)
     told = ("obs['age'] is missing in 5 of 600 cells",)
-    refused("dataset.continuous_covariates=[age]", told=told)
+    expect_refusal("dataset.continuous_covariates=[age]", told=told)
 
 
-def test_labels_that_are_no_rows_of_the_table_are_no_objective(refused):
+def test_labels_that_are_no_rows_of_the_table_are_no_objective(expect_refusal):
     overrides = ("dataset.label_key=batch", "objective=f1_macro")
-    refused(*overrides, told=("labels: a, b; rows: CD4 T cells, CD8 T cells, B cells",))
+    expect_refusal(*overrides, told=("labels: a, b; rows: CD4 T cells, CD8 T cells, B cells",))
 
 
-def test_text_in_a_column_of_numbers_is_placed(refused):
+def test_text_in_a_column_of_numbers_is_placed(expect_refusal):
     frame = small_adata().to_df().astype(object)
     frame.iloc[9, 1] = "1,5"
     frame.to_csv("cells.csv", index=False)
     overrides = ("dataset=csv", "dataset.path=cells.csv")
-    refused(*overrides, told=("column CD4", "row 11 ('1,5')"))
+    expect_refusal(*overrides, told=("column CD4", "row 11 ('1,5')"))
 
 
-def test_a_gpu_that_is_not_there_is_named(refused):
+def test_a_gpu_that_is_not_there_is_named(expect_refusal):
     if torch.cuda.device_count() > 7:
         pytest.skip("this machine has a GPU 7")
-    refused("trainer=gpu", "trainer.devices=[7]", told=("no GPU 7", "trainer=cpu"))
+    expect_refusal("trainer=gpu", "trainer.devices=[7]", told=("no GPU 7", "trainer=cpu"))
 
 
-def test_a_disk_that_is_too_full_is_found_before_training(refused, monkeypatch):
+def test_a_disk_that_is_too_full_is_found_before_training(expect_refusal, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(2**30, 2**30 - 2**20, 2**20))
-    refused(told=("1 MiB are free, the results need about 50 MiB", "hydra.run.dir="))
+    expect_refusal(told=("1 MiB are free, the results need about 50 MiB", "hydra.run.dir="))
 
 
-def test_an_empty_folder_of_the_user_is_not_removed(refused, tmp_path):
+def test_an_empty_folder_of_the_user_is_not_removed(expect_refusal, tmp_path):
     (tmp_path / "mine").mkdir()
-    refused("hydra.run.dir=mine/run", "table.path=none.csv", told=("none.csv",))
+    expect_refusal("hydra.run.dir=mine/run", "table.path=none.csv", told=("none.csv",))
     assert (tmp_path / "mine").is_dir()
 
 
@@ -219,25 +219,25 @@ def save_pickle(value: object, path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [torch.save, save_pickle])
-def test_code_in_a_checkpoint_is_not_run(refused, tmp_path, save):
+def test_code_in_a_checkpoint_is_not_run(expect_refusal, tmp_path, save):
     save(MakesFolder(tmp_path / "code-ran"), tmp_path / "bad.ckpt")
-    refused("ckpt_path=bad.ckpt", told=("bad.ckpt: not a checkpoint",))
+    expect_refusal("ckpt_path=bad.ckpt", told=("bad.ckpt: not a checkpoint",))
 
 
 @pytest.mark.parametrize("target", ["scyan_exp.data.sources.pd.read_pickle", "pandas.read_pickle"])
-def test_code_named_by_the_config_is_not_run(refused, tmp_path, target):
+def test_code_named_by_the_config_is_not_run(expect_refusal, tmp_path, target):
     (tmp_path / "bad.pkl").write_bytes(pickle.dumps(MakesFolder(tmp_path / "code-ran")))
     overrides = (f"+callbacks.x._target_={target}", "+callbacks.x.filepath_or_buffer=bad.pkl")
-    refused(*overrides, told=("callbacks.x._target_", "is not allowed"))
+    expect_refusal(*overrides, told=("callbacks.x._target_", "is not allowed"))
 
 
 def test_the_checkpoint_of_another_model_is_refused_with_the_differences(
-    refused, scyan_exp, tmp_path
+    expect_refusal, scyan_exp, tmp_path
 ):
     assert scyan_exp("train", *OWN, "hydra.run.dir=first")[0] == 0
     overrides = ("ckpt_path=first/checkpoints/last.ckpt", "flow=deep", "seed=3")
     told = ("had n_layers=4, this config gives n_layers=10", "had seed=0", "hidden_size=32")
-    refused(*overrides, told=told)
+    expect_refusal(*overrides, told=told)
 
 
 def annotation(scyan_exp, x) -> np.ndarray:

@@ -180,7 +180,8 @@ def test_levels_that_stand_twice_are_refused(read):
 
 
 def test_an_endless_quote_is_refused(read):
-    problems_of(read, HEADER + '"' + "a" * 200_000)
+    (problem,) = problems_of(read, HEADER + '"' + "a" * 200_000)
+    assert "is a quote not closed?" in problem
 
 
 @pytest.mark.parametrize(
