@@ -13,10 +13,6 @@ from scyan_exp.results.annotation import Annotation
 
 log = logging.getLogger(__name__)
 
-#: Metrics that need true labels.
-SUPERVISED = ("accuracy", "f1_macro", "balanced_accuracy")
-#: Metrics that need none.
-UNSUPERVISED = ("n_missing_populations", "davies_bouldin", "neg_log_dirichlet", "heuristic")
 #: Cells on which the Davies-Bouldin index is computed at most.
 DAVIES_BOULDIN_CELLS = 200_000
 

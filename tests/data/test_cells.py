@@ -60,7 +60,7 @@ def test_the_cells_themselves_are_not_changed(table):
     pd.testing.assert_frame_equal(adata.obs, small_adata().obs)
 
 
-def test_covariates_labels_and_batches(table):
+def test_covariates_and_labels(table):
     adata = small_adata()
     adata.obs.loc["cell1", "cell_type"] = np.nan
     cells = prepare(
@@ -69,7 +69,6 @@ def test_covariates_labels_and_batches(table):
     is_b = (adata.obs["batch"] == "b").to_numpy()
     expected = np.column_stack([~is_b, is_b, adata.obs["age"]]).astype(np.float32)
     np.testing.assert_array_equal(cells.covariates, expected)
-    assert cells.batches.tolist() == adata.obs["batch"].tolist()
     assert cells.labels.iloc[1] is None
     assert cells.labels.drop("cell1").tolist() == adata.obs["cell_type"].drop("cell1").tolist()
 
@@ -82,11 +81,10 @@ def test_a_batch_that_is_also_a_covariate_enters_once(table):
     assert cells.covariates.shape == (600, 5)
 
 
-def test_without_keys_there_are_no_covariates_labels_or_batches(table):
+def test_without_keys_there_are_no_covariates_or_labels(table):
     cells = prepare(small_adata(), table)
     assert cells.covariates.shape == (600, 0)
     assert cells.labels is None
-    assert cells.batches is None
 
 
 @pytest.mark.parametrize("dtype", [int, "category"])

@@ -14,12 +14,16 @@ from sklearn import metrics as sklearn_metrics
 from scyan_exp.results import metrics as metrics_module
 from scyan_exp.results.annotation import predict_cells
 from scyan_exp.results.metrics import (
-    SUPERVISED,
-    UNSUPERVISED,
     compute_metrics,
     supervised_metrics,
     unsupervised_metrics,
 )
+from scyan_exp.schemas import LABEL_OBJECTIVES, OBJECTIVES
+
+#: What the config accepts as an objective is what is computed.
+SUPERVISED = LABEL_OBJECTIVES
+UNSUPERVISED = ("n_missing_populations", "davies_bouldin", "neg_log_dirichlet", "heuristic")
+assert {"loss", *UNSUPERVISED} == set(OBJECTIVES)
 
 POPULATIONS = np.array(["B", "T", "NK", "Mono"], dtype=object)
 INFINITE = float("inf")
