@@ -87,15 +87,18 @@ def test_a_process_that_ends_before_the_training_is_reported(scyan_exp, tmp_path
 
 def test_modules_of_the_current_folder_are_not_imported(scyan_exp, tmp_path):
     (tmp_path / "h5py.py").write_text("raise RuntimeError('not this one')\n")
-    train(scyan_exp, tmp_path / "two", "trainer=ddp", "trainer.max_epochs=1")
+    folder = train(scyan_exp, tmp_path / "two", "trainer=ddp", "trainer.max_epochs=1")
+    assert "not this one" not in (folder / "ddp_rank1.log").read_text()
 
 
 def test_two_devices_mean_ddp_whatever_the_trainer(scyan_exp, tmp_path):
-    train(scyan_exp, tmp_path / "two", "trainer.devices=2", "trainer.max_epochs=2")
+    folder = train(scyan_exp, tmp_path / "two", "trainer.devices=2", "trainer.max_epochs=2")
+    assert (folder / "ddp_rank1.log").exists()
 
 
 def test_a_clusters_variables_do_not_confuse_a_plain_run(scyan_exp, tmp_path, monkeypatch):
     variables = {"JOB_ID": "1", "JOB_NAME": "x", "NTASKS": "4", "PROCID": "0", "LOCALID": "0"}
     for name, value in {**variables, "NODEID": "0", "NNODES": "1"}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
-    train(scyan_exp, tmp_path / "one", "trainer.max_epochs=1")
+    folder = train(scyan_exp, tmp_path / "one", "trainer.max_epochs=1")
+    assert json.loads((folder / "result.json").read_text())["epochs"] == 1
