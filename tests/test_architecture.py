@@ -23,7 +23,7 @@ LAYERS = (
     {"files"},
     {"schemas"},
     {"config", "module"},
-    {"data", "compose"},
+    {"data", "compose", "fused"},
     {"training"},
     {"results"},
     {"build"},

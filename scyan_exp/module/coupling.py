@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +24,8 @@ class CouplingLayer(nn.Module):
     where s and t are two MLPs of ``[kept markers ; 100 * covariates]`` with ReLU between
     layers and tanh at the end of s. Only the kept inputs and the transformed outputs are
     computed, and s and t are evaluated together as one batched product: every weight has a
-    leading axis of size 2, s first.
+    leading axis of size 2, s first. All weights lie in one vector, ``phi``, so that an
+    optimiser step, a checkpoint or a stack of models handles one tensor a layer.
 
     Args:
         input_size: number of markers plus number of covariate columns, M + C.
@@ -66,24 +69,25 @@ class CouplingLayer(nn.Module):
         n_kept, n_transformed = len(self.kept), len(self.transformed)
         n_inputs = n_kept + input_size - output_size
         sizes = [n_inputs, *[hidden_size] * (n_hidden_layers + 1), n_transformed]
+        self.shapes = [
+            shape for n_in, n_out in pairwise(sizes) for shape in ((2, n_in, n_out), (2, 1, n_out))
+        ]
         # The first bound counts every marker, as in the reference, whose first layer also
         # holds (unused) weights of the transformed markers.
-        fans = [input_size, *[hidden_size] * (n_hidden_layers + 1)]
-        bounds = [1 / math.sqrt(fan) for fan in fans]
-        self.weights = nn.ParameterList(
-            _uniform((2, n_in, n_out), bound, generator)
-            for n_in, n_out, bound in zip(sizes[:-1], sizes[1:], bounds, strict=True)
-        )
-        self.biases = nn.ParameterList(
-            _uniform((2, 1, n_out), bound, generator)
-            for n_out, bound in zip(sizes[1:], bounds, strict=True)
-        )
+        bounds = [1 / math.sqrt(fan) for fan in (input_size, *sizes[1:-1])]
+        self.phi = _uniform(self.shapes, bounds, generator)
+
+    def linears(self, phi: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Views of ``phi``, or of its gradient: weight (2, n_in, n_out) and bias (2, 1, n_out)."""
+        parts = phi.split([math.prod(shape) for shape in self.shapes])
+        views = [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        return list(zip(views[::2], views[1::2], strict=True))
 
     def scale_and_shift(self, kept_BK: Tensor, covariates_BC: Tensor) -> tuple[Tensor, Tensor]:
         """Evaluate the networks s and t, each of shape (B, T)."""
         inputs = torch.cat([kept_BK, COVARIATE_SCALE * covariates_BC], dim=1)
         hidden = inputs.expand(2, *inputs.shape)
-        *hidden_layers, last = zip(self.weights, self.biases, strict=True)
+        *hidden_layers, last = self.linears(self.phi)
         for weight, bias in hidden_layers:
             hidden = torch.relu_(torch.baddbmm(bias, hidden, weight))
         s, t = torch.baddbmm(last[1], hidden, last[0])
@@ -119,7 +123,17 @@ class CouplingLayer(nn.Module):
 
 
 def _uniform(
-    shape: tuple[int, ...], bound: float, generator: torch.Generator | None
+    shapes: Sequence[tuple[int, int, int]],
+    bounds: Sequence[float],
+    generator: torch.Generator | None,
 ) -> nn.Parameter:
-    """Uniform weights on [-bound, bound], the default of ``torch.nn.Linear``."""
-    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
+    """Weights and biases uniform on [-bound, bound], the default of ``torch.nn.Linear``."""
+    weights, biases = (
+        [
+            torch.empty(shape).uniform_(-bound, bound, generator=generator)
+            for shape, bound in zip(part, bounds, strict=True)
+        ]
+        for part in (shapes[::2], shapes[1::2])
+    )
+    values = [v.flatten() for pair in zip(weights, biases, strict=True) for v in pair]
+    return nn.Parameter(torch.cat(values))

@@ -63,15 +63,21 @@ class PriorDistribution(nn.Module):
         1 - prior_std, the squared distances are ``(u^2 - e^2) known^T - 2 u modes^T +
         |modes|^2 + |e|^2``, and no tensor of shape (B, P, M) is needed.
         """
-        std = self.prior_std.to(u.dtype)
-        half_precision = 0.5 / std.square()
-        excess2_BM = (u.abs() - (1 - std)).clamp(min=0).square()
+        constant_P, square_MP, linear_MP = self.coefficients(u.dtype)
+        excess2_BM = (u.abs() - (1 - self.prior_std.to(u.dtype))).clamp(min=0).square()
+        log_prob_BP = torch.addmm(constant_P, u.square() - excess2_BM, square_MP)
+        log_prob_BP = torch.addmm(log_prob_BP, u, linear_MP)
+        return log_prob_BP - self.half_precision(u.dtype) * excess2_BM.sum(dim=1, keepdim=True)
+
+    def coefficients(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+        """Constant (P,), factors of u^2 - e^2 (M, P) and of u (M, P) in :meth:`log_prob`."""
+        half_precision = self.half_precision(dtype)
         constant_P = self._log_norm() - half_precision * self.modes.square().sum(dim=1)
-        log_prob_BP = torch.addmm(
-            constant_P, u.square() - excess2_BM, self.known.T * -half_precision
-        )
-        log_prob_BP = torch.addmm(log_prob_BP, u, self.modes.T * (2 * half_precision))
-        return log_prob_BP - half_precision * excess2_BM.sum(dim=1, keepdim=True)
+        return constant_P, self.known.T * -half_precision, self.modes.T * (2 * half_precision)
+
+    def half_precision(self, dtype: torch.dtype) -> Tensor:
+        """1 / (2 prior_std^2), without dimension."""
+        return 0.5 / self.prior_std.to(dtype).square()
 
     def log_prob_per_marker(self, u: Tensor) -> Tensor:
         """Log-density of each marker under each population: (B, P, M), for interpretation."""

@@ -59,20 +59,21 @@ def copy_reference_weights(state: dict[str, Tensor], module: ScyanModule) -> Non
 
 def _copy_layer(state: dict[str, Tensor], prefix: str, layer: CouplingLayer, order: Tensor) -> None:
     """Copy s and t, leaving out the rows and columns that the mask makes irrelevant."""
-    n_markers, n_linear = len(order), len(layer.weights)
+    n_markers, linears = len(order), layer.linears(layer.phi)
     n_covariates = state[f"{prefix}.sfun.0.weight"].shape[1] - n_markers
     inputs = torch.cat([order[layer.kept], n_markers + torch.arange(n_covariates)])
     outputs = order[layer.transformed]
     for net, name in enumerate(["sfun", "tfun"]):
-        for k in range(n_linear):
+        for k in range(len(linears)):
             weight = state[f"{prefix}.{name}.{2 * k}.weight"]
             bias = state[f"{prefix}.{name}.{2 * k}.bias"]
             if k == 0:
                 weight = weight[:, inputs]
-            if k == n_linear - 1:
+            if k == len(linears) - 1:
                 weight, bias = weight[outputs], bias[outputs]
-            layer.weights[k][net].copy_(weight.T)
-            layer.biases[k][net, 0].copy_(bias)
+            own_weight, own_bias = linears[k]
+            own_weight[net].copy_(weight.T)
+            own_bias[net, 0].copy_(bias)
 
 
 def _table(state: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

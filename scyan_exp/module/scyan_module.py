@@ -176,7 +176,7 @@ class ScyanModule(nn.Module):
             ``log p(u | z) + log pi_z`` (B, P), log-determinant (B,), latent u (B, M).
         """
         u, _, ldj_sum = self(x, covariates)
-        return self.prior.log_prob(u) + self._log_weights(use_temp), ldj_sum, u
+        return self.prior.log_prob(u) + self.log_weights(use_temp), ldj_sum, u
 
     def kl(self, x: Tensor, covariates: Tensor, use_temp: bool | Tensor) -> Tensor:
         """Loss of one batch: minus the mean log-likelihood of the cells, a scalar.
@@ -193,7 +193,8 @@ class ScyanModule(nn.Module):
         mean_ldj = ldj_sum.mean()
         return -(torch.logsumexp(log_probs, dim=1).mean() + mean_ldj), mean_ldj
 
-    def _log_weights(self, use_temp: bool | Tensor) -> Tensor:
+    def log_weights(self, use_temp: bool | Tensor) -> Tensor:
+        """Log population weights (P,) as the loss uses them, with the temperature or without."""
         if isinstance(use_temp, Tensor):
             favoured = self.log_pi_temperature(-self.temperature)
             return torch.where(use_temp, favoured, self.log_pi)

@@ -16,6 +16,7 @@ from scyan_exp.data.datamodule import Batch
 from scyan_exp.data.preprocess import Preprocessing
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.errors import InputError, near_matches
+from scyan_exp.fused import FusedModule, fused
 from scyan_exp.module import ScyanModule
 
 
@@ -100,7 +101,13 @@ class Scyan(pl.LightningModule):
             temperature,
             generator=torch.Generator().manual_seed(seed),
         )
+        self._fused = fused(self.module)
         self._totals = torch.zeros(2)
+
+    @property
+    def computing(self) -> ScyanModule | FusedModule:
+        """What computes the model on the current device: compiled code or PyTorch."""
+        return self._fused if self._fused is not None and self._fused.applies else self.module
 
     @property
     def warm_up_epochs(self) -> int:
@@ -126,7 +133,7 @@ class Scyan(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch; it stays on the device, apart from now and then a ``loss_step``."""
-        loss, ldj = self.module.loss_terms(*batch, self.uses_temperature(self.current_epoch))
+        loss, ldj = self.computing.loss_terms(*batch, self.uses_temperature(self.current_epoch))
         n_cells = len(batch[0])
         self._totals += n_cells * torch.stack([loss.detach(), ldj.detach()])
         self._n_cells += n_cells
@@ -168,7 +175,7 @@ class Scyan(pl.LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Prediction:
         """Annotate a batch of cells ``(x (B, M), covariates (B, C))``."""
-        log_probs_BP, _, latent = self.module.compute_probabilities(*batch)
+        log_probs_BP, _, latent = self.computing.compute_probabilities(*batch)
         best = log_probs_BP.max(dim=1)
         return Prediction(best.indices, best.values - self.module.log_pi[best.indices], latent)
 

@@ -205,6 +205,10 @@ def test_every_parameter_learns():
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.any(), name
+    for layer in module.real_nvp.layers:
+        for weight, bias in layer.linears(layer.phi.grad):
+            assert weight.any()
+            assert bias.any()
 
 
 def test_weights_do_not_learn_at_a_temperature():
@@ -217,7 +221,7 @@ def test_weights_do_not_learn_at_a_temperature():
 def test_initial_weights_come_from_the_given_generator():
     first, second = make_module(Shape(), seed=3), make_module(Shape(), seed=3)
     other = make_module(Shape(), seed=4)
-    name = "real_nvp.layers.0.weights.0"
+    name = "real_nvp.layers.0.phi"
     assert torch.equal(first.get_parameter(name), second.get_parameter(name))
     assert not torch.equal(first.get_parameter(name), other.get_parameter(name))
 

@@ -89,8 +89,9 @@ def _assert_same_gradients(pair):
                 weight, bias = m.weight.grad.clone(), m.bias.grad.clone()
                 rows = outputs if k == len(linear) - 1 else torch.arange(len(bias))
                 columns = inputs if k == 0 else torch.arange(weight.shape[1])
-                assert_close(layer.weights[k].grad[net].T, weight[rows][:, columns])
-                assert_close(layer.biases[k].grad[net, 0], bias[rows])
+                weight_grad, bias_grad = layer.linears(layer.phi.grad)[k]
+                assert_close(weight_grad[net].T, weight[rows][:, columns])
+                assert_close(bias_grad[net, 0], bias[rows])
                 weight[rows[:, None], columns] = 0
                 bias[rows] = 0
                 assert not weight.any()

@@ -1,0 +1,258 @@
+"""The compiled code behind the functions of :class:`~scyan_exp.module.ScyanModule`."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from scyan_exp.fused.compiling import library
+from scyan_exp.module.scyan_module import ScyanModule
+
+#: Parts of a batch that are summed apart. Their number does not depend on that of the threads,
+#: so results do not either; 24 is shared out evenly by 2, 3, 4, 6, 8, 12 or 24 threads.
+N_CHUNKS = 24
+#: Log-probability of the populations that fill up a vector: e to the power of it is 0.
+NOTHING = -1e30
+
+
+def fused(module: ScyanModule) -> FusedModule | None:
+    """The compiled version of a module; None where there is no compiler."""
+    code = library()
+    return None if code is None else FusedModule(module, code)
+
+
+class _Shape(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_int64)
+        for name in (
+            "n_markers",
+            "n_covariates",
+            "n_pops",
+            "n_layers",
+            "n_hidden_layers",
+            "hidden_size",
+        )
+    ]
+
+
+class _Prior(ctypes.Structure):
+    _fields_ = [
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                "square",
+                "linear",
+                "square_t",
+                "linear_t",
+                "constant",
+                "half_precision",
+            )
+        ),
+        ("flat", ctypes.c_float),
+    ]
+
+
+class FusedModule:
+    """Computes what a :class:`ScyanModule` does, for parameters in float32 on the CPU.
+
+    It reads the module's parameters and buffers at each call. Results equal the module's but for
+    rounding, and to the bit whatever the number of threads, which is PyTorch's. Gradients are
+    those of the parameters, not of the cells.
+
+    Args:
+        module: the module to compute.
+        code: the compiled code.
+    """
+
+    def __init__(self, module: ScyanModule, code: ctypes.CDLL) -> None:
+        self.module, self._code = module, code
+        for function in ("lanes", "packed_size", "gradient_size", "workspace_size"):
+            getattr(code, function).restype = ctypes.c_int64
+        flow, hparams = module.real_nvp, module.hparams
+        self._phi = [layer.phi for layer in flow.layers]
+        n_covariates = flow.layers[0].shapes[0][1] - len(flow.layers[0].kept)
+        self._shape = _Shape(
+            module.n_markers,
+            n_covariates,
+            module.n_pops,
+            hparams.n_layers,
+            hparams.n_hidden_layers,
+            hparams.hidden_size,
+        )
+        self._packed = torch.empty(code.packed_size(ctypes.byref(self._shape)))
+        self._gradient_size = code.gradient_size(ctypes.byref(self._shape))
+        self._workspace = torch.empty(0)
+        self._prior_key: tuple[float, int] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies of a model compile again; what C holds is not copied."""
+        return fused, (self.module,)
+
+    @property
+    def applies(self) -> bool:
+        """Whether the module is in float32 on the CPU, and not to be computed otherwise."""
+        phi = self._phi[0]
+        return (
+            phi.device.type == "cpu"
+            and phi.dtype == torch.float32
+            and not torch.is_autocast_enabled("cpu")
+        )
+
+    def loss_terms(
+        self, x: Tensor, covariates: Tensor, use_temp: bool | Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """As :meth:`ScyanModule.loss_terms`; the second term has no gradient."""
+        loss, ldj = _Loss.apply(self, x, covariates, self.module.log_weights(use_temp), *self._phi)
+        return loss, ldj
+
+    @torch.no_grad()
+    def compute_probabilities(
+        self, x: Tensor, covariates: Tensor, use_temp: bool | Tensor = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As :meth:`ScyanModule.compute_probabilities`, without gradient."""
+        u, ldj = self.transform(x, covariates)
+        return self.module.prior.log_prob(u) + self.module.log_weights(use_temp), ldj, u
+
+    @torch.no_grad()
+    def transform(self, x: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
+        """Latent expressions (B, M) and log-determinants (B,), without gradient."""
+        x, covariates = x.contiguous(), covariates.contiguous()
+        u, ldj = torch.empty_like(x), torch.empty(len(x))
+        self._pack()
+
+        n_threads = self._n_threads()
+        self._code.transform(
+            ctypes.byref(self._shape),
+            *_pointers(self._packed, x, covariates, self.module.real_nvp.order),
+            *map(ctypes.c_int64, (len(x), n_threads)),
+            *_pointers(self._workspace, u, ldj),
+        )
+        return u, ldj
+
+    def loss_and_gradient(
+        self, x: Tensor, covariates: Tensor, log_weights: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """Loss, mean ldj, and the gradients of the loss: of log_weights (P,), of each layer."""
+        x, covariates = x.contiguous(), covariates.contiguous()
+        self._pack()
+        prior = self._prior(log_weights)
+        sums = torch.empty(N_CHUNKS, 2, dtype=torch.float64)
+        posteriors = torch.empty(N_CHUNKS, len(self._constant))
+        gradients = torch.empty(N_CHUNKS, self._gradient_size)
+
+        n_threads = self._n_threads()
+        self._code.loss_and_gradient(
+            ctypes.byref(self._shape),
+            *_pointers(self._packed),
+            ctypes.byref(prior),
+            *_pointers(x, covariates, self.module.real_nvp.order),
+            *map(ctypes.c_int64, (len(x), N_CHUNKS, n_threads)),
+            *_pointers(self._workspace, sums, posteriors, gradients),
+        )
+        d_phi = [torch.empty_like(phi) for phi in self._phi]
+        self._code.unpack_gradient(
+            ctypes.byref(self._shape),
+            *_pointers(gradients),
+            ctypes.c_int64(N_CHUNKS),
+            _array_of_pointers(d_phi),
+        )
+        log_likelihood, ldj = (sums.sum(dim=0) / len(x)).to(x.dtype)
+        d_log_weights = posteriors[:, : self.module.n_pops].sum(dim=0) / -len(x)
+        return -(log_likelihood + ldj), ldj, d_log_weights, d_phi
+
+    def _pack(self) -> None:
+        self._code.pack(
+            ctypes.byref(self._shape), _array_of_pointers(self._phi), *_pointers(self._packed)
+        )
+
+    def _prior(self, log_weights: Tensor) -> _Prior:
+        """The prior in the layout of the compiled code; only its constant changes every step."""
+        prior = self.module.prior
+        std = float(prior.prior_std)
+        key = (std, prior.modes.data_ptr())
+        if key != self._prior_key:
+            self._prior_key = key
+            order, lanes = self.module.real_nvp.order, self._code.lanes()
+            constant_P, square_MP, linear_MP = prior.coefficients(torch.float32)
+            square, linear = square_MP[order], linear_MP[order]
+            row = torch.zeros(1, self._shape.n_markers + self._shape.n_covariates)
+            row[:, : len(order)] = prior.half_precision(torch.float32)
+            width = row.shape[1]
+            self._log_prob_constant = constant_P
+            self._constant = torch.full((_padded(len(constant_P), lanes),), NOTHING)
+            self._matrices = [
+                _pad(square, lanes),
+                _pad(linear, lanes),
+                _pad(_widen(square.T, width), lanes),
+                _pad(_widen(linear.T, width), lanes),
+                self._constant,
+                _pad(row, lanes),
+            ]
+        torch.add(
+            self._log_prob_constant,
+            log_weights.detach(),
+            out=self._constant[: self.module.n_pops],
+        )
+        return _Prior(*(matrix.data_ptr() for matrix in self._matrices), 1 - std)
+
+    def _n_threads(self) -> int:
+        """PyTorch's number of threads; makes sure that each has its workspace."""
+        n_threads = torch.get_num_threads()
+        size = self._code.workspace_size(ctypes.byref(self._shape))
+        if len(self._workspace) < n_threads * size:
+            self._workspace = torch.empty(n_threads * size)
+        return n_threads
+
+
+class _Loss(torch.autograd.Function):
+    """The loss; its gradient is computed with it, since both read the same activations."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        computing: FusedModule,
+        x: Tensor,
+        covariates: Tensor,
+        log_weights: Tensor,
+        *phi: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        loss, ldj, d_log_weights, d_phi = computing.loss_and_gradient(x, covariates, log_weights)
+        ctx.gradients = [d_log_weights, *d_phi]
+        ctx.mark_non_differentiable(ldj)
+        return loss, ldj
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        gradients = ctx.gradients
+        if d_loss != 1:
+            gradients = [d_loss * gradient for gradient in gradients]
+        return None, None, None, *gradients
+
+
+def _pointers(*tensors: Tensor) -> list[ctypes.c_void_p]:
+    return [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
+
+
+def _array_of_pointers(tensors: list[Any]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+def _padded(n: int, lanes: int) -> int:
+    return -(-n // lanes) * lanes
+
+
+def _widen(matrix: Tensor, width: int) -> Tensor:
+    """With zeros in further columns."""
+    wide = matrix.new_zeros(len(matrix), width)
+    wide[:, : matrix.shape[1]] = matrix
+    return wide
+
+
+def _pad(matrix: Tensor, lanes: int) -> Tensor:
+    """With zeros in further columns, up to whole vectors."""
+    return _widen(matrix, _padded(matrix.shape[1], lanes))
