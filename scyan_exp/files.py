@@ -32,27 +32,28 @@ UNWRITABLE = {
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, durable: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block succeeds.
 
-    The content reaches the disk before the rename, so that ``path`` holds the old content or
-    the new, whatever happens to the process or the machine.
+    If ``durable``, the content reaches the disk before the rename, so that ``path`` holds the
+    old content or the new, whatever happens to the machine; if not, to the process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
         temporary.touch(exist_ok=False)  # with the permissions that the user's umask leaves
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, durable: bool = True) -> None:
     """Write a text file atomically."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, durable) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -96,7 +96,8 @@ def test_there_is_no_cycle():
         ("schemas", set()),
         ("config", {"errors", "schemas"}),
         ("data", {"_lazy", "errors", "files", "module"}),
-        ("training", {"data", "errors", "files", "module"}),
+        ("fused", {"files", "module"}),
+        ("training", {"data", "errors", "files", "fused", "module"}),
     ],
 )
 def test_lower_layers_know_little(part, may_import):

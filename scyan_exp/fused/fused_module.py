@@ -84,8 +84,11 @@ class FusedModule:
             hparams.hidden_size,
         )
         self._packed = torch.empty(code.packed_size(ctypes.byref(self._shape)))
-        self._gradient_size = code.gradient_size(ctypes.byref(self._shape))
+        # Kept from step to step: the system would hand out the same memory page by page again.
         self._workspace = torch.empty(0)
+        self._sums = torch.empty(N_CHUNKS, 2, dtype=torch.float64)
+        self._posteriors = torch.empty(N_CHUNKS, _padded(module.n_pops, code.lanes()))
+        self._gradients = torch.empty(N_CHUNKS, code.gradient_size(ctypes.byref(self._shape)))
         self._prior_key: tuple[float, int] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -140,9 +143,7 @@ class FusedModule:
         x, covariates = x.contiguous(), covariates.contiguous()
         self._pack()
         prior = self._prior(log_weights)
-        sums = torch.empty(N_CHUNKS, 2, dtype=torch.float64)
-        posteriors = torch.empty(N_CHUNKS, len(self._constant))
-        gradients = torch.empty(N_CHUNKS, self._gradient_size)
+        sums, posteriors, gradients = self._sums, self._posteriors, self._gradients
 
         n_threads = self._n_threads()
         self._code.loss_and_gradient(

@@ -61,10 +61,12 @@ class CouplingLayer(nn.Module):
         if mask.shape != (output_size,):
             raise ValueError(f"mask: expected shape ({output_size},), got {tuple(mask.shape)}")
         kept = mask.bool()
-        self.register_buffer("mask", mask.detach().clone())
-        self.register_buffer("kept", kept.nonzero().squeeze(1))
-        self.register_buffer("transformed", (~kept).nonzero().squeeze(1))
-        self.register_buffer("order", torch.cat([self.kept, self.transformed]).argsort())
+        # What follows from the arguments is not saved: checkpoints are written every epoch.
+        self.register_buffer("mask", mask.detach().clone(), persistent=False)
+        self.register_buffer("kept", kept.nonzero().squeeze(1), persistent=False)
+        self.register_buffer("transformed", (~kept).nonzero().squeeze(1), persistent=False)
+        order = torch.cat([self.kept, self.transformed]).argsort()
+        self.register_buffer("order", order, persistent=False)
 
         n_kept, n_transformed = len(self.kept), len(self.transformed)
         n_inputs = n_kept + input_size - output_size

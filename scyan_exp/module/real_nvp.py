@@ -54,8 +54,8 @@ class RealNVP(nn.Module):
         super().__init__()
         group = torch.arange(output_size) % N_GROUPS
         order = group.argsort(stable=True)
-        self.register_buffer("order", order)
-        self.register_buffer("unorder", order.argsort())
+        self.register_buffer("order", order, persistent=False)
+        self.register_buffer("unorder", order.argsort(), persistent=False)
         self.group_sizes = [int((group == k).sum()) for k in range(N_GROUPS)]
         self.layers: Sequence[CouplingLayer] = nn.ModuleList(  # type: ignore[assignment]
             CouplingLayer(

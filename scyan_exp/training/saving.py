@@ -90,7 +90,7 @@ class SaveRun(AfterEpoch):
         if trainer.is_global_zero:
             # The best one first: killed in between, the resumed run repeats this epoch.
             if is_best:
-                _copy(temporary, self.best)
+                _link(temporary, self.best)
             temporary.replace(self.last)
             self._write_population_weights(pl_module.table.populations)
 
@@ -117,7 +117,19 @@ class SaveRun(AfterEpoch):
         writer.writerow(["epoch", *populations])
         for row in self.history:
             writer.writerow([row["epoch"], *(row[f"pi/{name}"] for name in populations)])
-        write_text(self.folder / "population_weights.csv", text.getvalue())
+        write_text(self.folder / "population_weights.csv", text.getvalue(), durable=False)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Make ``target`` another name of a file that nobody will write to again."""
+    temporary = target.with_suffix(".link")
+    temporary.unlink(missing_ok=True)
+    try:
+        temporary.hardlink_to(source)
+    except OSError:  # a file system without hard links
+        _copy(source, target)
+    else:
+        temporary.replace(target)
 
 
 def _copy(source: Path, target: Path) -> None:
