@@ -1,6 +1,12 @@
-"""Time this project and the reference (PyPI ``scyan``), interleaved, on the same data.
+"""Measure this project, beside the reference (PyPI ``scyan``) where it has the same.
 
-python -m benchmarks [--cases aml,himc] [--threads 1,4] [--repeats 3] [--epochs 4] [--json FILE]
+python -m benchmarks [table] [scaling] [large]     all three when none is named
+
+``table``    an epoch, the annotation and memory beside the reference, interleaved
+``scaling``  curves over cells, markers, populations and layers
+``large``    ten million cells through ``scyan-exp train``
+
+Numbers go to ``--out`` as JSON; ``--write`` also puts the tables into benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -8,101 +14,59 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import statistics
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from benchmarks import large, report, scaling, table
 from benchmarks.cases import CASES
 
-IMPLEMENTATIONS = ("ours", "reference")
+PARTS = ("table", "scaling", "large")
 
 
 def main() -> None:
-    """Run the cases and print a table in Markdown."""
+    """Measure, print, and write."""
     options = _options()
-    rows = []
-    for case in options.cases.split(","):
-        for n_threads in map(int, options.threads.split(",")):
-            results = _interleaved(case, n_threads, options.repeats, options.epochs)
-            rows.append(_row(case, n_threads, results))
-    machine = f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}"
-    print(f"torch {torch.__version__}, Python {platform.python_version()}, {machine}\n")
-    print(markdown(rows))
-    if options.json:
-        Path(options.json).write_text(json.dumps({"machine": machine, "rows": rows}, indent=2))
+    machine = report.machine()
+    print(machine, "\n")
+    for part in options.parts or PARTS:
+        values, text = _measure(part, options)
+        options.out.mkdir(parents=True, exist_ok=True)
+        content = {"machine": machine, "rows": values}
+        (options.out / f"{part}.json").write_text(json.dumps(content, indent=2) + "\n")
+        if part == "scaling":
+            scaling.draw(values, options.out / "scaling.png")
+        print(f"\n{text}\n", flush=True)
+        if options.write:
+            report.put(part, f"{machine}\n\n{text}")
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """The rows as a table: medians, ours / reference, and the ratio."""
-    lines = [
-        "| case | cells x markers x populations | threads | s an epoch | ratio | s to annotate "
-        "| ratio | MiB above imports |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows:
-        ours, theirs = row["ours"], row["reference"]
-        case = CASES[row["case"]]
-        lines.append(
-            f"| {row['case']} | {case.n_cells:,} x {case.n_markers} x {case.n_pops} "
-            f"| {row['threads']} "
-            f"| {ours['epoch']:.3f} / {theirs['epoch']:.3f} "
-            f"| {theirs['epoch'] / ours['epoch']:.1f} "
-            f"| {ours['annotate']:.3f} / {theirs['annotate']:.3f} "
-            f"| {theirs['annotate'] / ours['annotate']:.1f} "
-            f"| {ours['memory_mib']:.0f} / {theirs['memory_mib']:.0f} |"
-        )
-    return "\n".join(lines)
-
-
-def _interleaved(
-    case: str, n_threads: int, repeats: int, n_epochs: int
-) -> dict[str, list[dict[str, Any]]]:
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in IMPLEMENTATIONS}
-    for _ in range(repeats):
-        for name in IMPLEMENTATIONS:
-            results[name].append(_measure(name, case, n_threads, n_epochs))
-    return results
-
-
-def _measure(implementation: str, case: str, n_threads: int, n_epochs: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.measure", implementation, case, str(n_epochs)]
-    done = subprocess.run(
-        command,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": str(n_threads)},
-    )
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
-def _row(case: str, n_threads: int, results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Medians over the repeats; the first epoch, which warms up, is left out."""
-    row: dict[str, Any] = {"case": case, "threads": n_threads}
-    for name, runs in results.items():
-        epochs = [seconds for run in runs for seconds in run["epochs"][1:]]
-        row[name] = {
-            "epoch": statistics.median(epochs),
-            "epoch_min_max": [min(epochs), max(epochs)],
-            "annotate": statistics.median(run["annotate"] for run in runs),
-            "memory_mib": statistics.median(run["memory_mib"] for run in runs),
-        }
-    return row
+def _measure(part: str, options: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
+    if part == "table":
+        threads = [int(n) for n in options.threads.split(",")]
+        cases = options.cases.split(",")
+        rows = table.measure_table(cases, threads, options.repeats, options.epochs)
+        return rows, table.markdown(rows)
+    if part == "scaling":
+        points = scaling.measure_scaling(os.cpu_count() or 1, options.largest)
+        return points, report.slopes(scaling.slopes(points))
+    rows = large.measure_large()
+    return rows, large.markdown(rows)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--cases", default="aml,himc", help=f"of {', '.join(CASES)}")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="part")
+    parser.add_argument("--cases", default="aml,himc,million", help=f"of {', '.join(CASES)}")
     parser.add_argument("--threads", default=f"1,{os.cpu_count()}")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=4, help="the first one is not counted")
-    parser.add_argument("--json", help="also write the numbers to this file")
+    parser.add_argument("--epochs", type=int, default=5, help="the first one is not counted")
+    parser.add_argument("--largest", type=int, help="scaling: leave out larger numbers of cells")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--write", action="store_true", help="update benchmarks/README.md")
     return parser.parse_args()
 
 

@@ -64,15 +64,20 @@ INLINE vec exp_vec(vec v) {
     return p * (vec)bits;
 }
 
-/* Polynomial of Cephes' tanhf near 0, by e^-2|v| elsewhere. */
+/* Ratio of two polynomials, those of Eigen's tanh for floats; beyond the limit tanh rounds to 1. */
 INLINE vec tanh_vec(vec v) {
-    vec z = v * v, a = absolute(v), e = exp_vec(-2.0f * a);
-    vec p = splat(-5.70498872745e-3f);
-    p = p * z + 2.06390887954e-2f;
-    p = p * z - 5.37397155531e-2f;
-    p = p * z + 1.33314422036e-1f;
-    p = p * z - 3.33332819422e-1f;
-    vec far = (1.0f - e) / (1.0f + e);
-    far = (vec)((ivec)far | ((ivec)v & (int32_t)0x80000000));
-    return select_vec(a < splat(0.625f), p * z * v + v, far);
+    const vec limit = splat(7.90531110763549805f);
+    v = select_vec(v > limit, limit, v);
+    v = select_vec(v < -limit, -limit, v);
+    vec z = v * v, p = splat(-2.76076847742355e-16f), q = splat(1.19825839466702e-06f);
+    p = p * z + 2.00018790482477e-13f;
+    p = p * z - 8.60467152213735e-11f;
+    p = p * z + 5.12229709037114e-08f;
+    p = p * z + 1.48572235717979e-05f;
+    p = p * z + 6.37261928875436e-04f;
+    p = p * z + 4.89352455891786e-03f;
+    q = q * z + 1.18534705686654e-04f;
+    q = q * z + 2.26843463243900e-03f;
+    q = q * z + 4.89352518554385e-03f;
+    return v * p / q;
 }
