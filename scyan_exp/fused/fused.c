@@ -58,6 +58,7 @@ void loss_and_gradient(const Shape *shape, const float *packed, const Prior *pri
     for (int64_t c = 0; c < n_chunks; c++) {
         Tile w = arrange(&p, workspace + thread_number() * workspace_size(shape));
         double log_likelihood = 0, ldj = 0;
+        unsigned denormals = flush_denormals();
         memset(gradients + c * size, 0, size * sizeof(float));
         memset(posterior + c * p.Pp, 0, p.Pp * sizeof(float));
         for (int64_t tile = n_tiles * c / n_chunks; tile < n_tiles * (c + 1) / n_chunks; tile++) {
@@ -71,6 +72,7 @@ void loss_and_gradient(const Shape *shape, const float *packed, const Prior *pri
             flow_backward(&p, packed, &w, d_ldj, gradients + c * size);
         }
         sums[2 * c] = log_likelihood, sums[2 * c + 1] = ldj;
+        restore_denormals(denormals);
     }
 }
 
@@ -85,8 +87,10 @@ void transform(const Shape *shape, const float *packed, const float *x, const fl
     for (int64_t tile = 0; tile < n_tiles; tile++) {
         Tile w = arrange(&p, workspace + thread_number() * workspace_size(shape));
         int64_t start = tile * TILE, n = n_cells - start < TILE ? n_cells - start : TILE;
+        unsigned denormals = flush_denormals();
         read_cells(&p, x + start * p.M, covariates + start * (p.I - p.M), order, n, w.rows);
         flow_forward(&p, packed, &w);
+        restore_denormals(denormals);
         const float *rows = w.rows + p.n_layers * TILE * p.Ip;
         for (int64_t i = 0; i < n; i++) {
             for (int64_t j = 0; j < p.M; j++) u[(start + i) * p.M + order[j]] = rows[i * p.Ip + j];

@@ -46,6 +46,22 @@ INLINE float max_lanes(vec v) {
     return part[0];
 }
 
+/* Numbers below 1e-38 count as 0 while a thread computes: posteriors are full of them, and the
+ * processor takes a hundred times longer for each. */
+#ifdef __SSE__
+#include <xmmintrin.h>
+static unsigned flush_denormals(void)
+{
+    unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040); /* results and operands */
+    return before;
+}
+static void restore_denormals(unsigned before) { _mm_setcsr(before); }
+#else
+static unsigned flush_denormals(void) { return 0; }
+static void restore_denormals(unsigned before) { (void)before; }
+#endif
+
 /* e^v for v <= 88: 2^n e^r with n whole and |r| <= log(2)/2; polynomial of Cephes' expf, 1e-7
  * relative. */
 INLINE vec exp_vec(vec v) {
