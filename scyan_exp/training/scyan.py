@@ -139,7 +139,7 @@ class Scyan(pl.LightningModule):
         self._n_cells += n_cells
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set late
         if (self.global_step + 1) % every == 0:
-            self.log("loss_step", loss, on_step=True, on_epoch=False)
+            self._write_to_loggers({"loss_step": loss.item()})
         return loss
 
     def on_train_epoch_end(self) -> None:
@@ -168,19 +168,21 @@ class Scyan(pl.LightningModule):
         self._publish(self.epoch_metrics)
 
     def _publish(self, metrics: dict[str, float]) -> None:
-        """Hand the metrics of an epoch to loggers and callbacks.
+        """Hand the metrics of an epoch to callbacks and loggers.
 
         ``self.log`` would wrap each of them in a module of its own and send it to the device:
         with 20 populations that takes a tenth of a short epoch.
         """
         for name, value in metrics.items():
             self.trainer.callback_metrics[name] = torch.tensor(value, dtype=torch.float64)
-        if self.trainer.is_global_zero:
-            for logger in self.trainer.loggers:
-                logger.log_metrics(
-                    {**metrics, "epoch": self.current_epoch}, step=self.trainer.global_step
-                )
-                logger.save()
+        self._write_to_loggers(metrics)
+
+    def _write_to_loggers(self, metrics: dict[str, float]) -> None:
+        if not self.trainer.is_global_zero:
+            return
+        for logger in self.trainer.loggers:
+            logger.log_metrics({**metrics, "epoch": self.current_epoch}, self.trainer.global_step)
+            logger.save()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam; all parameters in one fused step."""
