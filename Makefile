@@ -25,9 +25,8 @@ format: .venv/.installed-dev
 typecheck: .venv/.installed-dev
 	$(BIN)/mypy
 
-
-bench: .venv/.installed-dev  ## time an epoch and the annotation beside the reference
-	$(BIN)/python -m benchmarks
+bench: .venv/.installed-dev  ## measure, beside the reference; about an hour
+	$(BIN)/python -m benchmarks --write
 
 clean:
 	rm -rf .venv build dist
@@ -41,5 +40,5 @@ clean:
 	touch $@
 
 .venv/.installed-dev: .venv/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint,bench]'
 	touch $@

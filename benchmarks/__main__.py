@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ def main() -> None:
         (options.out / f"{part}.json").write_text(json.dumps(content, indent=2) + "\n")
         if part == "scaling":
             scaling.draw(values, options.out / "scaling.png")
+            if options.write:
+                shutil.copyfile(options.out / "scaling.png", report.README.with_name("scaling.png"))
         print(f"\n{text}\n", flush=True)
         if options.write:
             report.put(part, f"{machine}\n\n{text}")
@@ -64,7 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", default=f"1,{os.cpu_count()}")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=5, help="the first one is not counted")
-    parser.add_argument("--largest", type=int, help="scaling: leave out larger numbers of cells")
+    parser.add_argument("--largest", type=int, help="scaling: cells at most")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--write", action="store_true", help="update benchmarks/README.md")
     return parser.parse_args()

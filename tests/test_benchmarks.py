@@ -1,4 +1,4 @@
-"""The benchmark runs; what it measures is not asserted here."""
+"""The benchmarks run, and their tables say what was measured; no time is asserted."""
 
 from __future__ import annotations
 
@@ -9,21 +9,77 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import report, scaling, table
+from benchmarks.cases import Case
+from benchmarks.flops import training_flops
+
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.slow
-def test_a_small_benchmark_runs(tmp_path):
-    options = ["--cases", "tiny", "--threads", "1", "--repeats", "1", "--epochs", "2"]
+def benchmarks(*options: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *options, "--json", str(tmp_path / "rows.json")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-m", "benchmarks", *options], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "| tiny | 20,000 x 14 x 14 | 1 |" in done.stdout
-    (row,) = json.loads((tmp_path / "rows.json").read_text())["rows"]
-    for implementation in ("ours", "reference"):
-        assert row[implementation]["epoch"] > 0
-        assert row[implementation]["annotate"] > 0
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_small_table_beside_the_reference(tmp_path):
+    small = ["--cases", "tiny", "--threads", "1", "--repeats", "1", "--epochs", "2"]
+    shown = benchmarks("table", *small, "--out", str(tmp_path))
+    assert "| tiny: 20,000 x 14 x 14 | 1 |" in shown
+    (row,) = json.loads((tmp_path / "table.json").read_text())["rows"]
+    for implementation in table.IMPLEMENTATIONS:
+        for what in ("epoch", "annotate", "memory_mib"):
+            assert row[implementation][what] > 0
+    assert row["ratio_epoch"] == row["reference"]["epoch"] / row["run"]["epoch"]
+    assert 0 < row["share_of_peak"] < 1
+
+
+@pytest.mark.slow
+def test_small_scaling_curves(tmp_path):
+    shown = benchmarks("scaling", "--largest", "30000", "--out", str(tmp_path))
+    assert "| n_cells |" in shown
+    assert (tmp_path / "scaling.png").stat().st_size > 10_000
+
+
+def test_flops_of_a_cell_by_hand():
+    """Two markers and one layer: marker 0 is transformed given marker 1."""
+    case = Case(1, n_markers=2, n_pops=3, n_layers=1)
+    forward = 2 * (1 * 16 + 6 * 16 * 16 + 16 * 1)
+    backward_of_weights, backward_of_inputs = forward, forward - 2 * 1 * 16
+    prior = 4 * 2 * 3
+    assert training_flops(case) == 2 * (forward + backward_of_weights + backward_of_inputs + prior)
+
+
+def test_exponents_of_curves():
+    points = [
+        {"curve": "n_cells", "size": n, "epoch": 3.0 * n, "annotate": n**0.5, "memory_mib": 7.0}
+        for n in (10, 100, 1000)
+    ]
+    exponents = scaling.slopes(points)["n_cells"]
+    assert exponents == pytest.approx({"epoch": 1.0, "annotate": 0.5, "memory_mib": 0.0})
+
+
+def test_cases_are_the_same_for_every_implementation_and_have_unknown_entries():
+    case = Case(5_000, 10, 6)
+    (x, rho), (again, _) = case.draw(), case.draw()
+    assert (x == again).all()
+    assert x.shape == (5_000, 10)
+    assert 0.5 < x.std() < 1.5
+    assert 0 < (rho != rho).mean() < 0.5
+
+
+def test_tables_are_put_between_their_markers(tmp_path, monkeypatch):
+    page = tmp_path / "README.md"
+    page.write_text("a\n<!-- table -->\nold\n<!-- end of table -->\nb\n")
+    monkeypatch.setattr(report, "README", page)
+    report.put("table", "new")
+    assert page.read_text() == "a\n<!-- table -->\nnew\n<!-- end of table -->\nb\n"
+
+
+def test_the_page_has_a_place_for_every_table():
+    text = report.README.read_text()
+    for part in ("table", "scaling", "large"):
+        assert text.index(f"<!-- {part} -->") < text.index(f"<!-- end of {part} -->")

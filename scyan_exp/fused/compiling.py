@@ -36,23 +36,24 @@ COMPILE_SECONDS = 120
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """The compiled code, or None where it is switched off or cannot be compiled."""
-    if os.environ.get(SWITCH, "1") == "0":
-        return None
-    compiler = _compiler()
-    if compiler is None:
-        log.info(
-            "No C compiler (cc, gcc or clang) was found, so the model runs on plain PyTorch, "
-            "several times slower on the CPU"
-        )
+    if os.environ.get(SWITCH, "1") == "0" or os.name == "nt":
         return None
     try:
-        return ctypes.CDLL(str(_compiled(compiler)))
-    except (OSError, subprocess.SubprocessError) as error:
-        detail = getattr(error, "stderr", None) or error
+        compiler = _compiler()
+        if compiler is None:
+            log.info(
+                "No C compiler (%s) was found, so the model runs on plain PyTorch, several times "
+                "slower on the CPU",
+                os.environ.get("CC") or "cc, gcc or clang",
+            )
+            return None
+        return _loaded(compiler)
+    except (OSError, ValueError, RuntimeError, subprocess.SubprocessError) as error:
+        detail = getattr(error, "stderr", None) or str(error)
         log.warning(
             "The model runs on plain PyTorch, several times slower on the CPU: its C code could "
             "not be compiled or loaded (%s)",
-            detail,
+            detail.decode(errors="replace").strip() if isinstance(detail, bytes) else detail,
         )
         return None
 
@@ -63,6 +64,15 @@ def _compiler() -> list[str] | None:
         if shutil.which(command[0]):
             return command
     return None
+
+
+def _loaded(compiler: list[str]) -> ctypes.CDLL:
+    path = _compiled(compiler)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:  # damaged, or of a system that has changed since
+        path.unlink(missing_ok=True)
+        return ctypes.CDLL(str(_compiled(compiler)))
 
 
 def _compiled(compiler: list[str]) -> Path:
@@ -109,9 +119,9 @@ def _run(command: list[str]) -> bytes:
 
 def _cache_folder() -> Path:
     """A folder that only this user can write to, since code is loaded from it."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "scyan_exp"
     try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = Path(base) / "scyan_exp" / "compiled"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (OSError, RuntimeError):
         return _private_folder()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from typing import Any
 
 import torch
@@ -15,8 +16,10 @@ from scyan_exp.module.scyan_module import ScyanModule
 #: Parts of a batch that are summed apart. Their number does not depend on that of the threads,
 #: so results do not either; 24 is shared out evenly by 2, 3, 4, 6, 8, 12 or 24 threads.
 N_CHUNKS = 24
-#: Log-probability of the populations that fill up a vector: e to the power of it is 0.
+#: Log-probability of the populations that fill up a vector: next to nothing.
 NOTHING = -1e30
+#: What the compiled code reads and writes, whatever PyTorch's defaults are.
+FLOATS: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
 
 
 def fused(module: ScyanModule) -> FusedModule | None:
@@ -72,8 +75,8 @@ class FusedModule:
         self.module, self._code = module, code
         for function in ("lanes", "packed_size", "gradient_size", "workspace_size"):
             getattr(code, function).restype = ctypes.c_int64
+        self._lock = threading.Lock()
         flow, hparams = module.real_nvp, module.hparams
-        self._phi = [layer.phi for layer in flow.layers]
         n_covariates = flow.layers[0].shapes[0][1] - len(flow.layers[0].kept)
         self._shape = _Shape(
             module.n_markers,
@@ -83,25 +86,31 @@ class FusedModule:
             hparams.n_hidden_layers,
             hparams.hidden_size,
         )
-        self._packed = torch.empty(code.packed_size(ctypes.byref(self._shape)))
+        self._packed = torch.empty(code.packed_size(ctypes.byref(self._shape)), **FLOATS)
         # Kept from step to step: the system would hand out the same memory page by page again.
-        self._workspace = torch.empty(0)
-        self._sums = torch.empty(N_CHUNKS, 2, dtype=torch.float64)
-        self._posteriors = torch.empty(N_CHUNKS, _padded(module.n_pops, code.lanes()))
-        self._gradients = torch.empty(N_CHUNKS, code.gradient_size(ctypes.byref(self._shape)))
-        self._prior_key: tuple[float, int] | None = None
+        self._workspace = torch.empty(0, **FLOATS)
+        self._sums = torch.empty(N_CHUNKS, 2, dtype=torch.float64, device="cpu")
+        self._posteriors = torch.empty(N_CHUNKS, _padded(module.n_pops, code.lanes()), **FLOATS)
+        self._gradients = torch.empty(
+            N_CHUNKS, code.gradient_size(ctypes.byref(self._shape)), **FLOATS
+        )
+        self._prior_key: tuple[float | int, ...] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies of a model compile again; what C holds is not copied."""
         return fused, (self.module,)
 
     @property
+    def _phi(self) -> list[Tensor]:
+        return [layer.phi for layer in self.module.real_nvp.layers]
+
+    @property
     def applies(self) -> bool:
         """Whether the module is in float32 on the CPU, and not to be computed otherwise."""
-        phi = self._phi[0]
+        pi_logit = self.module.pi_logit
         return (
-            phi.device.type == "cpu"
-            and phi.dtype == torch.float32
+            pi_logit.device.type == "cpu"
+            and pi_logit.dtype == torch.float32
             and not torch.is_autocast_enabled("cpu")
         )
 
@@ -123,89 +132,111 @@ class FusedModule:
     @torch.no_grad()
     def transform(self, x: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
         """Latent expressions (B, M) and log-determinants (B,), without gradient."""
-        x, covariates = x.contiguous(), covariates.contiguous()
-        u, ldj = torch.empty_like(x), torch.empty(len(x))
-        self._pack()
-
-        n_threads = self._n_threads()
-        self._code.transform(
-            ctypes.byref(self._shape),
-            *_pointers(self._packed, x, covariates, self.module.real_nvp.order),
-            *map(ctypes.c_int64, (len(x), n_threads)),
-            *_pointers(self._workspace, u, ldj),
-        )
+        x, covariates = self._checked(x, covariates)
+        u, ldj = torch.empty_like(x), torch.empty(len(x), **FLOATS)
+        with self._lock:
+            self._pack()
+            n_threads = self._n_threads()
+            self._code.transform(
+                ctypes.byref(self._shape),
+                *_pointers(self._packed, x, covariates, self.module.real_nvp.order),
+                *map(ctypes.c_int64, (len(x), n_threads)),
+                *_pointers(self._workspace, u, ldj),
+            )
         return u, ldj
 
     def loss_and_gradient(
         self, x: Tensor, covariates: Tensor, log_weights: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         """Loss, mean ldj, and the gradients of the loss: of log_weights (P,), of each layer."""
-        x, covariates = x.contiguous(), covariates.contiguous()
-        self._pack()
-        prior = self._prior(log_weights)
-        sums, posteriors, gradients = self._sums, self._posteriors, self._gradients
-
-        n_threads = self._n_threads()
-        self._code.loss_and_gradient(
-            ctypes.byref(self._shape),
-            *_pointers(self._packed),
-            ctypes.byref(prior),
-            *_pointers(x, covariates, self.module.real_nvp.order),
-            *map(ctypes.c_int64, (len(x), N_CHUNKS, n_threads)),
-            *_pointers(self._workspace, sums, posteriors, gradients),
-        )
+        x, covariates = self._checked(x, covariates)
         d_phi = [torch.empty_like(phi) for phi in self._phi]
-        self._code.unpack_gradient(
-            ctypes.byref(self._shape),
-            *_pointers(gradients),
-            ctypes.c_int64(N_CHUNKS),
-            _array_of_pointers(d_phi),
-        )
-        log_likelihood, ldj = (sums.sum(dim=0) / len(x)).to(x.dtype)
-        d_log_weights = posteriors[:, : self.module.n_pops].sum(dim=0) / -len(x)
-        return -(log_likelihood + ldj), ldj, d_log_weights, d_phi
+        with self._lock:
+            self._pack()
+            prior, _constant = self._prior(log_weights)
+            n_threads = self._n_threads()
+            self._code.loss_and_gradient(
+                ctypes.byref(self._shape),
+                *_pointers(self._packed),
+                ctypes.byref(prior),
+                *_pointers(x, covariates, self.module.real_nvp.order),
+                *map(ctypes.c_int64, (len(x), N_CHUNKS, n_threads)),
+                *_pointers(self._workspace, self._sums, self._posteriors, self._gradients),
+            )
+            self._code.unpack_gradient(
+                ctypes.byref(self._shape),
+                *_pointers(self._gradients),
+                ctypes.c_int64(N_CHUNKS),
+                _array_of_pointers(d_phi),
+            )
+            log_likelihood, ldj = (self._sums.sum(dim=0) / len(x)).to(x.dtype)
+            posterior_P = self._posteriors[:, : self.module.n_pops].sum(dim=0)
+        return -(log_likelihood + ldj), ldj, posterior_P / -len(x), d_phi
+
+    def _checked(self, x: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
+        """What C may read: it knows neither shapes nor types.
+
+        Raises:
+            ValueError: another shape or type than the module has.
+        """
+        expected = (len(x), self._shape.n_markers), (len(x), self._shape.n_covariates)
+        found = tuple(x.shape), tuple(covariates.shape)
+        if found != expected or x.dtype != torch.float32 or x.device.type != "cpu":
+            raise ValueError(
+                f"expected float32 expressions of shape {expected[0]} and covariates of shape "
+                f"{expected[1]} on the CPU, got {x.dtype} {found[0]} on {x.device} and {found[1]}"
+            )
+        return x.contiguous(), covariates.to(**FLOATS).contiguous()
 
     def _pack(self) -> None:
         self._code.pack(
             ctypes.byref(self._shape), _array_of_pointers(self._phi), *_pointers(self._packed)
         )
 
-    def _prior(self, log_weights: Tensor) -> _Prior:
-        """The prior in the layout of the compiled code; only its constant changes every step."""
+    def _prior(self, log_weights: Tensor) -> tuple[_Prior, Tensor]:
+        """The prior in the layout of the compiled code; only its constant changes every step.
+
+        Returns:
+            The prior, and the tensor of the constant, which must live as long.
+        """
         prior = self.module.prior
         std = float(prior.prior_std)
-        key = (std, prior.modes.data_ptr())
+        key = (std, prior.modes.data_ptr(), prior.modes._version, prior.known._version)
         if key != self._prior_key:
+            self._arrange_prior()
             self._prior_key = key
-            order, lanes = self.module.real_nvp.order, self._code.lanes()
-            constant_P, square_MP, linear_MP = prior.coefficients(torch.float32)
-            square, linear = square_MP[order], linear_MP[order]
-            row = torch.zeros(1, self._shape.n_markers + self._shape.n_covariates)
-            row[:, : len(order)] = prior.half_precision(torch.float32)
-            width = row.shape[1]
-            self._log_prob_constant = constant_P
-            self._constant = torch.full((_padded(len(constant_P), lanes),), NOTHING)
-            self._matrices = [
-                _pad(square, lanes),
-                _pad(linear, lanes),
-                _pad(_widen(square.T, width), lanes),
-                _pad(_widen(linear.T, width), lanes),
-                self._constant,
-                _pad(row, lanes),
-            ]
-        torch.add(
-            self._log_prob_constant,
-            log_weights.detach(),
-            out=self._constant[: self.module.n_pops],
+        n_pops = self.module.n_pops
+        constant = torch.full((self._posteriors.shape[1],), NOTHING, **FLOATS)
+        constant[:n_pops] = self._log_prob_constant + log_weights.detach()
+        pointers = (matrix.data_ptr() for matrix in (*self._matrices, constant, self._precision))
+        return _Prior(*pointers, 1 - std), constant
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _arrange_prior(self) -> None:
+        """Sort the markers of the prior's matrices, and pad them."""
+        order, lanes = self.module.real_nvp.order, self._code.lanes()
+        width = self._shape.n_markers + self._shape.n_covariates
+        self._log_prob_constant, square_MP, linear_MP = self.module.prior.coefficients(
+            torch.float32
         )
-        return _Prior(*(matrix.data_ptr() for matrix in self._matrices), 1 - std)
+        square, linear = square_MP[order], linear_MP[order]
+        self._matrices = [
+            _pad(square, lanes),
+            _pad(linear, lanes),
+            _pad(_widen(square.T, width), lanes),
+            _pad(_widen(linear.T, width), lanes),
+        ]
+        row = torch.zeros(1, width, **FLOATS)
+        row[:, : len(order)] = self.module.prior.half_precision(torch.float32)
+        self._precision = _pad(row, lanes)
 
     def _n_threads(self) -> int:
         """PyTorch's number of threads; makes sure that each has its workspace."""
         n_threads = torch.get_num_threads()
         size = self._code.workspace_size(ctypes.byref(self._shape))
         if len(self._workspace) < n_threads * size:
-            self._workspace = torch.empty(n_threads * size)
+            self._workspace = torch.empty(n_threads * size, **FLOATS)
         return n_threads
 
 

@@ -80,11 +80,11 @@ INLINE vec exp_vec(vec v) {
     return p * (vec)bits;
 }
 
-/* Ratio of two polynomials, those of Eigen's tanh for floats; beyond the limit tanh rounds to 1. */
+/* Ratio of two polynomials, those of Eigen's tanh for floats; beyond the limit it is 1, exactly, so
+ * that its gradient 1 - tanh^2 is 0. */
 INLINE vec tanh_vec(vec v) {
     const vec limit = splat(7.90531110763549805f);
-    v = select_vec(v > limit, limit, v);
-    v = select_vec(v < -limit, -limit, v);
+    ivec high = v > limit, low = v < -limit;
     vec z = v * v, p = splat(-2.76076847742355e-16f), q = splat(1.19825839466702e-06f);
     p = p * z + 2.00018790482477e-13f;
     p = p * z - 8.60467152213735e-11f;
@@ -95,5 +95,5 @@ INLINE vec tanh_vec(vec v) {
     q = q * z + 1.18534705686654e-04f;
     q = q * z + 2.26843463243900e-03f;
     q = q * z + 4.89352518554385e-03f;
-    return v * p / q;
+    return select_vec(high, splat(1), select_vec(low, splat(-1), v * p / q));
 }

@@ -1,0 +1,177 @@
+"""Random models in float32, cells for them, and the comparison with the plain module."""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from scyan_exp.data import load_table, prepare_cells
+from scyan_exp.data.dataset import SyntheticDataset
+from scyan_exp.fused import FusedModule
+from scyan_exp.fused.compiling import library
+from scyan_exp.module import ScyanModule
+from tests.conftest import small_adata
+from tests.module.conftest import NAN, Shape, random_table
+
+#: Initial weights shrink what they are given; these let the networks matter, as trained ones do.
+WEIGHT_SCALE = 1.5
+
+
+@dataclass(frozen=True)
+class Case(Shape):
+    """A random model, of Scyan's default shape unless told otherwise, and a number of cells."""
+
+    n_pops: int = 14
+    n_markers: int = 14
+    hidden_size: int = 16
+    n_hidden_layers: int = 6
+    n_layers: int = 7
+    n_cells: int = 130
+    has_unknown_row: bool = False
+
+
+#: For tests that go through many models.
+SMALL = Case(n_pops=5, n_markers=7, n_covariates=2, hidden_size=6, n_hidden_layers=1, n_layers=4)
+
+
+def make_module(case: Case, seed: int = 0) -> ScyanModule:
+    generator = torch.Generator().manual_seed(seed)
+    rho = random_table(case, generator).float()
+    if case.has_unknown_row:
+        rho[0] = NAN
+    module = ScyanModule(
+        rho,
+        case.n_covariates,
+        torch.arange(case.n_markers) < case.n_continuum,
+        case.hidden_size,
+        case.n_hidden_layers,
+        case.n_layers,
+        case.prior_std,
+        case.temperature,
+        generator=generator,
+    )
+    with torch.no_grad():
+        module.pi_logit.copy_(0.01 * torch.randn(case.n_pops, generator=generator))
+        for layer in module.real_nvp.layers:
+            layer.phi.mul_(WEIGHT_SCALE)
+    return module
+
+
+def make_cells(case: Case, seed: int = 1) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(case.n_cells, case.n_markers, generator=generator)
+    return x, torch.rand(case.n_cells, case.n_covariates, generator=generator).round()
+
+
+def make(case: Case, code: ctypes.CDLL) -> tuple[FusedModule, ScyanModule, Tensor, Tensor]:
+    """The compiled module, the plain one behind it, and a batch of cells."""
+    module = make_module(case)
+    return FusedModule(module, code), module, *make_cells(case)
+
+
+@dataclass
+class Result:
+    """What a model says of a batch; the gradient of a parameter is None where it has none."""
+
+    loss: Tensor
+    ldj: Tensor
+    log_probs: Tensor
+    ldj_of_cells: Tensor
+    u: Tensor
+    gradients: dict[str, Tensor | None]
+
+    def tensors(self) -> dict[str, Tensor]:
+        values = {**vars(self), **self.gradients}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+
+
+def evaluate(
+    computing: ScyanModule | FusedModule,
+    x: Tensor,
+    covariates: Tensor,
+    use_temp: bool | Tensor = False,
+) -> Result:
+    """Loss, its gradients and the probabilities; leaves no gradient behind."""
+    module = computing.module if isinstance(computing, FusedModule) else computing
+    module.zero_grad()
+    loss, ldj = computing.loss_terms(x, covariates, use_temp)
+    loss.backward()
+    gradients = {name: parameter.grad for name, parameter in module.named_parameters()}
+    module.zero_grad()
+    with torch.no_grad():
+        log_probs, ldj_of_cells, u = computing.compute_probabilities(x, covariates, use_temp)
+    return Result(loss.detach(), ldj.detach(), log_probs, ldj_of_cells, u, gradients)
+
+
+def assert_close(
+    ours: Result, theirs: Result, tolerance: float = 1e-5, gradient_tolerance: float = 1e-4
+) -> None:
+    """Each tensor equals the other but for a tolerance times its largest value, at least 1.
+
+    Gradients have a larger one: those of a ReLU jump at 0, on whose other side rounding may be.
+    """
+    first, second = ours.tensors(), theirs.tensors()
+    assert first.keys() == second.keys()
+    for name, expected in second.items():
+        relative = gradient_tolerance if name in theirs.gradients else tolerance
+        scale = max(1.0, expected.abs().max().item()) if expected.numel() else 1.0
+        torch.testing.assert_close(
+            first[name],
+            expected,
+            rtol=0,
+            atol=relative * scale,
+            check_dtype=False,
+            msg=lambda text, name=name: f"{name}: {text}",
+        )
+
+
+def assert_same(ours: Result, theirs: Result) -> None:
+    """Every number is the same to the bit."""
+    first, second = ours.tensors(), theirs.tensors()
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+def assert_parity(
+    computing: FusedModule, x: Tensor, covariates: Tensor, use_temp: bool | Tensor = False
+) -> None:
+    """The compiled module agrees with the plain one in float64, the oracle.
+
+    With that in float32 too, but for the rounding of both, of which its own is the larger.
+    """
+    oracle = copy.deepcopy(computing.module).double()
+    ours = evaluate(computing, x, covariates, use_temp)
+    assert {tensor.dtype for tensor in ours.tensors().values()} == {torch.float32}
+    assert_close(ours, evaluate(oracle, x.double(), covariates.double(), use_temp))
+    plain = evaluate(computing.module, x, covariates, use_temp)
+    assert_close(ours, plain, tolerance=1e-4, gradient_tolerance=1e-3)
+
+
+@pytest.fixture(scope="session")
+def code() -> ctypes.CDLL:
+    """The compiled code; tests that need it are left out where it cannot be had."""
+    compiled = library()
+    if compiled is None:
+        pytest.skip("no C compiler, or SCYAN_EXP_FUSED=0")
+    return compiled
+
+
+@pytest.fixture
+def threads():
+    """PyTorch's number of threads is as before after the test."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def cells(table_file):
+    """The small cells of all tests, prepared for training."""
+    dataset = SyntheticDataset(label_key="cell_type", batch_key="batch")  # only its keys are used
+    return prepare_cells(small_adata(), load_table(table_file), dataset)
