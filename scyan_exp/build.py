@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,13 +42,8 @@ class Experiment:
 
 def build(config: Mapping[str, Any]) -> Experiment:
     """Load and check the inputs; build the model."""
-    table = make("table", config["table"])
-    dataset = make("dataset", config["dataset"])
-    try:
-        cells = prepare_cells(dataset.read(), table, dataset)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"the cells cannot be read ({reason})", where=error.filename) from error
+    cells = CELLS.load(config)
+    table = cells.table
     check_objective(config["objective"], cells)
     make_model = instantiate(config["model"], _partial_=True, _convert_="all")
     model = make_model(
@@ -66,6 +62,63 @@ def build(config: Mapping[str, Any]) -> Experiment:
         len(table.populations),
     )
     return Experiment(cells, model, datamodule)
+
+
+class CellsInUse:
+    """The cells of the present job; in a process of many jobs, kept for the next one.
+
+    Attributes:
+        keep: whether cells stay loaded until a job asks for others.
+    """
+
+    def __init__(self) -> None:
+        self.keep = False
+        self._key: str | None = None
+        self._cells: Cells | None = None
+
+    def load(self, config: Mapping[str, Any]) -> Cells:
+        """The cells and the table that a config names."""
+        key = json.dumps([config["table"], config["dataset"], _states_of_files(config)])
+        if self._cells is None or key != self._key:
+            self.close()
+            self._cells, self._key = load_cells(config), key
+        return self._cells
+
+    def release(self) -> None:
+        """The job is done with them."""
+        if not self.keep:
+            self.close()
+
+    def close(self) -> None:
+        """Forget the cells, and close their file."""
+        if self._cells is not None:
+            self._cells.close()
+        self._cells = self._key = None
+
+
+CELLS = CellsInUse()
+
+
+def load_cells(config: Mapping[str, Any]) -> Cells:
+    """Read, check and prepare the cells that a config names.
+
+    Raises:
+        InputError: what is wrong with table or cells.
+    """
+    table = make("table", config["table"])
+    dataset = make("dataset", config["dataset"])
+    try:
+        return prepare_cells(dataset.read(), table, dataset)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"the cells cannot be read ({reason})", where=error.filename) from error
+
+
+def _states_of_files(config: Mapping[str, Any]) -> list[list[int]]:
+    """Tells whether files have changed since they were read."""
+    paths = [Path(str(config[part].get("path", ""))).expanduser() for part in ("table", "dataset")]
+    states = [path.stat() for path in paths if path.is_file()]
+    return [[state.st_mtime_ns, state.st_size] for state in states]
 
 
 def make(where: str, section: Mapping[str, Any], **options: Any) -> Any:

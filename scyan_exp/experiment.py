@@ -11,8 +11,8 @@ import logging
 import shutil
 import time
 import warnings
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger
 
-from scyan_exp.build import Experiment, build, check_devices, check_trainer, make_trainer
+from scyan_exp.build import CELLS, Experiment, build, check_devices, check_trainer, make_trainer
 from scyan_exp.config import config_hash
 from scyan_exp.data.cells import Cells
+from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable, require_space
 from scyan_exp.results.annotation import Annotation, predict_cells, write_annotated
 from scyan_exp.results.figures import draw_figures
@@ -47,13 +48,16 @@ class RunInterrupted(KeyboardInterrupt):
     """The run was stopped by Ctrl-C; its results so far are written."""
 
 
-def run(config: Mapping[str, Any], folder: Path, identity: RunIdentity) -> float:
+def run(
+    config: Mapping[str, Any], folder: Path, identity: RunIdentity, *, continuing: bool = False
+) -> float:
     """Train, annotate, measure and write everything to the run folder.
 
     Args:
         config: a config that :func:`scyan_exp.config.check_config` returned.
         folder: the run folder; the README lists what it will hold.
         identity: name, group and tags on dashboards.
+        continuing: go on from the folder's own last checkpoint, if there is one that fits.
 
     Returns:
         The value of ``config["objective"]``.
@@ -67,6 +71,9 @@ def run(config: Mapping[str, Any], folder: Path, identity: RunIdentity) -> float
     check_devices(config["trainer"])
     experiment = build(config)
     check_trainer(config, experiment.cells.table.populations, folder)
+    if continuing:
+        own = _own_checkpoint(config, experiment, folder)
+        config = {**config, "ckpt_path": own or config["ckpt_path"]}
     resumed_id = _check_resume(config, experiment)
     require_space(folder, _bytes_needed(experiment.cells))
     _clear_results(folder)
@@ -75,7 +82,7 @@ def run(config: Mapping[str, Any], folder: Path, identity: RunIdentity) -> float
         explain_unwritable(folder),
         Tracker(config["logger"], folder, identity, config, resumed_id) as tracker,
         recording(record),
-        closing(experiment.cells) as cells,
+        _released(experiment.cells) as cells,
     ):
         record.wandb_run_id = tracker.run_id
         record.write()
@@ -91,6 +98,14 @@ def run(config: Mapping[str, Any], folder: Path, identity: RunIdentity) -> float
     if trained.interrupted:
         raise RunInterrupted
     return metrics[objective]
+
+
+@contextmanager
+def _released(cells: Cells) -> Iterator[Cells]:
+    try:
+        yield cells
+    finally:
+        CELLS.release()
 
 
 @dataclass(frozen=True)
@@ -197,6 +212,18 @@ def _check_resume(config: Mapping[str, Any], experiment: Experiment) -> str | No
         config["trainer"]["max_epochs"],
         experiment.cells.digest(),
     )
+
+
+def _own_checkpoint(config: Mapping[str, Any], experiment: Experiment, folder: Path) -> str | None:
+    """The last checkpoint in the run folder, if there is training left to do from there."""
+    path = str(folder / "checkpoints" / "last.ckpt")
+    try:
+        _check_resume({**config, "ckpt_path": path}, experiment)
+    except InputError as reason:
+        log.info("Starting from the beginning (%s)", reason)
+        return None
+    log.info("Continuing from %s", path)
+    return path
 
 
 def _clear_results(folder: Path) -> None:

@@ -28,6 +28,7 @@ LAYERS = (
     {"results"},
     {"build"},
     {"experiment"},
+    {"job"},
     {"sweep"},
     {"cli"},
     {"__main__"},

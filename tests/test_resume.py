@@ -106,7 +106,7 @@ def _epochs_in_metrics(folder: Path) -> list[int]:
 
 
 def test_resumed_run_continues_the_same_wandb_run(tmp_path):
-    cut, short = tmp_path / "cut", "trainer.max_epochs=4"
+    cut, short = tmp_path / "cut", "trainer.max_epochs=100"
     process = start(cut, short)
     wait_for_epoch(process, cut, 2)
     process.kill()

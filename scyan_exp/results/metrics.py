@@ -48,7 +48,9 @@ def supervised_metrics(
             listed(populations),
         )
         return {}
-    true, predicted = labels.to_numpy()[scored].astype(str), predicted[scored].astype(str)
+    # As numbers: sorting a hundred thousand names takes half a second.
+    codes = pd.Index(populations)
+    true, predicted = codes.get_indexer(labels[scored]), codes.get_indexer(predicted[scored])
     return {
         "accuracy": float(accuracy_score(true, predicted)),
         "f1_macro": float(f1_score(true, predicted, average="macro")),

@@ -13,6 +13,9 @@ from scyan_exp.files import write_json
 
 Status = Literal["running", "completed", "interrupted", "failed"]
 
+#: How the errors of runs begin whose process was taken away: nothing was wrong with them.
+LOST, TIMED_OUT = "WorkerLost", "TimedOut"
+
 
 @dataclass
 class RunRecord:
@@ -62,6 +65,19 @@ class RunRecord:
         """The values of a folder's record, or None if it has none."""
         path = folder / "result.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    @staticmethod
+    def was_cut_off(values: dict[str, Any]) -> bool:
+        """Whether a record is that of a run that would have gone on."""
+        was_lost = str(values.get("error")).startswith((LOST, TIMED_OUT))
+        return values["status"] in ("running", "interrupted") or was_lost
+
+    @staticmethod
+    def write_lost(folder: Path, error: str) -> None:
+        """Say in the record of a run, if it had begun, that its process is gone."""
+        values = RunRecord.read(folder)
+        if values is not None and values["status"] == "running":
+            write_json(folder / "result.json", {**values, "status": "failed", "error": error})
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,20 @@ class AfterEpoch(Checkpoint):
     """
 
 
+#: Seconds between two writes: what a killed run has to train again. A checkpoint takes several
+#: milliseconds, as much as a twentieth of a short epoch.
+SECONDS_BETWEEN_WRITES = 1.0
+
+
 class SaveRun(AfterEpoch):
     """Writes ``checkpoints/last.ckpt``, ``checkpoints/best.ckpt`` and ``population_weights.csv``.
 
     The best epoch has the lowest loss; epochs of the warm-up, whose prior is another, count
     only while there is no later one. The history of all epochs travels in the checkpoints, so a
     resumed run goes on as one that was never cut off, in whatever folder.
+
+    Every epoch is kept in memory; files are written once a second, and when the training ends,
+    by an error too.
 
     Args:
         folder: the run folder.
@@ -44,11 +53,14 @@ class SaveRun(AfterEpoch):
         self.last, self.best = (folder / "checkpoints" / f"{n}.ckpt" for n in ("last", "best"))
         self.history: list[dict[str, float]] = []
         self.best_rank: tuple[bool, float] = (True, math.inf)
+        self._unsaved_last: dict[str, Any] | None = None
+        self._unsaved_best: dict[str, Any] | None = None
+        self._written_at = -math.inf
 
     def state_dict(self) -> dict[str, Any]:
         """History and best epoch, as plain values."""
         return {
-            "history": self.history,
+            "history": list(self.history),
             "best_rank": list(self.best_rank),
             "wandb_run_id": self.wandb_run_id,
             "cells": self.cells,
@@ -85,14 +97,42 @@ class SaveRun(AfterEpoch):
         is_best = rank < self.best_rank
         self.best_rank = min(rank, self.best_rank)
 
+        # What `trainer.save_checkpoint` would write; Lightning has no public name for it.
+        state = _frozen(trainer._checkpoint_connector.dump_checkpoint(weights_only=False))
+        self._unsaved_last = state
+        if is_best:
+            self._unsaved_best = state
+        if time.monotonic() - self._written_at >= SECONDS_BETWEEN_WRITES:
+            self._write(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the last epoch."""
+        self._write(trainer, pl_module)
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Write the last epoch that ended well."""
+        self._write(trainer, pl_module)
+
+    def _write(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        last, best = self._unsaved_last, self._unsaved_best
+        self._unsaved_last = self._unsaved_best = None
+        if last is None or not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, Scyan)
+        self.last.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.last.with_suffix(".tmp")
-        trainer.save_checkpoint(temporary)  # every process takes part, the first one writes
-        if trainer.is_global_zero:
-            # The best one first: killed in between, the resumed run repeats this epoch.
-            if is_best:
-                _link(temporary, self.best)
-            temporary.replace(self.last)
-            self._write_population_weights(pl_module.table.populations)
+        _save(last, temporary)
+        # The best one first: killed in between, the resumed run repeats some epochs.
+        if best is last:
+            _link(temporary, self.best)
+        elif best is not None:
+            with atomic_path(self.best, durable=False) as path:
+                _save(best, path)
+        temporary.replace(self.last)
+        self._write_population_weights(pl_module.table.populations)
+        self._written_at = time.monotonic()
 
     def _bring_best(self, earlier: Path) -> None:
         """Take over the best checkpoint of this very history; forget it if there is none."""
@@ -118,6 +158,24 @@ class SaveRun(AfterEpoch):
         for row in self.history:
             writer.writerow([row["epoch"], *(row[f"pi/{name}"] for name in populations)])
         write_text(self.folder / "population_weights.csv", text.getvalue(), durable=False)
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint; an error of the disk is an OSError, which torch's own is not."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    path.write_bytes(content.getbuffer())
+
+
+def _frozen(state: Any) -> Any:
+    """A copy whose tensors do not change when the training goes on."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().clone()
+    if isinstance(state, dict):
+        return type(state)((key, _frozen(value)) for key, value in state.items())
+    if isinstance(state, list):
+        return [_frozen(value) for value in state]
+    return state
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,0 +1,67 @@
+"""Hydra's launcher ``fleet``: the jobs of a sweep on all devices (``hydra/launcher=fleet``).
+
+Hydra imports this file at every start, so the work stands in ``scyan_exp.sweep``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+# Hydra loads plugins in a way that annotations must be no strings.
+@dataclass
+class FleetLauncherConf:
+    """Settings; ``scyan_exp.sweep.settings`` says what they mean."""
+
+    _target_: str = "hydra_plugins.fleet_launcher.fleet_launcher.FleetLauncher"
+    engine: str = "local"
+    devices: Any = "auto"
+    jobs_per_device: Optional[int] = None
+    threads_per_job: Optional[int] = None
+    retries: int = 1
+    error_retries: int = 0
+    timeout_min: Optional[float] = None
+    on_failure: str = "continue"
+    ray: Any = field(default_factory=lambda: {"init": {}, "num_cpus": 1, "num_gpus": None})
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher", name="fleet", node=FleetLauncherConf, provider="scyan_exp"
+)
+
+
+class FleetLauncher(Launcher):
+    """Runs the jobs of a sweep in worker processes."""
+
+    def __init__(self, **settings: Any) -> None:
+        self._settings: dict[str, Any] = {
+            name: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+            for name, value in settings.items()
+        }
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra hands over."""
+        self._context, self._task, self._config = hydra_context, task_function, config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run the jobs; one result each, in order."""
+        from scyan_exp.sweep.launcher import launch
+
+        return launch(
+            self._config,
+            self._context,
+            self._task,
+            self._settings,
+            job_overrides,
+            initial_job_idx,
+        )

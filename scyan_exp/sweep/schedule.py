@@ -1,0 +1,183 @@
+"""What runs when: skipping, retrying and stopping, whatever the engine."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from scyan_exp.config import config_hash
+from scyan_exp.results.record import LOST, TIMED_OUT, RunRecord
+from scyan_exp.sweep.engine import Ended, Engine
+from scyan_exp.sweep.jobs import Job
+from scyan_exp.sweep.progress import Progress
+from scyan_exp.sweep.table import write_csv
+
+#: Seconds between looks at the clock while jobs run.
+TICK = 1.0
+
+RowStatus = Literal[
+    "completed", "kept", "failed", "lost", "timed out", "interrupted", "not run", "running"
+]
+
+
+@dataclass
+class Row:
+    """What became of a job; ``kept``: it had been completed before."""
+
+    job: Job
+    status: RowStatus = "not run"
+    value: Any = None
+    error: str | None = None
+    seconds: float = 0.0
+    device: str = ""
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How failures are met.
+
+    Attributes:
+        retries: further attempts of a job whose process was lost.
+        error_retries: further attempts of a job that raised an error or timed out.
+        stop_on_failure: start no new jobs after one has failed for good.
+    """
+
+    retries: int = 1
+    error_retries: int = 0
+    stop_on_failure: bool = False
+
+
+class Schedule:
+    """Runs jobs on an engine until all have ended.
+
+    Args:
+        jobs: what to run.
+        engine: where to run it.
+        policy: how failures are met.
+        csv: the table that is kept up to date.
+        progress: what the terminal shows.
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], engine: Engine, policy: Policy, csv: Path, progress: Progress
+    ) -> None:
+        self.rows = {job.number: Row(job) for job in jobs}
+        self.engine, self.policy, self.csv, self.progress = engine, policy, csv, progress
+        self.interrupted = False
+        self._killed = False
+        self._pending: deque[Job] = deque()
+        self._n_running = 0
+
+    def run(self) -> list[Row]:
+        """The rows of all jobs, in order.
+
+        Ctrl-C (or SIGTERM) starts no new jobs and lets the running ones save; again: at once.
+        """
+        for row in self.rows.values():
+            if not self._keep(row):
+                self._pending.append(row.job)
+        write_csv(list(self.rows.values()), self.csv)
+        with self._signals(), self.progress.shown(len(self.rows), self._n_kept()):
+            while self._pending or self._n_running:
+                self._fill()
+                if not self._n_running:
+                    break
+                for ended in self.engine.wait(TICK):
+                    self._take(ended)
+                self.progress.tick(self._n_running)
+        return list(self.rows.values())
+
+    def _keep(self, row: Row) -> bool:
+        """Whether the folder of a job holds the result of its very config."""
+        if not row.job.plain:
+            return False
+        record = RunRecord.read(row.job.folder)
+        objective = row.job.plain["objective"]
+        if (
+            record is None
+            or record["status"] != "completed"
+            or record["config_hash"] != config_hash(row.job.plain)
+            or objective not in record["metrics"]
+        ):
+            return False
+        row.status, row.value = "kept", record["metrics"][objective]
+        return True
+
+    def _n_kept(self) -> int:
+        return sum(row.status == "kept" for row in self.rows.values())
+
+    def _fill(self) -> None:
+        """Start jobs while there are free slots."""
+        while self._pending and self._n_running < self.engine.n_slots and not self.interrupted:
+            job = self._pending.popleft()
+            row = self.rows[job.number]
+            row.status, row.attempts = "running", row.attempts + 1
+            self.engine.submit(job)
+            self._n_running += 1
+        if self.interrupted:
+            self._pending.clear()
+
+    def _take(self, ended: Ended) -> None:
+        self._n_running -= 1
+        row = self.rows[ended.job.number]
+        row.status, row.value, row.error = ended.status, ended.value, ended.error
+        row.seconds, row.device = row.seconds + ended.seconds, ended.device
+        if self._killed and ended.status == "lost":
+            row.status, row.error = "interrupted", "stopped at once"
+        elif ended.status in ("lost", "timed out"):
+            kind = LOST if ended.status == "lost" else TIMED_OUT
+            if row.job.plain:
+                RunRecord.write_lost(row.job.folder, f"{kind}: {ended.error}")
+        if self._may_retry(row):
+            self.progress.note(f"job {row.job.number}: {row.error}; trying again")
+            row.status = "not run"
+            self._pending.appendleft(row.job)
+        else:
+            self.progress.ended(row)
+            if row.status in FAILURES and self.policy.stop_on_failure:
+                self._pending.clear()
+        write_csv(list(self.rows.values()), self.csv)
+
+    def _may_retry(self, row: Row) -> bool:
+        if self.interrupted:
+            return False
+        if row.status == "lost":
+            return row.attempts <= self.policy.retries
+        return row.status in FAILURES and row.attempts <= self.policy.error_retries
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        before = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                before[number] = signal.signal(number, self._handle)
+            except ValueError:  # not the main thread: signals go to another
+                break
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.interrupted:
+            self._killed = True
+            self.engine.kill()
+            return
+        self.interrupted = True
+        self.progress.note(
+            "Stopping: no new jobs, running ones end their epoch and save (Ctrl-C again to stop "
+            "at once)"
+        )
+        self.engine.interrupt()
+
+
+#: What counts as a failure of a job.
+FAILURES = ("failed", "lost", "timed out")

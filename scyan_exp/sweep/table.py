@@ -1,0 +1,64 @@
+"""The table of a sweep: ``sweep.csv``, and what the terminal shows at the end."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scyan_exp.files import write_text
+
+if TYPE_CHECKING:
+    from scyan_exp.sweep.schedule import Row
+
+COLUMNS = ("job", "overrides", "status", "objective", "seconds", "device", "error", "folder")
+#: Rows shown on the terminal at most, besides failures; all are in ``sweep.csv``.
+MANY_ROWS = 40
+WIDEST = 70
+
+
+def write_csv(rows: Sequence[Row], path: Path) -> None:
+    """Write the table atomically."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        value = "" if row.value is None else row.value
+        seconds = f"{row.seconds:.2f}" if row.seconds else ""
+        overrides = " ".join(row.job.overrides)
+        cells = (row.job.number, overrides, row.status, value, seconds, row.device)
+        writer.writerow([*cells, row.error or "", row.job.folder])
+    write_text(path, text.getvalue(), durable=False)
+
+
+def shown(rows: Sequence[Row]) -> str:
+    """The table as aligned text; of many rows those that need attention."""
+    kept = [r for r in rows if len(rows) <= MANY_ROWS or r.status not in ("completed", "kept")]
+    header = ("job", "overrides", "status", "objective", "seconds", "device")
+    cells = [
+        (
+            str(row.job.number),
+            _shortened(" ".join(row.job.overrides)),
+            str(row.status),
+            f"{row.value:.4g}" if isinstance(row.value, float) else str(row.value or ""),
+            f"{row.seconds:.1f}" if row.seconds else "",
+            row.device,
+        )
+        for row in kept[:MANY_ROWS]
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    lines = []
+    for line in (header, *cells):
+        texts = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+        lines.append("  ".join(texts).rstrip())
+    lines += [f"job {row.job.number}: {row.error}" for row in kept[:MANY_ROWS] if row.error]
+    n_hidden = len(rows) - min(len(kept), MANY_ROWS)
+    if n_hidden:
+        lines.append(f"... and {n_hidden} more in sweep.csv")
+    return "\n".join(lines)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}..."
