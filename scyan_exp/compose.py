@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ REFUSED_FLAGS = {
         ("--config-name", "-cn", "--config-path", "-cp"),
         "not supported; add groups with --config-dir and choose with experiment=...",
     ),
+}
+#: Packages of launchers, and our extras that install them.
+EXTRAS = {
+    "hydra_plugins.hydra_joblib_launcher": "joblib",
+    "hydra_plugins.hydra_submitit_launcher": "slurm",
 }
 #: Flags of Hydra whose value is the next argument.
 VALUE_FLAGS = ("--package", "-p", "--cfg", "-c")
@@ -121,8 +127,18 @@ def unsafe_problems(arguments: Sequence[str]) -> list[str]:
         configs = [compose_config(one, config_dirs, with_hydra=True) for one in variants]
     except (*COMPOSE_ERRORS, IndexError) as error:
         return command_problems(arguments) or [first_lines(error)]
-    parts = [OmegaConf.to_container(c.hydra, resolve=False) for c in configs]
-    return list(dict.fromkeys(p for part in parts for p in _unsafe(part, "hydra")))
+    parts: list[Any] = [OmegaConf.to_container(c.hydra, resolve=False) for c in configs]
+    found = [p for part in parts for p in (*_unsafe(part, "hydra"), *_not_installed(part))]
+    return list(dict.fromkeys(found))
+
+
+def _not_installed(hydra_part: Mapping[str, Any]) -> Iterator[str]:
+    """Launchers whose package is an extra."""
+    target = str(hydra_part["launcher"]["_target_"])
+    package = ".".join(target.split(".")[:2])
+    if package in EXTRAS and importlib.util.find_spec(package) is None:
+        choice = hydra_part["runtime"]["choices"].get("hydra/launcher")
+        yield f"hydra/launcher={choice}: not installed; pip install 'scyan_exp[{EXTRAS[package]}]'"
 
 
 def _unsafe(value: Any, where: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from scyan_exp.sweep.devices import Slot
 from scyan_exp.sweep.engine import Ended, EndStatus
 from scyan_exp.sweep.jobs import Job
-from scyan_exp.sweep.worker import Task, work
+from scyan_exp.sweep.worker import SIGNALS, Task, work
 
 #: Seconds that idle workers may take to end.
 PATIENCE = 10.0
@@ -28,10 +28,6 @@ class _Worker:
     connection: Connection
     job: Job | None = None
     started: float = 0.0
-
-    @property
-    def name(self) -> str:
-        return f"process {self.process.pid}"
 
 
 class LocalEngine:
@@ -49,6 +45,7 @@ class LocalEngine:
         self.slots, self.task, self.timeout = list(slots), task, timeout
         self.n_slots = len(self.slots)
         self._workers: dict[int, _Worker] = {}
+        self._leaving: list[_Worker] = []
         self._context = multiprocessing.get_context("fork")
 
     def submit(self, job: Job) -> None:
@@ -97,10 +94,11 @@ class LocalEngine:
             if worker.job is not None:
                 _signal(worker, signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE
-        for worker in self._workers.values():
+        for worker in (*self._leaving, *self._workers.values()):
             worker.process.join(max(0.0, deadline - time.monotonic()))
             _signal(worker, signal.SIGKILL)
             worker.process.join()
+        self._leaving.clear()
         self._workers.clear()
 
     def _is_busy(self, slot: int) -> bool:
@@ -115,7 +113,12 @@ class LocalEngine:
         process = self._context.Process(
             target=work, args=(theirs, others, slot, self.task, os.getpid()), daemon=False
         )
-        process.start()
+        # A signal that came before the child has set up its own handling would run ours in it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         theirs.close()
         return _Worker(process, ours)
 
@@ -135,12 +138,10 @@ class LocalEngine:
     def _remove(self, slot: int, status: EndStatus, error: str) -> Ended:
         """The end of a job whose worker goes too."""
         worker = self._workers.pop(slot)
-        worker.connection.close()
+        worker.connection.close()  # which ends it, unless it is stuck
         if status in ("lost", "timed out"):
             _signal(worker, signal.SIGKILL)
-        worker.process.join(PATIENCE)
-        _signal(worker, signal.SIGKILL)
-        worker.process.join()
+        self._leaving.append(worker)
         return self._end(slot, worker, status, error=error)
 
     def _end(

@@ -25,6 +25,8 @@ from scyan_exp.sweep.jobs import load_config, without_hydra
 
 Task = Callable[[DictConfig], Any]
 
+#: Signals that the launcher handles, and workers otherwise.
+SIGNALS = {signal.SIGINT, signal.SIGTERM}
 PR_SET_PDEATHSIG = 1
 
 
@@ -47,6 +49,7 @@ def work(
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     prepare(slot)
     callbacks = Callbacks()
     try:
