@@ -1,10 +1,11 @@
 """Measure this project, beside the reference (PyPI ``scyan``) where it has the same.
 
-python -m benchmarks [table] [scaling] [large]     all three when none is named
+python -m benchmarks [table] [scaling] [large] [fleet]     all when none is named
 
 ``table``    an epoch, the annotation and memory beside the reference, interleaved
 ``scaling``  curves over cells, markers, populations and layers
 ``large``    ten million cells through ``scyan-exp train``
+``fleet``    sweeps under the fleet launcher
 
 Numbers go to ``--out`` as JSON; ``--write`` also puts the tables into benchmarks/README.md.
 """
@@ -18,10 +19,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks import large, report, scaling, table
+from benchmarks import fleet, large, report, scaling, table
 from benchmarks.cases import CASES
 
-PARTS = ("table", "scaling", "large")
+PARTS = ("table", "scaling", "large", "fleet")
 
 
 def main() -> None:
@@ -52,8 +53,11 @@ def _measure(part: str, options: argparse.Namespace) -> tuple[list[dict[str, Any
     if part == "scaling":
         points = scaling.measure_scaling(os.cpu_count() or 1, options.largest)
         return points, report.slopes(scaling.slopes(points))
-    rows = large.measure_large()
-    return rows, large.markdown(rows)
+    if part == "large":
+        rows = large.measure_large()
+        return rows, large.markdown(rows)
+    rows = fleet.measure_fleet()
+    return rows, fleet.markdown(rows)
 
 
 def _options() -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import shutil
 import sys
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: What a run imports sooner or later.
+LIBRARIES = (
+    "scyan_exp.experiment",
+    "anndata.io",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "sklearn.metrics",
+    "wandb",
+)
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -72,6 +82,8 @@ class TrainJob:
 
     def import_libraries(self) -> None:
         """Import what jobs need, for processes that will be forked off this one."""
+        for name in LIBRARIES:
+            importlib.import_module(name)
 
     def _run(self, config: DictConfig, folder: Path) -> float:
         from omegaconf import OmegaConf

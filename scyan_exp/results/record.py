@@ -62,9 +62,14 @@ class RunRecord:
 
     @staticmethod
     def read(folder: Path) -> dict[str, Any] | None:
-        """The values of a folder's record, or None if it has none."""
+        """The values of a folder's record, or None if it has none that can be read."""
         path = folder / "result.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        known = isinstance(values, dict) and {"status", "config_hash", "metrics"} <= set(values)
+        return values if known else None
 
     @staticmethod
     def was_cut_off(values: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json, write_text
@@ -19,6 +20,10 @@ from scyan_exp.files import write_json, write_text
 #: Checks the config of a job and returns it resolved.
 Check = Callable[[DictConfig], dict[str, Any]]
 MANIFEST = "sweep.json"
+#: Where the config of a job lies, whatever ``hydra.output_subdir`` says: workers read it.
+HYDRA_FOLDER = ".hydra"
+#: What damaged files raise when they are read.
+DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, AssertionError, YAMLError)
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def write_jobs(jobs: Sequence[Job], sweep_dir: Path, settings: dict[str, Any]) -
             "overrides.yaml": job.config.hydra.overrides.task,
         }
         for name, part in parts.items():
-            write_text(_hydra_folder(job) / name, OmegaConf.to_yaml(part))
+            write_text(job.folder / HYDRA_FOLDER / name, OmegaConf.to_yaml(part))
     listed = _read_manifest(sweep_dir).get("jobs", []) if (sweep_dir / MANIFEST).exists() else []
     numbers = {job.number for job in jobs}
     listed = [one for one in listed if one["number"] not in numbers]
@@ -122,6 +127,7 @@ def read_jobs(sweep_dir: Path, check: Check) -> tuple[list[Job], dict[str, Any]]
     Raises:
         InputError: the folder holds no sweep of the fleet launcher, or a damaged one.
     """
+    sweep_dir = sweep_dir.absolute()
     if not sweep_dir.is_dir():
         raise InputError("no such folder; expected that of a sweep", where=str(sweep_dir))
     if not (sweep_dir / MANIFEST).is_file():
@@ -134,8 +140,8 @@ def read_jobs(sweep_dir: Path, check: Check) -> tuple[list[Job], dict[str, Any]]
             config = load_config(folder)
             HydraConfig.instance().set_config(config)
             plain = check(without_hydra(config))
-        except (OSError, OmegaConfBaseException, InputError) as error:
-            problems.append(f"job {one['number']} ({folder}): {error}")
+        except (*DAMAGED, OmegaConfBaseException) as error:
+            problems.append(f"job {one['number']} ({folder}): its config is damaged ({error})")
         else:
             jobs.append(Job(one["number"], folder, one["overrides"], config, plain))
     if problems:
@@ -145,7 +151,7 @@ def read_jobs(sweep_dir: Path, check: Check) -> tuple[list[Job], dict[str, Any]]
 
 def load_config(folder: Path) -> DictConfig:
     """The config of a job from the files that :func:`write_jobs` wrote."""
-    hydra_folder = folder / ".hydra"
+    hydra_folder = folder / HYDRA_FOLDER
     hydra_config = OmegaConf.load(hydra_folder / "hydra.yaml")
     config = OmegaConf.structured({"hydra": HydraConf})
     with open_dict(config), open_dict(config.hydra):
@@ -160,20 +166,30 @@ def load_config(folder: Path) -> DictConfig:
 def _read_manifest(sweep_dir: Path) -> dict[str, Any]:
     path = sweep_dir / MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        _ = manifest["jobs"], manifest["launcher"]
-    except (ValueError, TypeError, KeyError) as error:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        jobs = [
+            {
+                "number": int(one["number"]),
+                "folder": str(one["folder"]),
+                "overrides": list(one["overrides"]),
+            }
+            for one in manifest["jobs"]
+        ]
+        return {"launcher": dict(manifest["launcher"]), "jobs": jobs}
+    except DAMAGED as error:
         raise InputError(
             f"not the list of a sweep's jobs ({type(error).__name__}: {error})", str(path)
         ) from error
-    return manifest
 
 
 def _why_no_manifest(sweep_dir: Path) -> str:
     path = sweep_dir / "multirun.yaml"
     if not path.is_file():
         return f"no sweep: there is no {MANIFEST} in it (nor multirun.yaml)"
-    overrides = OmegaConf.select(OmegaConf.load(path), "hydra.overrides.task") or []
+    try:
+        overrides = OmegaConf.select(OmegaConf.load(path), "hydra.overrides.task") or []
+    except (*DAMAGED, OmegaConfBaseException) as error:
+        return f"no sweep: multirun.yaml is damaged ({error})"
     command = " ".join(["scyan-exp train -m", *map(_quoted, overrides)])
     return (
         "this sweep was not started with hydra/launcher=fleet, or was cut off before its first "
@@ -203,11 +219,6 @@ def without_hydra(config: DictConfig) -> DictConfig:
     task_config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     OmegaConf.set_struct(task_config, True)
     return task_config
-
-
-def _hydra_folder(job: Job) -> Path:
-    subdir = job.config.hydra.output_subdir
-    return job.folder / str(subdir or ".hydra")
 
 
 def _relative(folder: Path, sweep_dir: Path) -> str:

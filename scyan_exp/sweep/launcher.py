@@ -117,7 +117,7 @@ def make_engine(jobs: Sequence[Job], fleet: FleetSettings, task: Task) -> Engine
 def failure_of(rows: Sequence[Row], sweep_dir: Path) -> JobFailed | None:
     """The error of a sweep with failed jobs."""
     failed = [row.job.number for row in rows if row.status in FAILURES]
-    not_run = sum(row.status == "not run" for row in rows)
+    not_run = sum(row.status in ("not run", "interrupted") for row in rows)
     if not failed and not not_run:
         return None
     numbers = ", ".join(map(str, failed[:20]))

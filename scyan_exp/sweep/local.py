@@ -28,6 +28,7 @@ class _Worker:
     connection: Connection
     job: Job | None = None
     started: float = 0.0
+    interrupted: bool = False
 
 
 class LocalEngine:
@@ -77,9 +78,10 @@ class LocalEngine:
         return ended
 
     def interrupt(self) -> None:
-        """Pass Ctrl-C on to running jobs."""
+        """Pass Ctrl-C on to running jobs, once to each: a second one would stop it at once."""
         for worker in self._workers.values():
-            if worker.job is not None:
+            if worker.job is not None and not worker.interrupted:
+                worker.interrupted = True
                 _signal(worker, signal.SIGINT)
 
     def kill(self) -> None:

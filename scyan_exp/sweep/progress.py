@@ -38,8 +38,14 @@ class Progress:
             TimeRemainingColumn(),
         )
         # No thread of its own (workers are forked off this process): tick() refreshes.
-        self._bar = Bar(*columns, console=self._console, auto_refresh=False, transient=True)
-        self._bar.live._redirect_stdout = self._bar.live._redirect_stderr = False
+        self._bar = Bar(
+            *columns,
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
         self._task = self._bar.add_task("jobs", total=n_jobs, completed=n_kept)
         with self._bar:
             yield

@@ -17,10 +17,11 @@ from scyan_exp.sweep.settings import RaySettings
 from scyan_exp.sweep.worker import Task
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Running:
     job: Job
     started: float
+    interrupted: bool = False
 
 
 class RayEngine:
@@ -76,8 +77,10 @@ class RayEngine:
 
     def interrupt(self) -> None:
         """Pass Ctrl-C on to running jobs."""
-        for reference in self._running:
-            self._cancel(reference, force=False)
+        for reference, running in self._running.items():
+            if not running.interrupted:
+                running.interrupted = True
+                self._cancel(reference, force=False)
 
     def kill(self) -> None:
         """End every job at once."""

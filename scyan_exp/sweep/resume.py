@@ -31,6 +31,7 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
         KeyboardInterrupt: Ctrl-C.
     """
     simple_stdout_log_config()
+    sweep_dir = sweep_dir.absolute()
     jobs, settings = read_jobs(sweep_dir, task.check)
     fleet = check_settings({**settings, **_parsed(changes)})
     check_jobs_fit(jobs, fleet)

@@ -16,7 +16,7 @@ from scyan_exp.results.record import LOST, TIMED_OUT, RunRecord
 from scyan_exp.sweep.engine import Ended, Engine
 from scyan_exp.sweep.jobs import Job
 from scyan_exp.sweep.progress import Progress
-from scyan_exp.sweep.table import write_csv
+from scyan_exp.sweep.table import other_rows, write_csv
 
 #: Seconds between looks at the clock while jobs run.
 TICK = 1.0
@@ -70,6 +70,7 @@ class Schedule:
     ) -> None:
         self.rows = {job.number: Row(job) for job in jobs}
         self.engine, self.policy, self.csv, self.progress = engine, policy, csv, progress
+        self._other_rows = other_rows(csv, set(self.rows))
         self.interrupted = False
         self._killed = False
         self._pending: deque[Job] = deque()
@@ -83,7 +84,7 @@ class Schedule:
         for row in self.rows.values():
             if not self._keep(row):
                 self._pending.append(row.job)
-        write_csv(list(self.rows.values()), self.csv)
+        self._write_csv()
         with self._signals(), self.progress.shown(len(self.rows), self._n_kept()):
             while self._pending or self._n_running:
                 self._fill()
@@ -121,20 +122,24 @@ class Schedule:
             row.status, row.attempts = "running", row.attempts + 1
             self.engine.submit(job)
             self._n_running += 1
-        if self.interrupted:
+        if self.interrupted:  # perhaps while a job was being started
             self._pending.clear()
+            self.engine.interrupt()
 
     def _take(self, ended: Ended) -> None:
         self._n_running -= 1
         row = self.rows[ended.job.number]
         row.status, row.value, row.error = ended.status, ended.value, ended.error
+        if ended.status == "interrupted" and not self.interrupted:
+            # Not by us: somebody sent a signal to this worker alone.
+            row.status, row.error = "lost", "its process was interrupted"
         row.seconds, row.device = row.seconds + ended.seconds, ended.device
         if self._killed and ended.status == "lost":
             row.status, row.error = "interrupted", "stopped at once"
-        elif ended.status in ("lost", "timed out"):
-            kind = LOST if ended.status == "lost" else TIMED_OUT
+        elif row.status in ("lost", "timed out"):
+            kind = LOST if row.status == "lost" else TIMED_OUT
             if row.job.plain:
-                RunRecord.write_lost(row.job.folder, f"{kind}: {ended.error}")
+                RunRecord.write_lost(row.job.folder, f"{kind}: {row.error}")
         if self._may_retry(row):
             self.progress.note(f"job {row.job.number}: {row.error}; trying again")
             row.status = "not run"
@@ -143,7 +148,10 @@ class Schedule:
             self.progress.ended(row)
             if row.status in FAILURES and self.policy.stop_on_failure:
                 self._pending.clear()
-        write_csv(list(self.rows.values()), self.csv)
+        self._write_csv()
+
+    def _write_csv(self) -> None:
+        write_csv(list(self.rows.values()), self.csv, self._other_rows)
 
     def _may_retry(self, row: Row) -> bool:
         if self.interrupted:

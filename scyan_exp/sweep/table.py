@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,17 +19,29 @@ MANY_ROWS = 40
 WIDEST = 70
 
 
-def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """Write the table atomically."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+def other_rows(path: Path, numbers: Container[int]) -> dict[int, list[str]]:
+    """The rows of an earlier table that are of other jobs: of earlier batches of a search."""
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    kept = {int(row[0]): row for row in rows if len(row) == len(COLUMNS) and row[0].isdecimal()}
+    return {number: row for number, row in kept.items() if number not in numbers}
+
+
+def write_csv(rows: Sequence[Row], path: Path, others: Mapping[int, list[str]]) -> None:
+    """Write the table atomically, with the rows of other jobs."""
+    lines = dict(others)
     for row in rows:
         value = "" if row.value is None else row.value
         seconds = f"{row.seconds:.2f}" if row.seconds else ""
         overrides = " ".join(row.job.overrides)
         cells = (row.job.number, overrides, row.status, value, seconds, row.device)
-        writer.writerow([*cells, row.error or "", row.job.folder])
+        lines[row.job.number] = [*map(str, cells), row.error or "", str(row.job.folder)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(lines[number] for number in sorted(lines))
     write_text(path, text.getvalue(), durable=False)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from hydra._internal.callbacks import Callbacks
@@ -48,7 +49,7 @@ def work(
     # The terminal's Ctrl-C reaches the launcher alone, which tells us.
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, _remember)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     prepare(slot)
     callbacks = Callbacks()
@@ -84,6 +85,8 @@ def run_job(folder: Path, task: Task, callbacks: Callbacks) -> dict[str, Any]:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        if _REMEMBERED:  # the signal came before the job did
+            raise KeyboardInterrupt
         return {"status": "completed", "value": _plain(_call(folder, task, callbacks))}
     except KeyboardInterrupt:
         return {"status": "interrupted", "error": "interrupted"}
@@ -96,7 +99,16 @@ def run_job(folder: Path, task: Task, callbacks: Callbacks) -> dict[str, Any]:
             "error": ": ".join([type(cause).__name__, *text[:1]]),
         }
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, _remember)
+        _REMEMBERED.clear()
+
+
+def _remember(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C between jobs: it is meant for the one that is about to come."""
+    _REMEMBERED.append(number)
+
+
+_REMEMBERED: list[int] = []
 
 
 def _call(folder: Path, task: Task, callbacks: Callbacks) -> Any:
