@@ -50,7 +50,7 @@ def _measure(name: str, himc: Path, axes: list[str]) -> dict[str, Any]:
         started = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)
         seconds = time.perf_counter() - started
-        rows = list(csv.DictReader((sweep / "sweep.csv").open()))
+        rows = list(csv.DictReader((sweep / "sweep.csv").read_text().splitlines()))
         artifacts = ("annotated.h5ad", "result.json", "checkpoints/best.ckpt", "figures/loss.png")
         for row in rows:
             assert row["status"] == "completed", row

@@ -72,6 +72,7 @@ def train(arguments: list[str]) -> int:
         command_problems,
         configs_folder,
         first_lines,
+        quiet_presets,
         unsafe_problems,
     )
 
@@ -83,6 +84,7 @@ def train(arguments: list[str]) -> int:
     if problems:
         return _refuse(InputError(problems, where="config"))
     app = hydra.main(str(configs_folder()), "train", version_base="1.3")(TrainJob())
+    quiet_presets()
     try:
         app()
     except COMPOSE_ERRORS as error:

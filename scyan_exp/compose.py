@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,19 @@ def compose_config(
         config_dirs: folders with groups of the user's own, as with ``--config-dir``.
         with_hydra: keep Hydra's own part of the config.
     """
-    with initialize_config_dir(str(configs_folder()), version_base="1.3"):
+    configs = str(configs_folder())
+    with warnings.catch_warnings(), initialize_config_dir(configs, version_base="1.3"):
+        quiet_presets()
         all_overrides = [*_search_path(config_dirs), *overrides]
         return compose("train", overrides=all_overrides, return_hydra_config=with_hydra)
+
+
+def quiet_presets() -> None:
+    """Our presets of others' launchers bear their names and are checked against their schemas.
+
+    That is meant; Hydra warns of it.
+    """
+    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against")
 
 
 def command_problems(arguments: Sequence[str]) -> list[str]:
@@ -235,7 +246,8 @@ def _groups(config_dirs: Sequence[str] = ()) -> dict[str, list[str]]:
 
 
 def _is_group_choice(override: str) -> bool:
-    return override.partition("=")[0].lstrip("+~") in _groups()
+    key = override.partition("=")[0].lstrip("+~")
+    return "/" in key or key in _groups()
 
 
 def _sentence(
@@ -248,7 +260,9 @@ def _sentence(
         hint = near_matches(value, groups[key])
         return f"{key}={value}: no such option.{hint} {key} can be {', '.join(groups[key])}"
     if isinstance(reason, ConfigCompositionException) and "Could not override" in str(reason):
-        known = [*_flat_keys(_plain(compose_config(good, config_dirs))), *groups]
+        of_hydra = key.startswith("hydra.")
+        config = compose_config(good, config_dirs, with_hydra=of_hydra)
+        known = [*_flat_keys(_plain(config)), *groups]
         if key in known:
             return f"{override}: {first_lines(reason)}"
         if key.startswith("trainer.") and key.removeprefix("trainer.") in UNSET_TRAINER_KEYS:

@@ -44,7 +44,7 @@ class Engine(Protocol):
         """The jobs that have ended since the last call; waits for the first of them."""
 
     def interrupt(self) -> None:
-        """Let running jobs end their epoch and save."""
+        """Let running jobs end their epoch and save; no job is told twice."""
 
     def kill(self) -> None:
         """End running jobs at once."""

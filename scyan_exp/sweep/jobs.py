@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hydra import version
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -73,6 +74,8 @@ def compose_jobs(
         with open_dict(config):
             config.hydra.job.id = number
             config.hydra.job.num = number
+            if config.hydra.job.chdir is None:  # Hydra's rule, settled here for all workers
+                config.hydra.job.chdir = not version.base_at_least("1.2")
         HydraConfig.instance().set_config(config)
         folder = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
         with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):

@@ -108,9 +108,6 @@ def make_engine(jobs: Sequence[Job], fleet: FleetSettings, task: Task) -> Engine
 
         return RayEngine(fleet.ray, wants_gpu, task, timeout)
     slots = make_slots(fleet.devices, fleet.jobs_per_device, fleet.threads_per_job, wants_gpu)
-    import_libraries = getattr(task, "import_libraries", None)
-    if import_libraries is not None:
-        import_libraries()
     return LocalEngine(slots[: max(1, len(jobs))], task, timeout)
 
 

@@ -54,6 +54,7 @@ class LocalEngine:
         free = [i for i in range(self.n_slots) if not self._is_busy(i)]
         slot = min(free, key=lambda i: (i not in self._workers, i))
         if slot not in self._workers:
+            self._import_libraries()
             self._workers[slot] = self._start(self.slots[slot])
         worker = self._workers[slot]
         worker.job, worker.started = job, time.monotonic()
@@ -102,6 +103,12 @@ class LocalEngine:
             worker.process.join()
         self._leaving.clear()
         self._workers.clear()
+
+    def _import_libraries(self) -> None:
+        """What jobs need, once for all workers; they are forked off this process."""
+        import_libraries = getattr(self.task, "import_libraries", None)
+        if import_libraries is not None:
+            import_libraries()
 
     def _is_busy(self, slot: int) -> bool:
         return slot in self._workers and self._workers[slot].job is not None

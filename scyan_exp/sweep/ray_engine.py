@@ -139,7 +139,6 @@ def _n_slots(resources: dict[str, float], num_cpus: float, num_gpus: float) -> i
 def _run(folder: str, task: Task, n_threads: int) -> dict[str, Any]:
     """In a process of Ray's: run the job of a folder."""
     import ray
-    from hydra._internal.callbacks import Callbacks
 
     from scyan_exp.sweep.worker import output_to_log, prepare, run_job
 
@@ -151,5 +150,5 @@ def _run(folder: str, task: Task, n_threads: int) -> dict[str, Any]:
         import_libraries()
     prepare(Slot(where, n_threads))
     with output_to_log(Path(folder)):
-        result = run_job(Path(folder), task, Callbacks())
+        result = run_job(Path(folder), task)
     return {**result, "device": f"{where}@{context.get_node_id()[:6]}"}

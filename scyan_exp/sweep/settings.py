@@ -71,7 +71,8 @@ def _sentences(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
         expected = one["msg"].removeprefix("Input should be ")
         if one["type"] == "extra_forbidden":
             unknown = ".".join(map(str, one["loc"]))
-            hint = near_matches(str(one["loc"][-1]), FleetSettings.model_fields)
+            part: type[BaseModel] = RaySettings if one["loc"][0] == "ray" else FleetSettings
+            hint = near_matches(str(one["loc"][-1]), part.model_fields)
             by_key[key] = f"hydra.launcher.{unknown}: unknown key.{hint}"
         elif key in by_key:
             by_key[key] += f", or {expected}"

@@ -54,7 +54,7 @@ def shown(rows: Sequence[Row]) -> str:
             str(row.job.number),
             _shortened(" ".join(row.job.overrides)),
             str(row.status),
-            f"{row.value:.4g}" if isinstance(row.value, float) else str(row.value or ""),
+            _shown_value(row.value),
             f"{row.seconds:.1f}" if row.seconds else "",
             row.device,
         )
@@ -70,6 +70,12 @@ def shown(rows: Sequence[Row]) -> str:
     if n_hidden:
         lines.append(f"... and {n_hidden} more in sweep.csv")
     return "\n".join(lines)
+
+
+def _shown_value(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _shortened(text: str) -> str:

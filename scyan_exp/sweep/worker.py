@@ -52,12 +52,11 @@ def work(
     signal.signal(signal.SIGINT, _remember)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     prepare(slot)
-    callbacks = Callbacks()
     try:
         while True:
             folder = Path(json.loads(connection.recv_bytes())["folder"])
             with output_to_log(folder):
-                result = run_job(folder, task, callbacks)
+                result = run_job(folder, task)
             connection.send_bytes(json.dumps(result).encode())
     except (EOFError, OSError):  # the launcher is done with us
         _finish_wandb()
@@ -77,7 +76,7 @@ def prepare(slot: Slot) -> None:
         CELLS.keep = True
 
 
-def run_job(folder: Path, task: Task, callbacks: Callbacks) -> dict[str, Any]:
+def run_job(folder: Path, task: Task) -> dict[str, Any]:
     """Run the job whose config lies in a folder, as Hydra would; say how it ended.
 
     Returns:
@@ -87,7 +86,7 @@ def run_job(folder: Path, task: Task, callbacks: Callbacks) -> dict[str, Any]:
     try:
         if _REMEMBERED:  # the signal came before the job did
             raise KeyboardInterrupt
-        return {"status": "completed", "value": _plain(_call(folder, task, callbacks))}
+        return {"status": "completed", "value": _plain(_call(folder, task))}
     except KeyboardInterrupt:
         return {"status": "interrupted", "error": "interrupted"}
     except BaseException as error:  # SystemExit too: the worker goes on
@@ -111,11 +110,11 @@ def _remember(number: int, frame: FrameType | None) -> None:
 _REMEMBERED: list[int] = []
 
 
-def _call(folder: Path, task: Task, callbacks: Callbacks) -> Any:
+def _call(folder: Path, task: Task) -> Any:
     setup_globals()
     config = load_config(folder)
     HydraConfig.instance().set_config(config)
-    hydra_config = config.hydra
+    hydra_config, callbacks = config.hydra, Callbacks(config)
     configure_log(hydra_config.job_logging, hydra_config.verbose)
     if "scyan_exp" in str(hydra_config.job_logging):
         _drop_terminal_handlers()  # our output goes to the log already

@@ -68,7 +68,7 @@ class Sweep:
     def train(self, *arguments: str, launcher: str = "fleet", **options) -> subprocess.Popen:
         """Start it."""
         where = (f"hydra.sweep.dir={self.folder}", f"hydra/launcher={launcher}")
-        return self._start("train", "-m", *arguments, *where, **options)
+        return self._start("train", "-m", *where, *arguments, **options)
 
     def resume(self, *changes: str) -> subprocess.Popen:
         """Start what is missing of it."""
@@ -364,6 +364,12 @@ def test_batches_of_a_sweeper_make_one_table(sweep):
     ended(sweep.train(*QUICK, TWO, "seed=0,1,2", "hydra.sweeper.max_batch_size=2"))
     assert sweep.statuses in (["completed"] * 3, ["kept", "kept", "completed"])
     assert [row["job"] for row in sweep.rows] == ["0", "1", "2"]
+
+
+def test_settings_may_stand_before_the_choice_of_the_launcher(sweep):
+    arguments = [TWO, *QUICK, "seed=0", "hydra/launcher=fleet"]
+    ended(sweep._start("train", "-m", *arguments, f"hydra.sweep.dir={sweep.folder}"))
+    assert sweep.statuses == ["completed"]
 
 
 # ---------------------------------------------------------------- failures
@@ -681,7 +687,7 @@ def test_a_sweep_of_the_basic_launcher_names_the_command_to_go_on(scyan_exp, tmp
     assert code == 2
     assert "scyan-exp train -m" in output
     assert "'model.warm_up=[0.35,4]'" in output
-    assert "seed=0 hydra/launcher=fleet hydra.sweep.dir=sweep" in output
+    assert f"seed=0 hydra/launcher=fleet hydra.sweep.dir={tmp_path / 'sweep'}" in output
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def sweep(folder: Path, environment: dict[str, str], *arguments: str, code: int 
 
 def weights(folder: Path) -> torch.Tensor:
     state = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
-    return torch.cat([value.flatten().double() for value in state.values()])
+    return torch.cat([value.flatten().double() for value in state.values()]).nan_to_num(0.5)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_ray_a_failed_and_a_killed_job(environment, tmp_path):
         *LAUNCHERS["ray"][1],
     ]
     sweep(folder, environment, *arguments, code=1)
-    rows = list(csv.DictReader((folder / "sweep.csv").open()))
+    rows = list(csv.DictReader((folder / "sweep.csv").read_text().splitlines()))
     assert [row["status"] for row in rows] == ["completed", "failed", "completed", "failed"]
     assert "TrainingDiverged" in rows[1]["error"]
     before = (folder / "0" / "result.json").stat().st_mtime_ns
