@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,10 @@ def _start(
             # A run of its own, whatever else this process has open; the terminal stays ours.
             reinit="create_new",
             settings=wandb.Settings(
-                silent=settings["mode"] == "offline", console="off", disable_git=True
+                silent=settings["mode"] == "offline",
+                console="off",
+                disable_git=True,
+                x_stats_pid=os.getpid(),  # W&B's default is the process that imported it
             ),
         )
     except wandb.Error as error:

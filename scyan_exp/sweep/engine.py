@@ -32,6 +32,12 @@ class Ended:
     device: str = ""
 
 
+def late(timeout: float | None) -> str:
+    """Why a job was ended that took too long."""
+    assert timeout is not None
+    return f"took longer than hydra.launcher.timeout_min={timeout / 60:g}"
+
+
 class Engine(Protocol):
     """Runs jobs in processes of their own."""
 

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from scyan_exp.sweep.devices import Slot
-from scyan_exp.sweep.engine import Ended, EndStatus
+from scyan_exp.sweep.engine import Ended, EndStatus, late
 from scyan_exp.sweep.jobs import Job
 from scyan_exp.sweep.worker import SIGNALS, Task, work
 
@@ -75,7 +75,7 @@ class LocalEngine:
             if worker.connection in ready or worker.process.sentinel in ready:
                 ended.append(self._collect(slot, worker))
             elif self._is_late(worker):
-                ended.append(self._remove(slot, "timed out", f"after {self.timeout:g} s"))
+                ended.append(self._remove(slot, "timed out", late(self.timeout)))
         return ended
 
     def interrupt(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from scyan_exp.errors import InputError
 from scyan_exp.sweep.devices import Slot
-from scyan_exp.sweep.engine import Ended, EndStatus
+from scyan_exp.sweep.engine import Ended, EndStatus, late
 from scyan_exp.sweep.jobs import Job
 from scyan_exp.sweep.settings import RaySettings
 from scyan_exp.sweep.worker import Task
@@ -72,7 +72,7 @@ class RayEngine:
         for reference, running in list(self._running.items()):
             if self._timeout is not None and time.monotonic() - running.started >= self._timeout:
                 self._cancel(reference, force=True)
-                ended.append(self._end(reference, "timed out", f"after {self._timeout:g} s"))
+                ended.append(self._end(reference, "timed out", late(self._timeout)))
         return ended
 
     def interrupt(self) -> None:

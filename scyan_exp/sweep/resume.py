@@ -9,6 +9,7 @@ from typing import Any
 from hydra.core.utils import simple_stdout_log_config
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from scyan_exp.errors import InputError
 from scyan_exp.job import TrainJob
@@ -48,6 +49,6 @@ def _parsed(changes: Sequence[str]) -> dict[str, Any]:
             raise InputError(f"{change}: expected key=value, such as devices=cpu")
     try:
         values: Any = OmegaConf.to_container(OmegaConf.from_dotlist(list(changes)))
-    except (OmegaConfBaseException, ValueError) as error:
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
         raise InputError(f"{' '.join(changes)}: {error}") from error
     return values
