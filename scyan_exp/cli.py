@@ -87,11 +87,11 @@ def train(arguments: list[str]) -> int:
     quiet_presets()
     try:
         app()
+    except InputError as error:  # of a launcher, before the first job
+        return _refuse(error)
     except COMPOSE_ERRORS as error:
         problems = command_problems(arguments) or [first_lines(error)]
         return _refuse(InputError(problems, where="config"))
-    except InputError as error:  # of a launcher, before the first job
-        return _refuse(error)
     except OSError as error:  # of Hydra's own files: a job explains its errors itself
         return _refuse_output(error)
     except JobFailed as error:

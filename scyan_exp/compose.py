@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -109,14 +110,13 @@ def command_problems(arguments: Sequence[str]) -> list[str]:
             if not choices:
                 problems.append(f"{override}: there are no values to sweep over")
                 continue
-            for choice in choices:
+            for choice in choices[:1] if _is_plain_value(override) else choices:
                 compose_config([*before, choice], config_dirs)
         except COMPOSE_ERRORS as reason:
             problems.append(_sentence(override, reason, before, config_dirs))
         else:
             good.append(choices)
-    problems += [p for one in _variants(good) for p in _value_problems(one, config_dirs)]
-    return list(dict.fromkeys(problems))
+    return list(dict.fromkeys([*problems, *_all_value_problems(good, config_dirs)]))
 
 
 def unsafe_problems(arguments: Sequence[str]) -> list[str]:
@@ -134,7 +134,13 @@ def unsafe_problems(arguments: Sequence[str]) -> list[str]:
     if not all(Path(folder).is_dir() for folder in config_dirs):
         return command_problems(arguments)
     try:
-        variants = list(_variants([list(_choices(one, config_dirs)) for one in overrides]))
+        choices = [list(_choices(one, config_dirs)) for one in overrides]
+        # A plain value changes nothing in Hydra's part, which is looked at unresolved.
+        several = [
+            values[:1] if _is_plain_value(one) else values
+            for one, values in zip(overrides, choices, strict=True)
+        ]
+        variants = list(_variants(several))
         configs = [compose_config(one, config_dirs, with_hydra=True) for one in variants]
     except (*COMPOSE_ERRORS, IndexError) as error:
         return command_problems(arguments) or [first_lines(error)]
@@ -189,11 +195,50 @@ def _variants(choices: Sequence[Sequence[str]]) -> Iterator[list[str]]:
             yield [*first[:i], value, *first[i + 1 :]]
 
 
-def _value_problems(overrides: Sequence[str], config_dirs: Sequence[str]) -> list[str]:
-    config = compose_config(overrides, config_dirs)
-    missing = sorted(OmegaConf.missing_keys(config))
-    problems = [f"{key}: a value is required ({key}=... on the command line)" for key in missing]
-    return problems + [p for p in config_problems(_plain(config)) if "'???'" not in p]
+def _all_value_problems(
+    choices: Sequence[Sequence[str]], config_dirs: Sequence[str]
+) -> Iterator[str]:
+    """What is wrong with the values of every variant.
+
+    Composing takes a tenth of a second, so the further values of plain keys are put into the
+    composed config of the first ones.
+    """
+    composed = [values[:1] if _is_plain_value(values[0]) else values for values in choices]
+    for overrides in _variants(composed):
+        config = compose_config(overrides, config_dirs)
+        missing = sorted(OmegaConf.missing_keys(config))
+        yield from (
+            f"{key}: a value is required ({key}=... on the command line)" for key in missing
+        )
+        plain = _plain(config)
+        yield from _given_problems(plain)
+        if overrides == [values[0] for values in composed]:
+            further = (value for values in choices for value in values[1:])
+            for value in filter(_is_plain_value, further):
+                yield from _given_problems(_with_value(plain, value))
+
+
+def _given_problems(plain: Mapping[str, Any]) -> Iterator[str]:
+    yield from (problem for problem in config_problems(plain) if "'???'" not in problem)
+
+
+def _with_value(plain: Mapping[str, Any], override: str) -> dict[str, Any]:
+    """The config with one more ``key=value``, whose key is there."""
+    parsed = OverridesParser.create().parse_override(override)
+    changed = copy.deepcopy(dict(plain))
+    *parents, last = parsed.key_or_group.split(".")
+    part = changed
+    for parent in parents:
+        part = part[parent]
+    part[last] = parsed.value()
+    return changed
+
+
+def _is_plain_value(override: str) -> bool:
+    """Whether an override sets a value of an existing key of ours, and chooses no group."""
+    key = override.partition("=")[0]
+    is_special = key.startswith(("+", "~", "hydra.")) or "@" in key
+    return not is_special and not _is_group_choice(override) and "=" in override
 
 
 def _choices(override: str, config_dirs: Sequence[str]) -> Iterator[str]:

@@ -437,7 +437,7 @@ def test_four_of_many_jobs_fail_each_for_its_reason(sweep, files, n_jobs, second
     assert "not an .h5ad file" in reasons[damaged]
     assert "loss became" in reasons[diverging]
     assert "killed by SIGKILL" in reasons[killed]
-    assert f"after {seconds} s" in reasons[late]
+    assert "hydra.launcher.timeout_min=" in reasons[late]
     for reason in reasons.values():
         assert reason in output
     assert f"4 of {n_jobs} jobs failed (0, 1, 2, 3)" in output
@@ -747,7 +747,7 @@ def refused(scyan_exp, tmp_path) -> Callable[..., str]:
 
     def run(*arguments: str) -> str:
         where = ["hydra/launcher=fleet", "hydra.sweep.dir=sweep"]
-        code, output = scyan_exp("train", "-m", *QUICK, *where, *arguments)
+        code, output = scyan_exp("train", "-m", "logger=none", *where, *arguments)
         assert code == 2, output
         assert "Traceback" not in output
         assert not list((tmp_path / "sweep").glob("*/result.json"))
