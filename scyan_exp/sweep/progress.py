@@ -57,20 +57,20 @@ class Progress:
             self._bar.update(self._task, description=f"{n_running} running")
             self._bar.refresh()
 
-    def ended(self, row: Row) -> None:
+    def ended(self, row: Row, label: str) -> None:
         """A line for a job that has ended."""
         if self._bar is not None:
             self._bar.advance(self._task)
         if self._is_terminal or row.status != "completed":
-            self.note(_line(row))
+            self.note(_line(row, label))
 
     def note(self, text: str) -> None:
         """A line above the bar."""
         self._console.print(text, markup=False)
 
 
-def _line(row: Row) -> str:
+def _line(row: Row, label: str) -> str:
     value = f"  {row.value:.4g}" if isinstance(row.value, float) else ""
     error = f"  {row.error}" if row.error else ""
     where = f"  {row.seconds:.1f} s on {row.device}" if row.device else ""
-    return f"#{row.job.number} {row.status}{where}{value}  {' '.join(row.job.overrides)}{error}"
+    return f"#{row.job.number} {row.status}{where}{value}  {label}{error}"

@@ -16,7 +16,7 @@ from scyan_exp.results.record import LOST, TIMED_OUT, RunRecord
 from scyan_exp.sweep.engine import Ended, Engine
 from scyan_exp.sweep.jobs import Job
 from scyan_exp.sweep.progress import Progress
-from scyan_exp.sweep.table import other_rows, write_csv
+from scyan_exp.sweep.table import labels, other_rows, write_csv
 
 #: Seconds between looks at the clock while jobs run.
 TICK = 1.0
@@ -70,6 +70,7 @@ class Schedule:
     ) -> None:
         self.rows = {job.number: Row(job) for job in jobs}
         self.engine, self.policy, self.csv, self.progress = engine, policy, csv, progress
+        self._labels = labels(list(self.rows.values()))
         self._other_rows = other_rows(csv, set(self.rows))
         self.interrupted = False
         self._killed = False
@@ -145,7 +146,7 @@ class Schedule:
             row.status = "not run"
             self._pending.appendleft(row.job)
         else:
-            self.progress.ended(row)
+            self.progress.ended(row, self._labels[row.job.number])
             if row.status in FAILURES and self.policy.stop_on_failure:
                 self._pending.clear()
         self._write_csv()

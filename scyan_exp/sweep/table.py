@@ -45,14 +45,24 @@ def write_csv(rows: Sequence[Row], path: Path, others: Mapping[int, list[str]]) 
     write_text(path, text.getvalue(), durable=False)
 
 
+def labels(rows: Sequence[Row]) -> dict[int, str]:
+    """What tells each job from the others: its overrides but for those that all have."""
+    of_all = set.intersection(*(set(row.job.overrides) for row in rows)) if len(rows) > 1 else set()
+    return {
+        row.job.number: " ".join(one for one in row.job.overrides if one not in of_all)
+        for row in rows
+    }
+
+
 def shown(rows: Sequence[Row]) -> str:
     """The table as aligned text; of many rows those that need attention."""
     kept = [r for r in rows if len(rows) <= MANY_ROWS or r.status not in ("completed", "kept")]
+    names = labels(rows)
     header = ("job", "overrides", "status", "objective", "seconds", "device")
     cells = [
         (
             str(row.job.number),
-            _shortened(" ".join(row.job.overrides)),
+            _shortened(names[row.job.number]),
             str(row.status),
             _shown_value(row.value),
             f"{row.seconds:.1f}" if row.seconds else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hydra import version
 from hydra.test_utils.launcher_common_tests import (
     BatchedSweeperTestSuite,
     IntegrationTestSuite,
@@ -15,6 +16,12 @@ pytestmark = [
     # Python 3.12: pytest-xdist has threads in the process that forks workers; ours has none.
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def defaults_of_old_programs(hydra_restore_singletons) -> None:
+    """Hydra's suites count on them: jobs run in their folders. Our own tests ask for 1.3."""
+    version.VersionBase.instance().setbase(version.__compat_version__)
 
 
 @pytest.mark.parametrize(
