@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from scyan_exp.config import check_config, config_hash
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json
 from scyan_exp.results.record import RunRecord
-from scyan_exp.sweep.devices import available_cores, make_slots, visible_gpus
+from scyan_exp.sweep.devices import Slot, available_cores, make_slots, visible_gpus
 from scyan_exp.sweep.engine import Ended
 from scyan_exp.sweep.jobs import Job, compose_jobs, load_config, read_jobs, write_jobs
 from scyan_exp.sweep.progress import Progress
@@ -713,3 +715,37 @@ def test_cells_that_cannot_be_read_leave_nothing_behind(cells_in_use, config, ce
             cells_in_use.load(config)
     cells_file.write_bytes(content)
     assert len(cells_in_use.load(config)) == 600
+
+
+def test_a_worker_keeps_cells_and_takes_the_threads_of_its_slot(monkeypatch):
+    import torch
+
+    from scyan_exp.build import CELLS
+    from scyan_exp.sweep.worker import prepare
+
+    monkeypatch.setattr(CELLS, "keep", False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    before = torch.get_num_threads()
+    try:
+        prepare(Slot("cpu:0", 3, {"CUDA_VISIBLE_DEVICES": ""}))
+        assert CELLS.keep
+        assert torch.get_num_threads() == 3
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_libraries_are_imported_before_workers_are_forked():
+    """In a process of its own: this one has imported everything already."""
+    program = (
+        "import sys; from scyan_exp.job import TrainJob; before = set(sys.modules);"
+        "TrainJob().import_libraries();"
+        "print(*{'torch', 'wandb', 'anndata', 'sklearn.metrics', 'scyan_exp.build'}"
+        " & (set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    imported = set(done.stdout.split())
+    assert imported == {"torch", "wandb", "anndata", "sklearn.metrics", "scyan_exp.build"}
