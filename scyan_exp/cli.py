@@ -85,24 +85,19 @@ def train(arguments: list[str]) -> int:
         return _refuse(InputError(problems, where="config"))
     app = hydra.main(str(configs_folder()), "train", version_base="1.3")(TrainJob())
     quiet_presets()
-    try:
-        app()
-    except InputError as error:  # of a launcher, before the first job
-        return _refuse(error)
-    except COMPOSE_ERRORS as error:
-        problems = command_problems(arguments) or [first_lines(error)]
-        return _refuse(InputError(problems, where="config"))
-    except OSError as error:  # of Hydra's own files: a job explains its errors itself
-        return _refuse_output(error)
-    except JobFailed as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else DONE
-    return DONE
+
+    def run() -> None:
+        try:
+            app()
+        except InputError:  # of a launcher, before the first job; itself a ValueError
+            raise
+        except COMPOSE_ERRORS as error:
+            problems = command_problems(arguments) or [first_lines(error)]
+            raise InputError(problems, where="config") from error
+        except OSError as error:  # of Hydra's own files: a job explains its errors itself
+            raise SystemExit(_refuse_output(error)) from error
+
+    return _exit_code(run)
 
 
 def resume(arguments: list[str]) -> int:
@@ -112,8 +107,13 @@ def resume(arguments: list[str]) -> int:
 
     if not arguments or arguments[0].startswith("-"):
         return _refuse("usage: scyan-exp resume FOLDER_OF_THE_SWEEP [devices=... retries=... ...]")
+    return _exit_code(lambda: resume_sweep(Path(arguments[0]), arguments[1:], TrainJob()))
+
+
+def _exit_code(run: Callable[[], object]) -> int:
+    """Run, and say how it ended."""
     try:
-        resume_sweep(Path(arguments[0]), arguments[1:], TrainJob())
+        run()
     except InputError as error:
         return _refuse(error)
     except JobFailed as error:
@@ -122,6 +122,8 @@ def resume(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else DONE
     return DONE
 
 

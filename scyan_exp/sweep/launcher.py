@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,38 +61,42 @@ def launch(
     """
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
-    fleet = check_settings(settings)
-    jobs = compose_jobs(
-        lambda overrides: context.config_loader.load_sweep_config(config, overrides),
-        job_overrides,
-        first_number,
-        getattr(task, "check", None),
-    )
-    check_jobs_fit(jobs, fleet)
     sweep_dir = Path(str(config.hydra.sweep.dir))
+    try:
+        fleet = check_settings(settings)
+        jobs = compose_jobs(
+            lambda overrides: context.config_loader.load_sweep_config(config, overrides),
+            job_overrides,
+            first_number,
+            getattr(task, "check", None),
+        )
+        engine = make_engine(jobs, fleet, task)
+    except InputError:
+        _discard_unused(sweep_dir)
+        raise
     sweep_dir.mkdir(parents=True, exist_ok=True)
-    with locked(sweep_dir):
+    with closing(engine), locked(sweep_dir):
         write_jobs(jobs, sweep_dir, settings)
-        rows = run_jobs(jobs, fleet, task, sweep_dir)
+        rows = run_jobs(jobs, fleet, engine, sweep_dir)
     failure = failure_of(rows, sweep_dir)
     return [_job_return(row, failure) for row in rows]
 
 
-def run_jobs(jobs: Sequence[Job], fleet: FleetSettings, task: Task, sweep_dir: Path) -> list[Row]:
+def run_jobs(
+    jobs: Sequence[Job], fleet: FleetSettings, engine: Engine, sweep_dir: Path
+) -> list[Row]:
     """Run jobs and show what became of them.
 
     Raises:
-        InputError: the devices asked for are not there.
         KeyboardInterrupt: Ctrl-C; what has ended is recorded.
     """
-    engine = make_engine(jobs, fleet, task)
     policy = Policy(fleet.retries, fleet.error_retries, fleet.on_failure == "stop")
     schedule = Schedule(jobs, engine, policy, sweep_dir / "sweep.csv", Progress())
     print(f"{len(jobs)} jobs, {engine.n_slots} at a time; results: {sweep_dir}", flush=True)
     try:
         rows = schedule.run()
     finally:
-        engine.close()
+        engine.close()  # before the folder is free for others
     print(shown(rows), flush=True)
     if schedule.interrupted:
         print(f"To go on: scyan-exp resume {sweep_dir}", flush=True)
@@ -100,7 +105,11 @@ def run_jobs(jobs: Sequence[Job], fleet: FleetSettings, task: Task, sweep_dir: P
 
 
 def make_engine(jobs: Sequence[Job], fleet: FleetSettings, task: Task) -> Engine:
-    """The engine that the settings ask for, with its devices."""
+    """The engine that the settings ask for, with its devices; it starts nothing yet.
+
+    Raises:
+        InputError: the jobs do not fit to it, or the devices are not there.
+    """
     wants_gpu = check_jobs_fit(jobs, fleet)
     timeout = None if fleet.timeout_min is None else 60 * fleet.timeout_min
     if fleet.engine == "ray":
@@ -142,6 +151,12 @@ def locked(sweep_dir: Path) -> Iterator[None]:
                 where=str(sweep_dir),
             ) from error
         yield
+
+
+def _discard_unused(sweep_dir: Path) -> None:
+    """Remove the folder of a sweep that never began: Hydra has written its own file there."""
+    if [path.name for path in sweep_dir.glob("*")] == ["multirun.yaml"]:
+        shutil.rmtree(sweep_dir)
 
 
 def _job_return(row: Row, failure: JobFailed | None) -> JobReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from yaml import YAMLError
 from scyan_exp.errors import InputError
 from scyan_exp.job import TrainJob
 from scyan_exp.sweep.jobs import read_jobs
-from scyan_exp.sweep.launcher import failure_of, locked, run_jobs
-from scyan_exp.sweep.settings import check_jobs_fit, check_settings
+from scyan_exp.sweep.launcher import failure_of, locked, make_engine, run_jobs
+from scyan_exp.sweep.settings import check_settings
 
 
 def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> None:
@@ -35,9 +36,8 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
     sweep_dir = sweep_dir.absolute()
     jobs, settings = read_jobs(sweep_dir, task.check)
     fleet = check_settings({**settings, **_parsed(changes)})
-    check_jobs_fit(jobs, fleet)
-    with locked(sweep_dir):
-        rows = run_jobs(jobs, fleet, task, sweep_dir)
+    with closing(make_engine(jobs, fleet, task)) as engine, locked(sweep_dir):
+        rows = run_jobs(jobs, fleet, engine, sweep_dir)
     failure = failure_of(rows, sweep_dir)
     if failure is not None:
         raise failure
