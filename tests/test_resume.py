@@ -16,7 +16,7 @@ import torch
 #: Slow enough that a signal arrives within an epoch, fast enough to wait for.
 ARGUMENTS = (
     "dataset.n_cells=20000",
-    "model.batch_size=250",
+    "model.batch_size=25",
     "flow=shallow",
     "callbacks=none",
     "trainer.max_epochs=12",
@@ -106,7 +106,7 @@ def _epochs_in_metrics(folder: Path) -> list[int]:
 
 
 def test_resumed_run_continues_the_same_wandb_run(tmp_path):
-    cut, short = tmp_path / "cut", "trainer.max_epochs=100"
+    cut, short = tmp_path / "cut", "trainer.max_epochs=6"
     process = start(cut, short)
     wait_for_epoch(process, cut, 2)
     process.kill()
