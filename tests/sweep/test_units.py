@@ -620,11 +620,17 @@ def test_a_damaged_list_of_jobs_is_refused(tmp_path, text):
     assert "sweep.json" in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["", "a: [1", "- 1\n- 2", "just text", "seed: one", "\x00"])
-@pytest.mark.parametrize("name", ["config.yaml", "hydra.yaml"])
+BROKEN = ("a: [1", "- 1\n- 2", "just text", "\x00")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("hydra.yaml", text) for text in BROKEN),  # when empty, Hydra's defaults stand in
+        *(("config.yaml", text) for text in (*BROKEN, "", "seed: one")),
+    ],
+)
 def test_a_damaged_config_is_refused_with_the_number_of_its_job(compose_all, tmp_path, name, text):
-    if name == "hydra.yaml" and text in ("", "seed: one"):
-        pytest.skip("Hydra's defaults stand in, or a key nobody reads")
     write_jobs(compose_all(["seed=0"], ["seed=1"]), tmp_path / "sweep", {})
     (tmp_path / "sweep" / "1" / ".hydra" / name).write_text(text)
     with pytest.raises(InputError) as refused:
