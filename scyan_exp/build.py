@@ -18,6 +18,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 
+from scyan_exp.config import objective_names
 from scyan_exp.data.cells import Cells, prepare_cells
 from scyan_exp.data.datamodule import CellDataModule
 from scyan_exp.errors import InputError, listed, near_matches
@@ -207,17 +208,18 @@ def check_trainer(config: Mapping[str, Any], populations: Sequence[str], folder:
         raise InputError(problems, where="config")
 
 
-def check_objective(objective: str, cells: Cells) -> None:
+def check_objective(objective: str | list[str], cells: Cells) -> None:
     """Make sure that the objective can be computed on these cells.
 
     Raises:
         InputError: it needs labels, and none of them is a row of the table.
     """
-    if objective not in LABEL_OBJECTIVES or cells.labels is None:
+    wanted = [name for name in objective_names(objective) if name in LABEL_OBJECTIVES]
+    if not wanted or cells.labels is None:
         return
     if not cells.labels.isin(cells.table.populations).any():
         raise InputError(
-            f"objective: {objective!r} needs labels that are rows of the table; labels: "
+            f"objective: {wanted[0]!r} needs labels that are rows of the table; labels: "
             f"{listed(sorted(cells.labels.dropna().unique())) or 'none'}; rows: "
             f"{listed(cells.table.populations)}"
         )

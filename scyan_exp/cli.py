@@ -23,8 +23,8 @@ scyan-exp: experiments with Scyan models, from YAML to annotated cells.
 usage: scyan-exp COMMAND [ARGUMENTS]
 
 commands:
-  train       train, annotate and measure one experiment, or a sweep with -m
-  resume      go on with a sweep of the fleet launcher that was cut off, or had failures
+  train       train, annotate and measure one experiment, a sweep with -m, or a search
+  resume      go on with a sweep of the fleet launcher, or a search, that was cut off
 
 examples:
   scyan-exp train                                        built-in cells, default settings
@@ -32,7 +32,8 @@ examples:
   scyan-exp train flow=deep prior=tight model.temperature=1
   scyan-exp train -m seed=0,1,2 model.prior_std=0.2,0.3  a sweep of six runs
   scyan-exp train -m seed=0,1,2 hydra/launcher=fleet     the same on all devices
-  scyan-exp resume outputs/sweeps/2026-11-22_10-15-00    what is missing of it
+  scyan-exp train search=quick hydra/launcher=fleet      a hyperparameter search
+  scyan-exp resume outputs/sweeps/2026-11-22_10-15-00    what is missing of a sweep or search
   scyan-exp train --help                                 all groups and the composed config
   scyan-exp train --cfg job --resolve                    the config, without running it
 
@@ -74,9 +75,11 @@ def train(arguments: list[str]) -> int:
         first_lines,
         quiet_presets,
         unsafe_problems,
+        with_multirun,
     )
 
     _set_environment()
+    arguments = with_multirun(arguments)
     sys.argv = ["scyan-exp train", *arguments]
     problems = unsafe_problems(arguments)
     if not problems and {"-m", "--multirun"} & set(arguments):
@@ -103,10 +106,16 @@ def train(arguments: list[str]) -> int:
 def resume(arguments: list[str]) -> int:
     """Go on with a sweep: ``resume FOLDER [key=value of hydra.launcher ...]``."""
     _set_environment()
-    from scyan_exp.sweep.resume import resume_sweep
+    from scyan_exp.sweep.resume import resume_sweep, search_arguments
 
     if not arguments or arguments[0].startswith("-"):
         return _refuse("usage: scyan-exp resume FOLDER_OF_THE_SWEEP [devices=... retries=... ...]")
+    try:
+        of_search = search_arguments(Path(arguments[0]), arguments[1:])
+    except InputError as error:
+        return _refuse(error)
+    if of_search is not None:  # the same command into the same folder
+        return train(of_search)
     return _exit_code(lambda: resume_sweep(Path(arguments[0]), arguments[1:], TrainJob()))
 
 

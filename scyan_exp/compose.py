@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob
+from hydra.core.override_parser.types import Glob, IntervalSweep
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -21,13 +22,16 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from scyan_exp.config import config_problems
-from scyan_exp.errors import near_matches
+from scyan_exp.errors import InputError, near_matches
 from scyan_exp.schemas import TRAINER_ARGUMENTS
+from scyan_exp.search.space import parse_space
 
 #: Keys of ``trainer`` that can be added and are not there by default.
 UNSET_TRAINER_KEYS = {*TRAINER_ARGUMENTS, "max_steps"}
 #: What Hydra's own part of the config may make: its parts, and handlers of the log.
-HYDRA_TARGETS = ("hydra._internal.", "hydra_plugins.")
+HYDRA_TARGETS = re.compile(
+    r"(hydra\._internal|hydra_plugins)\..*|optuna\.(samplers|pruners)\.[A-Z]\w*"
+)
 LOG_CLASSES = ("scyan_exp.logs.TerminalHandler", "logging.FileHandler", "logging.StreamHandler")
 #: Flags of Hydra that would replace what is checked here.
 REFUSED_FLAGS = {
@@ -42,6 +46,7 @@ EXTRAS = {
     "hydra_plugins.hydra_joblib_launcher": "joblib",
     "hydra_plugins.hydra_submitit_launcher": "slurm",
 }
+FOLDER_FLAGS = ("--config-dir", "-cd")
 #: Flags of Hydra whose value is the next argument.
 VALUE_FLAGS = ("--package", "-p", "--cfg", "-c")
 
@@ -94,13 +99,66 @@ def command_problems(arguments: Sequence[str]) -> list[str]:
     absent = [folder for folder in config_dirs if not Path(folder).is_dir()]
     if absent:
         return [f"--config-dir: no such folder: {folder}" for folder in absent]
+    several = bool({"-m", "--multirun"} & set(arguments))
+    problems, good = _override_problems(overrides, config_dirs, several)
+    if not problems:
+        searched, problems = _searched(good, config_dirs)
+        problems += _override_problems([*overrides, *searched], config_dirs, several)[0]
+    return problems
+
+
+def with_multirun(arguments: Sequence[str]) -> list[str]:
+    """A command line that chooses a search is a sweep, also without ``-m``."""
+    overrides, _ = _split(arguments)
+    flags = {argument.partition("=")[0] for argument in arguments if argument.startswith("-")}
+    searches = any(
+        override.startswith("search=") and override not in ("search=null", "search=")
+        for override in overrides
+    )
+    return ["-m", *arguments] if searches and flags <= set(FOLDER_FLAGS) else list(arguments)
+
+
+def _searched(
+    good: Sequence[Sequence[str]], config_dirs: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """What a search in the config varies, as overrides; and what is wrong with its ranges."""
+    overrides = [choices[0] for choices in good]
+    sweeper = compose_config(overrides, config_dirs, with_hydra=True).hydra.sweeper
+    if "study_sweeper" not in str(sweeper.get("_target_")):
+        return [], []
+    params: Any = OmegaConf.to_container(sweeper.params, resolve=True)
+    if not isinstance(params, dict):
+        return [], [f"hydra.sweeper.params: expected keys and what to search, found {params!r}"]
+    given = {_bare_key(override) for override in overrides}
+    params = {key: value for key, value in params.items() if _bare_key(str(key)) not in given}
+    try:
+        parse_space(params, ["seed=0,1"])  # one that is there, so that the others may be missing
+    except InputError as error:
+        return [], error.problems
+    return [f"{key}={value}" for key, value in params.items()], []
+
+
+def _bare_key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~").partition("@")[0]
+
+
+def _override_problems(
+    overrides: Sequence[str], config_dirs: Sequence[str], several: bool
+) -> tuple[list[str], list[list[str]]]:
+    """What is wrong with overrides; and the choices that each of the others stands for.
+
+    Args:
+        overrides: as on the command line.
+        config_dirs: folders with groups of the user's own.
+        several: whether several values are allowed, as in a sweep.
+    """
     problems: list[str] = []
     good: list[list[str]] = []
     for override in sorted(overrides, key=lambda text: not _is_group_choice(text)):
         before = [choices[0] for choices in good]
         try:
             choices = list(_choices(override, config_dirs))
-            if len(choices) > 1 and not {"-m", "--multirun"} & set(arguments):
+            if len(choices) > 1 and not several:
                 key, _, values = override.partition("=")
                 problems.append(
                     f"{override}: several values; add -m for a sweep, or write a list: "
@@ -116,7 +174,8 @@ def command_problems(arguments: Sequence[str]) -> list[str]:
             problems.append(_sentence(override, reason, before, config_dirs))
         else:
             good.append(choices)
-    return list(dict.fromkeys([*problems, *_all_value_problems(good, config_dirs)]))
+    found = [*problems, *_all_value_problems(good, config_dirs)]
+    return list(dict.fromkeys(found)), good
 
 
 def unsafe_problems(arguments: Sequence[str]) -> list[str]:
@@ -165,7 +224,7 @@ def _unsafe(value: Any, where: str) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for key, one in value.items():
             refused = (
-                (key == "_target_" and not str(one).startswith(HYDRA_TARGETS))
+                (key == "_target_" and not HYDRA_TARGETS.fullmatch(str(one)))
                 or (key == "class" and one not in LOG_CLASSES)
                 or key == "()"
             )
@@ -253,6 +312,9 @@ def _choices(override: str, config_dirs: Sequence[str]) -> Iterator[str]:
         yield override
         return
     prefix = override[: override.index(parsed.key_or_group)]
+    if isinstance(value, IntervalSweep):
+        yield from (f"{prefix}{parsed.key_or_group}={end!r}" for end in (value.start, value.end))
+        return
     for value in parsed.sweep_string_iterator():
         yield f"{prefix}{parsed.key_or_group}={value}"
 
@@ -263,7 +325,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     rest = iter(arguments)
     for argument in rest:
         flag, _, value = argument.partition("=")
-        if flag in ("--config-dir", "-cd"):
+        if flag in FOLDER_FLAGS:
             config_dirs.append(value or next(rest, ""))
         elif flag in VALUE_FLAGS:
             if not value:

@@ -18,9 +18,10 @@ from pydantic import BaseModel, ValidationError
 from scyan_exp.errors import InputError, near_matches
 from scyan_exp.schemas import (
     ALLOWED_TARGETS,
+    BATCH_OBJECTIVES,
     DATASETS,
+    DIRECTIONS,
     LABEL_OBJECTIVES,
-    OBJECTIVES,
     SECTIONS,
     TABLES,
     TRAINER_ARGUMENTS,
@@ -77,6 +78,8 @@ def config_hash(plain: Mapping[str, Any]) -> str:
     """Identify a config by what decides its result: not names, logging or where it runs."""
     incidental = ("name", "group", "tags", "logger", "ckpt_path", "objective")
     decisive = {key: value for key, value in plain.items() if key not in incidental}
+    if decisive.get("repeats") == 1:  # a run of itself is no repeat
+        del decisive["repeats"]
     place = ("accelerator", "devices", "strategy")
     trainer = decisive.get("trainer", {})
     decisive["trainer"] = {key: value for key, value in trainer.items() if key not in place}
@@ -195,15 +198,37 @@ def _target_problems(plain: Any, path: str = "") -> list[str]:
     return problems
 
 
+def _objective_problems(objective: Any, dataset: Any) -> list[str]:
+    """Objectives that these cells do not allow."""
+    dataset = dataset if isinstance(dataset, Mapping) else {}
+    needs = (("label_key", "labels", LABEL_OBJECTIVES), ("batch_key", "batches", BATCH_OBJECTIVES))
+    absent = {
+        name: (key, what)
+        for key, what, names in needs
+        if dataset.get(key) is None
+        for name in names
+    }
+    possible = ", ".join(name for name in DIRECTIONS if name not in absent)
+    return [
+        f"objective: {name!r} needs {absent[name][1]}; set dataset.{absent[name][0]}, or choose "
+        f"one of {possible}"
+        for name in objective_names(objective)
+        if name in absent
+    ]
+
+
+def objective_names(objective: Any) -> list[str]:
+    """The metrics that ``objective`` names: one, or a list of several."""
+    return [str(name) for name in objective] if isinstance(objective, list) else [str(objective)]
+
+
 def _relation_problems(plain: Mapping[str, Any]) -> list[str]:
     """Values that are fine alone and not together."""
-    dataset, objective = plain.get("dataset"), plain.get("objective")
-    dataset = dataset if isinstance(dataset, Mapping) else {}
-    problems = []
-    if objective in LABEL_OBJECTIVES and dataset.get("label_key") is None:
+    problems = _objective_problems(plain.get("objective"), plain.get("dataset"))
+    if (plain.get("repeats") or 1) != 1 and plain.get("ckpt_path") is not None:
         problems.append(
-            f"objective: {objective!r} needs labels; set dataset.label_key, or choose one of "
-            f"{', '.join(OBJECTIVES)}"
+            "ckpt_path: is of one training, and there are repeats; a run with repeats that was cut "
+            "off goes on in its own folder (hydra.run.dir=...)"
         )
     trainer, model = plain.get("trainer"), plain.get("model")
     devices = trainer.get("devices") if isinstance(trainer, Mapping) else None

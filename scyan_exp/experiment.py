@@ -27,13 +27,22 @@ from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable, require_space
 from scyan_exp.results.annotation import Annotation, predict_cells, write_annotated
 from scyan_exp.results.figures import draw_figures
-from scyan_exp.results.metrics import compute_metrics
-from scyan_exp.results.record import RunRecord, recording
+from scyan_exp.results.metrics import EpochMetric, compute_metrics
+from scyan_exp.results.record import RunRecord, Status, Value, recording
 from scyan_exp.results.tracking import RunIdentity, Tracker
+from scyan_exp.schemas import DIRECTIONS
+from scyan_exp.search.trial import RunningTrial
 from scyan_exp.training.checkpoint import check_resumable, load_weights
-from scyan_exp.training.ddp import end_with_parent, leave_group, peer_processes, say_ready
+from scyan_exp.training.ddp import (
+    end_with_parent,
+    leave_group,
+    n_processes,
+    peer_processes,
+    say_ready,
+)
 from scyan_exp.training.interrupt import Interrupt, StoppedAtOnce
 from scyan_exp.training.progress import ShowProgress
+from scyan_exp.training.reporting import ReportEpochs
 from scyan_exp.training.saving import SaveRun
 
 log = logging.getLogger(__name__)
@@ -44,13 +53,22 @@ MANY_UNANNOTATED = 0.1
 SMALL_FILES_BYTES = 50 * 2**20
 
 
+class RunPruned(Exception):
+    """The search stopped the run; it is recorded as pruned."""
+
+
 class RunInterrupted(KeyboardInterrupt):
     """The run was stopped by Ctrl-C; its results so far are written."""
 
 
 def run(
-    config: Mapping[str, Any], folder: Path, identity: RunIdentity, *, continuing: bool = False
-) -> float:
+    config: Mapping[str, Any],
+    folder: Path,
+    identity: RunIdentity,
+    *,
+    continuing: bool = False,
+    trial: RunningTrial | None = None,
+) -> Value:
     """Train, annotate, measure and write everything to the run folder.
 
     Args:
@@ -58,15 +76,16 @@ def run(
         folder: the run folder; the README lists what it will hold.
         identity: name, group and tags on dashboards.
         continuing: go on from the folder's own last checkpoint, if there is one that fits.
+        trial: the trial of a search that this run is, if the search prunes.
 
     Returns:
-        The value of ``config["objective"]``.
+        The value of ``config["objective"]``; a list of several.
 
     Raises:
         InputError: an input is wrong; nothing was trained or written.
         RunInterrupted: Ctrl-C; the best weights so far are annotated and saved.
+        RunPruned: the search stopped it; nothing is annotated.
     """
-    objective: str = config["objective"]
     _quiet_libraries()
     check_devices(config["trainer"])
     experiment = build(config)
@@ -86,18 +105,25 @@ def run(
     ):
         record.wandb_run_id = tracker.run_id
         record.write()
-        trained = fit(config, experiment, folder, tracker)
-        annotation = predict_cells(experiment.model, cells.x, cells.covariates)
-        metrics = {"loss": trained.best_loss, **compute_metrics(annotation, cells)}
-        figures = draw_figures(folder / "figures", annotation, trained.history, cells.labels)
-        write_annotated(cells.adata, annotation, folder / "annotated.h5ad")
-        tracker.log_results(metrics, figures)
+        trained = fit(config, experiment, folder, tracker, trial)
         record.epochs, record.fit_seconds = len(trained.history), trained.seconds
-        record.end("interrupted" if trained.interrupted else "completed", metrics, objective)
-    _say_results(annotation, trained, record)
-    if trained.interrupted:
+        metrics: dict[str, float] = {"loss": trained.best_loss}
+        if trained.end == "pruned":
+            tracker.log_results({**metrics, "pruned": True})
+        else:
+            annotation = predict_cells(experiment.model, cells.x, cells.covariates)
+            metrics |= compute_metrics(annotation, cells)
+            figures = draw_figures(folder / "figures", annotation, trained.history, cells.labels)
+            write_annotated(cells.adata, annotation, folder / "annotated.h5ad")
+            tracker.log_results(metrics, figures)
+        value = record.end(trained.end, metrics, config["objective"])
+    if value is None:
+        raise RunPruned(f"pruned by the search after {record.epochs} epochs")
+    _say_trained(trained, record)
+    say_results(annotation, record)
+    if trained.end == "interrupted":
         raise RunInterrupted
-    return metrics[objective]
+    return value
 
 
 @contextmanager
@@ -117,24 +143,29 @@ class Trained:
         best_epoch: index of the best epoch, whose weights are in the model.
         best_loss: its loss.
         seconds: time spent in training.
-        interrupted: whether a signal ended it.
+        end: ``completed``, ``interrupted`` by a signal, or ``pruned`` by a search.
     """
 
     history: list[dict[str, float]]
     best_epoch: int
     best_loss: float
     seconds: float
-    interrupted: bool
+    end: Status
 
 
 def fit(
-    config: Mapping[str, Any], experiment: Experiment, folder: Path, tracker: Tracker
+    config: Mapping[str, Any],
+    experiment: Experiment,
+    folder: Path,
+    tracker: Tracker,
+    trial: RunningTrial | None = None,
 ) -> Trained:
     """Train on the chosen devices; leave the best weights in the model."""
     saved = SaveRun(folder, tracker.run_id, experiment.cells.digest())
-    interrupt = Interrupt()
+    interrupt, reporting = Interrupt(), _reporting(trial, config, experiment.cells)
     loggers = [CSVLogger(folder, name="", version=""), *tracker.loggers()]
-    trainer = make_trainer(config, [ShowProgress(), interrupt, saved], loggers, folder)
+    callbacks = [ShowProgress(), interrupt, saved, *reporting]
+    trainer = make_trainer(config, callbacks, loggers, folder)
     started = time.perf_counter()
     try:
         with peer_processes(config, folder):
@@ -148,7 +179,26 @@ def fit(
     experiment.model.to(trainer.strategy.root_device)  # Lightning moves it to the CPU at the end
     best_loss = saved.best_rank[1]
     best_epoch = next(int(r["epoch"]) for r in saved.history if r["loss"] == best_loss)
-    return Trained(saved.history, best_epoch, best_loss, seconds, interrupt.requested)
+    end: Status = "interrupted" if interrupt.requested else "completed"
+    if any(one.pruned for one in reporting):
+        end = "pruned"
+    return Trained(saved.history, best_epoch, best_loss, seconds, end)
+
+
+def _reporting(
+    trial: RunningTrial | None, config: Mapping[str, Any], cells: Cells
+) -> list[ReportEpochs]:
+    """What reports epochs to the search, if there is one to report to."""
+    if trial is None:
+        return []
+    if n_processes(config["trainer"]) > 1:
+        log.warning("no pruning: a run on several devices reports no epochs")
+        return []
+    if trial.monitor == "loss":
+        sign = 1 if DIRECTIONS[config["objective"]] == "minimize" else -1
+        return [ReportEpochs(lambda model: sign * model.epoch_metrics["loss"], trial.report)]
+    measure = EpochMetric(config["objective"], cells)
+    return [ReportEpochs(measure, trial.report)]
 
 
 def run_peer(config: Mapping[str, Any], folder: Path) -> None:
@@ -171,7 +221,7 @@ def _fit(trainer: pl.Trainer, config: Mapping[str, Any], experiment: Experiment)
     )
 
 
-def _say_results(annotation: Annotation, trained: Trained, record: RunRecord) -> None:
+def _say_trained(trained: Trained, record: RunRecord) -> None:
     n_epochs, best = len(trained.history), trained.best_epoch + 1
     log.info(
         "%d epoch%s in %.1f s, the best was number %d (%s)",
@@ -181,6 +231,10 @@ def _say_results(annotation: Annotation, trained: Trained, record: RunRecord) ->
         best,
         record.status,
     )
+
+
+def say_results(annotation: Annotation, record: RunRecord) -> None:
+    """Tell the log what was measured, and what may help."""
     for name, value in record.metrics.items():
         log.info("  %-22s %s", name, f"{value:.4f}" if isinstance(value, float) else value)
     unannotated, n_cells = int((annotation.codes < 0).sum()), len(annotation.codes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ from scyan_exp.errors import InputError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from scyan_exp.results.record import Value
     from scyan_exp.results.tracking import RunIdentity
+    from scyan_exp.search.trial import RunningTrial
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +44,11 @@ class TrainJob:
     that was cut off continues from its last checkpoint: so a sweep into the same folder goes on.
     """
 
-    def __call__(self, config: DictConfig) -> float:
+    def __call__(self, config: DictConfig) -> Value | None:
         """Run a job; what goes wrong is logged here.
+
+        Returns:
+            The objective (a list of several), or None when a search pruned the run.
 
         Raises:
             SystemExit: a single run had wrong input, or failed; with its exit code.
@@ -85,28 +91,32 @@ class TrainJob:
         for name in LIBRARIES:
             importlib.import_module(name)
 
-    def _run(self, config: DictConfig, folder: Path) -> float:
+    def _run(self, config: DictConfig, folder: Path) -> Value | None:
         from omegaconf import OmegaConf
 
-        from scyan_exp.config import config_hash
         from scyan_exp.files import write_text
 
         plain = self.check(config)
         write_text(folder / ".hydra" / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
         from scyan_exp.results.record import RunRecord
 
-        earlier = RunRecord.read(folder) if is_sweep() else None
-        if earlier is not None and earlier["config_hash"] == config_hash(plain):
-            objective = plain["objective"]
-            if earlier["status"] == "completed" and objective in earlier["metrics"]:
-                log.info("completed earlier; %s = %g", objective, earlier["metrics"][objective])
-                return float(earlier["metrics"][objective])
-            was_cut_off = RunRecord.was_cut_off(earlier)
-        else:
-            was_cut_off = False
-        from scyan_exp.experiment import run
+        was_cut_off = False
+        if is_sweep():
+            ended = RunRecord.read_ended(folder, plain)
+            if ended is not None:
+                log.info("%s earlier; objective: %s", ended["status"], ended["objective"])
+                return ended["objective"]
+            was_cut_off = RunRecord.has_cut_off(folder, plain)
+        from scyan_exp.experiment import RunPruned
+        from scyan_exp.repeats import run_all
 
-        return run(plain, folder, identity(config, folder), continuing=was_cut_off)
+        try:
+            return run_all(
+                plain, folder, identity(config, folder), continuing=was_cut_off, trial=_trial()
+            )
+        except RunPruned as reason:
+            log.info("%s", reason)
+            return None
 
 
 def is_sweep() -> bool:
@@ -115,6 +125,21 @@ def is_sweep() -> bool:
     from hydra.types import RunMode
 
     return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def _trial() -> RunningTrial | None:
+    """The trial of a search that the present job of Hydra's is, if it reports epochs."""
+    from hydra.core.hydra_config import HydraConfig
+
+    sweeper = HydraConfig.get().sweeper
+    if not is_sweep() or not sweeper.get("prunes"):
+        return None
+    from omegaconf import OmegaConf
+
+    from scyan_exp.search.trial import running_trial
+
+    values: Any = OmegaConf.to_container(sweeper, resolve=True)
+    return running_trial(values, Path(str(HydraConfig.get().sweep.dir)))
 
 
 def identity(config: DictConfig, folder: Path) -> RunIdentity:
@@ -126,10 +151,15 @@ def identity(config: DictConfig, folder: Path) -> RunIdentity:
     job = HydraConfig.get()
     sweep = Path(job.sweep.dir).name if is_sweep() else None
     return RunIdentity(
-        name=config.name or job.job.override_dirname or folder.name,
+        name=config.name or _short(job.job.override_dirname) or folder.name,
         group=config.group or sweep,
         tags=list(config.tags),
     )
+
+
+def _short(overrides: str) -> str:
+    """Overrides with rounded numbers: those of a search have 17 digits."""
+    return re.sub(r"\d+\.\d{5,}(e-?\d+)?", lambda found: f"{float(found[0]):.4g}", overrides)
 
 
 def discard(folder: Path) -> None:

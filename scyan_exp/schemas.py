@@ -22,6 +22,12 @@ def _distinct(devices: list[int]) -> list[int]:
     return devices
 
 
+def _distinct_metrics(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("distinct metrics")
+    return names
+
+
 def _not_zero(value: int) -> int:
     if value == 0:
         raise ValueError("a number of steps, or -1 for no limit")
@@ -42,9 +48,21 @@ ALLOWED_TARGETS = re.compile(
     r"|pytorch_lightning\.(callbacks|loggers)\.[A-Z]\w*"
 )
 
-#: Metrics that can be the objective; the second ones need ``dataset.label_key``.
-OBJECTIVES = ("heuristic", "loss", "n_missing_populations", "davies_bouldin", "neg_log_dirichlet")
+#: Metrics that can be the objective, and which way is better.
+DIRECTIONS = {
+    "heuristic": "minimize",
+    "loss": "minimize",
+    "n_missing_populations": "minimize",
+    "davies_bouldin": "minimize",
+    "neg_log_dirichlet": "minimize",
+    "ilisi": "maximize",
+    "accuracy": "maximize",
+    "f1_macro": "maximize",
+    "balanced_accuracy": "maximize",
+}
+#: Those that need ``dataset.label_key``, or ``dataset.batch_key``.
 LABEL_OBJECTIVES = ("accuracy", "f1_macro", "balanced_accuracy")
+BATCH_OBJECTIVES = ("ilisi",)
 
 #: Arguments of ``pytorch_lightning.Trainer`` that a run supports besides those below. Loggers
 #: and callbacks have config groups; folders, processes and the rest are the run's own business.
@@ -183,6 +201,14 @@ class LoggerSection(Section):
     job_type: Name | None
 
 
+Objective = Literal[tuple(DIRECTIONS)]  # type: ignore[valid-type]
+Objectives = Annotated[
+    list[Objective],  # type: ignore[valid-type]
+    Field(min_length=2),
+    AfterValidator(_distinct_metrics),
+]
+
+
 class RunSection(Section):
     """The keys at the top of the config."""
 
@@ -190,7 +216,8 @@ class RunSection(Section):
     group: Name | None
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
-    objective: Literal[(*OBJECTIVES, *LABEL_OBJECTIVES)]  # type: ignore[valid-type]
+    repeats: Count
+    objective: Objective | Objectives  # type: ignore[valid-type]
     ckpt_path: Name | None
 
 

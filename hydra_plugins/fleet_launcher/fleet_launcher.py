@@ -40,7 +40,7 @@ class FleetLauncher(Launcher):
     """Runs the jobs of a sweep in worker processes."""
 
     def __init__(self, **settings: Any) -> None:
-        self._settings: dict[str, Any] = {
+        self.settings: dict[str, Any] = {
             name: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
             for name, value in settings.items()
         }
@@ -61,7 +61,7 @@ class FleetLauncher(Launcher):
             self._config,
             self._context,
             self._task,
-            self._settings,
+            self.settings,
             job_overrides,
             initial_job_idx,
         )

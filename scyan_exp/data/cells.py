@@ -36,6 +36,7 @@ class Cells:
         preprocessing: how ``x`` was made of the raw expressions.
         encoding: how ``covariates`` was made of ``obs``.
         labels: N true populations, missing values where not known; None without labels.
+        batches: N batches; None without a batch key.
     """
 
     adata: AnnData
@@ -45,6 +46,7 @@ class Cells:
     preprocessing: Preprocessing
     encoding: CovariateEncoding
     labels: pd.Series | None = None
+    batches: pd.Series | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -104,6 +106,7 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: Dataset) -> Ce
         preprocessing=preprocessing,
         encoding=encoding,
         labels=_column(adata.obs, dataset.label_key),
+        batches=_column(adata.obs, dataset.batch_key),
     )
 
 

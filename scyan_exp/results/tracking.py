@@ -71,13 +71,14 @@ class Tracker:
         """The Lightning logger of this run, if there is one."""
         return [] if self.run is None else [WandbLogger(experiment=self.run)]
 
-    def log_results(self, metrics: Mapping[str, float], figures: Sequence[Path]) -> None:
+    def log_results(self, metrics: Mapping[str, float], figures: Sequence[Path] = ()) -> None:
         """Metrics as summary values, figures as images."""
         if self.run is None:
             return
         import wandb
 
-        self.run.log({f"figures/{path.stem}": wandb.Image(str(path)) for path in figures})
+        if figures:
+            self.run.log({f"figures/{path.stem}": wandb.Image(str(path)) for path in figures})
         self.run.summary.update(dict(metrics))
 
 

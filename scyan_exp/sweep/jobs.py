@@ -74,6 +74,8 @@ def compose_jobs(
         with open_dict(config):
             config.hydra.job.id = number
             config.hydra.job.num = number
+            # Its time is that of the start, also when a worker reads it.
+            config.hydra.sweep.dir = str(config.hydra.sweep.dir)
             if config.hydra.job.chdir is None:  # Hydra's rule, settled here for all workers
                 config.hydra.job.chdir = not version.base_at_least("1.2")
         HydraConfig.instance().set_config(config)
@@ -162,8 +164,16 @@ def load_config(folder: Path) -> DictConfig:
         config.merge_with(OmegaConf.load(hydra_folder / "config.yaml"))
         # The sweep may have been moved since.
         config.hydra.runtime.output_dir = str(folder.absolute())
+        config.hydra.sweep.dir = str(_sweep_dir(folder.absolute(), config))
     assert isinstance(config, DictConfig)
     return config
+
+
+def _sweep_dir(folder: Path, config: DictConfig) -> Path:
+    """The folder of the sweep that holds a job's."""
+    inside = Path(str(config.hydra.sweep.subdir)).parts
+    is_inside = bool(inside) and folder.parts[-len(inside) :] == inside
+    return folder.parents[len(inside) - 1] if is_inside else Path(str(config.hydra.sweep.dir))
 
 
 def _read_manifest(sweep_dir: Path) -> dict[str, Any]:

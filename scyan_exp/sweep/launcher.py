@@ -104,8 +104,16 @@ def run_jobs(
     return rows
 
 
-def make_engine(jobs: Sequence[Job], fleet: FleetSettings, task: Task) -> Engine:
+def make_engine(
+    jobs: Sequence[Job], fleet: FleetSettings, task: Task, n_jobs: int | None = None
+) -> Engine:
     """The engine that the settings ask for, with its devices; it starts nothing yet.
+
+    Args:
+        jobs: jobs that say what devices are needed.
+        fleet: the settings.
+        task: the program that each job runs.
+        n_jobs: how many jobs there will be, if not just those.
 
     Raises:
         InputError: the jobs do not fit to it, or the devices are not there.
@@ -117,7 +125,7 @@ def make_engine(jobs: Sequence[Job], fleet: FleetSettings, task: Task) -> Engine
 
         return RayEngine(fleet.ray, wants_gpu, task, timeout)
     slots = make_slots(fleet.devices, fleet.jobs_per_device, fleet.threads_per_job, wants_gpu)
-    return LocalEngine(slots[: max(1, len(jobs))], task, timeout)
+    return LocalEngine(slots[: max(1, n_jobs or len(jobs))], task, timeout)
 
 
 def failure_of(rows: Sequence[Row], sweep_dir: Path) -> JobFailed | None:

@@ -61,7 +61,7 @@ class Progress:
         """A line for a job that has ended."""
         if self._bar is not None:
             self._bar.advance(self._task)
-        if self._is_terminal or row.status != "completed":
+        if self._is_terminal or row.status not in ("completed", "pruned"):
             self.note(_line(row, label))
 
     def note(self, text: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, near_matches
 from scyan_exp.job import TrainJob
+from scyan_exp.search.settings import StudySettings
+from scyan_exp.sweep.description import STUDY_FILE, read_study
 from scyan_exp.sweep.jobs import read_jobs
 from scyan_exp.sweep.launcher import failure_of, locked, make_engine, run_jobs
-from scyan_exp.sweep.settings import check_settings
+from scyan_exp.sweep.settings import FleetSettings, check_settings
 
 
 def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> None:
@@ -41,6 +44,41 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
     failure = failure_of(rows, sweep_dir)
     if failure is not None:
         raise failure
+
+
+def search_arguments(sweep_dir: Path, changes: Sequence[str]) -> list[str] | None:
+    """The command line that goes on with the search in a folder; None if it holds none.
+
+    Args:
+        sweep_dir: the folder of its sweep.
+        changes: settings of launcher or sweeper that are others now, as ``key=value``.
+
+    Raises:
+        InputError: a damaged description, or an unknown setting.
+    """
+    if not (sweep_dir / STUDY_FILE).is_file():
+        return None
+    study = read_study(sweep_dir)
+    sweep_dir = sweep_dir.absolute()
+    if Path(study["cwd"]).is_dir():
+        os.chdir(study["cwd"])  # paths of the command are relative to it
+    return ["-m", *study["arguments"], *_placed(changes), f"hydra.sweep.dir={sweep_dir}"]
+
+
+def _placed(changes: Sequence[str]) -> Iterator[str]:
+    """Settings with the names that they have in a config."""
+    for change in changes:
+        key, equals, _ = change.partition("=")
+        first = key.partition(".")[0]
+        if not equals:
+            raise InputError(f"{change}: expected key=value, such as n_trials=40")
+        if first in StudySettings.model_fields:
+            yield f"hydra.sweeper.{change}"
+        elif first in FleetSettings.model_fields:
+            yield f"hydra.launcher.{change}"
+        else:
+            known = [*StudySettings.model_fields, *FleetSettings.model_fields]
+            raise InputError(f"{key}: unknown setting.{near_matches(first, known)}")
 
 
 def _parsed(changes: Sequence[str]) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from scyan_exp.config import config_hash
 from scyan_exp.results.record import LOST, TIMED_OUT, RunRecord
 from scyan_exp.sweep.engine import Ended, Engine
 from scyan_exp.sweep.jobs import Job
@@ -22,7 +21,15 @@ from scyan_exp.sweep.table import labels, other_rows, write_csv
 TICK = 1.0
 
 RowStatus = Literal[
-    "completed", "kept", "failed", "lost", "timed out", "interrupted", "not run", "running"
+    "completed",
+    "kept",
+    "pruned",
+    "failed",
+    "lost",
+    "timed out",
+    "interrupted",
+    "not run",
+    "running",
 ]
 
 
@@ -37,6 +44,21 @@ class Row:
     seconds: float = 0.0
     device: str = ""
     attempts: int = 0
+
+
+class JobSource(Protocol):
+    """Gives further jobs when there is room for them: a search."""
+
+    n_jobs: int
+
+    def next(self) -> Job | None:
+        """The next job; None when there is none now. One may follow when another has ended."""
+
+    def ended(self, row: Row) -> None:
+        """A job has come to its end; it will not be tried again."""
+
+    def label(self, job: Job) -> str:
+        """What tells a job from the others."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +85,26 @@ class Schedule:
         policy: how failures are met.
         csv: the table that is kept up to date.
         progress: what the terminal shows.
+        source: gives further jobs, when these have been started.
+        n_parallel: jobs at a time; None for as many as the engine has slots.
     """
 
     def __init__(
-        self, jobs: Sequence[Job], engine: Engine, policy: Policy, csv: Path, progress: Progress
+        self,
+        jobs: Sequence[Job],
+        engine: Engine,
+        policy: Policy,
+        csv: Path,
+        progress: Progress,
+        source: JobSource | None = None,
+        n_parallel: int | None = None,
     ) -> None:
         self.rows = {job.number: Row(job) for job in jobs}
         self.engine, self.policy, self.csv, self.progress = engine, policy, csv, progress
         self._labels = labels(list(self.rows.values()))
         self._other_rows = other_rows(csv, set(self.rows))
+        self._source = source
+        self._n_slots = min(engine.n_slots, n_parallel or engine.n_slots)
         self.interrupted = False
         self._killed = False
         self._pending: deque[Job] = deque()
@@ -86,30 +119,26 @@ class Schedule:
             if not self._keep(row):
                 self._pending.append(row.job)
         self._write_csv()
-        with self._signals(), self.progress.shown(len(self.rows), self._n_kept()):
-            while self._pending or self._n_running:
+        n_jobs = self._source.n_jobs if self._source else len(self.rows)
+        with self._signals(), self.progress.shown(n_jobs, self._n_kept()):
+            while True:
                 self._fill()
                 if not self._n_running:
                     break
                 for ended in self.engine.wait(TICK):
                     self._take(ended)
                 self.progress.tick(self._n_running)
-        return list(self.rows.values())
+        return [self.rows[number] for number in sorted(self.rows)]
 
     def _keep(self, row: Row) -> bool:
         """Whether the folder of a job holds the result of its very config."""
         if not row.job.plain:
             return False
-        record = RunRecord.read(row.job.folder)
-        objective = row.job.plain["objective"]
-        if (
-            record is None
-            or record["status"] != "completed"
-            or record["config_hash"] != config_hash(row.job.plain)
-            or objective not in record["metrics"]
-        ):
+        record = RunRecord.read_ended(row.job.folder, row.job.plain)
+        if record is None:
             return False
-        row.status, row.value = "kept", record["metrics"][objective]
+        row.status = "pruned" if record["status"] == "pruned" else "kept"
+        row.value = record["objective"]
         return True
 
     def _n_kept(self) -> int:
@@ -117,8 +146,10 @@ class Schedule:
 
     def _fill(self) -> None:
         """Start jobs while there are free slots."""
-        while self._pending and self._n_running < self.engine.n_slots and not self.interrupted:
-            job = self._pending.popleft()
+        while self._n_running < self._n_slots and not self.interrupted:
+            job = self._next()
+            if job is None:
+                break
             row = self.rows[job.number]
             row.status, row.attempts = "running", row.attempts + 1
             self.engine.submit(job)
@@ -126,6 +157,22 @@ class Schedule:
         if self.interrupted:  # perhaps while a job was being started
             self._pending.clear()
             self.engine.interrupt()
+
+    def _next(self) -> Job | None:
+        """A job to start: one that waits, or a new one of the source."""
+        if self._pending:
+            return self._pending.popleft()
+        while self._source is not None and not self.interrupted:
+            job = self._source.next()
+            if job is None:
+                return None
+            row = self.rows[job.number] = Row(job)
+            self._labels[job.number] = self._source.label(job)
+            if not self._keep(row):
+                return job
+            self._source.ended(row)
+            self._write_csv()
+        return None
 
     def _take(self, ended: Ended) -> None:
         self._n_running -= 1
@@ -141,14 +188,19 @@ class Schedule:
             kind = LOST if row.status == "lost" else TIMED_OUT
             if row.job.plain:
                 RunRecord.write_lost(row.job.folder, f"{kind}: {row.error}")
+        if row.status == "completed" and row.job.plain and row.value is None:
+            row.status = "pruned"
         if self._may_retry(row):
             self.progress.note(f"job {row.job.number}: {row.error}; trying again")
             row.status = "not run"
             self._pending.appendleft(row.job)
         else:
+            if self._source is not None:
+                self._source.ended(row)
             self.progress.ended(row, self._labels[row.job.number])
             if row.status in FAILURES and self.policy.stop_on_failure:
                 self._pending.clear()
+                self._source = None
         self._write_csv()
 
     def _write_csv(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,7 @@ def shown(rows: Sequence[Row]) -> str:
     cells = [
         (
             str(row.job.number),
-            _shortened(names[row.job.number]),
+            _shortened(short_numbers(names[row.job.number])),
             str(row.status),
             _shown_value(row.value),
             f"{row.seconds:.1f}" if row.seconds else "",
@@ -82,9 +83,16 @@ def shown(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def short_numbers(text: str) -> str:
+    """The same with numbers of many digits rounded."""
+    return re.sub(r"\d+\.\d{5,}(e-?\d+)?", lambda found: f"{float(found[0]):.4g}", text)
+
+
 def _shown_value(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, list):
+        return " ".join(map(_shown_value, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

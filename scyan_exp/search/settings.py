@@ -1,0 +1,245 @@
+"""Settings of the study sweeper: ``hydra.sweeper.*``."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scyan_exp.errors import InputError, near_matches
+from scyan_exp.schemas import DIRECTIONS
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+Count = Annotated[int, Field(ge=1)]
+Direction = Literal["minimize", "maximize"]
+
+#: What ``_target_`` of sampler and pruner may name.
+ALLOWED_OPTUNA = re.compile(r"optuna\.(samplers|pruners)\.[A-Z]\w*")
+#: Samplers by name; constant liar: trials that run at the same time are kept apart.
+SAMPLERS: dict[str, dict[str, Any]] = {
+    "tpe": {"_target_": "optuna.samplers.TPESampler", "constant_liar": True},
+    "random": {"_target_": "optuna.samplers.RandomSampler"},
+    "nsga2": {"_target_": "optuna.samplers.NSGAIISampler"},
+    "gp": {"_target_": "optuna.samplers.GPSampler"},
+    "qmc": {"_target_": "optuna.samplers.QMCSampler"},
+}
+#: Pruners by name. Epochs of the warm-up are not reported, so the first value is that of epoch 4.
+MEDIAN = {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 4, "n_warmup_steps": 6}
+PRUNERS: dict[str, dict[str, Any]] = {
+    "auto": MEDIAN,
+    "median": MEDIAN,
+    "halving": {"_target_": "optuna.pruners.SuccessiveHalvingPruner", "min_resource": 6},
+    "hyperband": {"_target_": "optuna.pruners.HyperbandPruner", "min_resource": 6},
+}
+
+
+class StudySettings(BaseModel):
+    """What the study sweeper can be told.
+
+    Attributes:
+        params: what to search, see ``space.py``.
+        n_trials: trials in all, those of earlier starts in the same folder included.
+        n_parallel: trials at a time; None for as many as the fleet has slots (else 1).
+        direction: ``minimize`` or ``maximize``; None for what the objective is known to need.
+        directions: the same for several objectives.
+        sampler: a name of ``SAMPLERS``, or an Optuna sampler by ``_target_`` with its arguments.
+        seed: seed of the sampler; None for another one each time.
+        pruner: ``auto`` (for one objective the median rule), a name of ``PRUNERS``, an Optuna
+            pruner by ``_target_``, or None.
+        monitor: what a pruner sees of each epoch: ``objective``, computed on some of the cells,
+            or ``loss``.
+        storage: None for a file in the sweep's folder, a URL (``sqlite:///...``,
+            ``postgresql://...``), or ``journal://`` and the path of a file.
+        study_name: name of the study in its storage; the sweep's folder when None.
+        max_failures: the search stops when so many trials fail without one that does not.
+        trial: of a job: the number of its trial. Set by the sweeper.
+        prunes: of a job: whether it reports epochs. Set by the sweeper.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    params: dict[str, Any] = {}
+    n_trials: Count = 20
+    n_parallel: Count | None = None
+    direction: Direction | None = None
+    directions: list[Direction] | None = None
+    sampler: str | dict[str, Any] = "tpe"
+    seed: Annotated[int, Field(ge=0)] | None = 0
+    pruner: str | dict[str, Any] | None = "auto"
+    monitor: Literal["objective", "loss"] = "objective"
+    storage: str | None = None
+    study_name: Annotated[str, Field(min_length=1)] | None = None
+    max_failures: Count | None = 5
+    trial: int | None = None
+    prunes: bool = False
+
+    def directions_for(self, objectives: Sequence[str]) -> list[str]:
+        """One direction an objective; a program of no known objectives has as many as are set.
+
+        Raises:
+            InputError: their numbers differ.
+        """
+        given = self.directions or ([self.direction] if self.direction else None)
+        if not objectives:
+            return list(given or ["minimize"])
+        if given is None:
+            return [DIRECTIONS[name] for name in objectives]
+        if len(given) != len(objectives):
+            raise InputError(
+                f"hydra.sweeper.directions: expected one for each objective "
+                f"({', '.join(objectives)}), found {len(given)}",
+                where="config",
+            )
+        return list(given)
+
+
+def check_study(values: Mapping[str, Any]) -> StudySettings:
+    """Check the settings, sampler and pruner too.
+
+    Raises:
+        InputError: everything that is wrong with them.
+    """
+    try:
+        settings = StudySettings.model_validate(dict(values))
+    except ValidationError as error:
+        raise InputError(_sentences(error, values), where="config") from error
+    problems = _name_problems("sampler", settings.sampler, SAMPLERS)
+    problems += _name_problems("pruner", settings.pruner, PRUNERS)
+    if not problems:
+        problems += _maker_problems("sampler", sampler_values(settings))
+        pruner = pruner_values(settings)
+        problems += _maker_problems("pruner", pruner) if pruner else []
+    if settings.direction and settings.directions:
+        problems.append("hydra.sweeper: give direction or directions, not both")
+    if problems:
+        raise InputError(problems, where="config")
+    return settings
+
+
+def sampler_values(settings: StudySettings) -> dict[str, Any]:
+    """The sampler by ``_target_``, with the seed if it takes one."""
+    values = _by_name(settings.sampler, SAMPLERS)
+    if "seed" in _parameters("sampler", values) and settings.seed is not None:
+        values.setdefault("seed", settings.seed)
+    return values
+
+
+def make_sampler(settings: StudySettings) -> BaseSampler:
+    """The sampler; a seeded one draws each trial by its number."""
+    from scyan_exp.search.sampling import CONTINUING, SeededByTrial
+
+    values = sampler_values(settings)
+    seed = values.get("seed")
+    if seed is None or values["_target_"].endswith(CONTINUING):
+        return _make(values)
+    return SeededByTrial(lambda one: _make({**values, "seed": one}), seed)
+
+
+def pruner_values(settings: StudySettings, n_objectives: int = 1) -> dict[str, Any] | None:
+    """The pruner by ``_target_``; None for none."""
+    if settings.pruner in (None, "none") or (settings.pruner == "auto" and n_objectives > 1):
+        return None
+    return _by_name(settings.pruner, PRUNERS)
+
+
+def make_pruner(settings: StudySettings, n_objectives: int = 1) -> BasePruner:
+    """The pruner, which may be one that never prunes."""
+    return _make(pruner_values(settings, n_objectives) or {"_target_": "optuna.pruners.NopPruner"})
+
+
+def _by_name(chosen: str | Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(named[chosen]) if isinstance(chosen, str) else dict(chosen or {})
+
+
+def _parameters(what: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments that a sampler or pruner takes; none for one that does not exist."""
+    import optuna
+
+    maker = getattr(
+        getattr(optuna, f"{what}s"), str(values.get("_target_")).rpartition(".")[2], None
+    )
+    return {} if maker is None else inspect.signature(maker).parameters
+
+
+def _make(values: Mapping[str, Any]) -> Any:
+    import warnings
+
+    from hydra.utils import instantiate
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # such as TPE's constant liar
+        return instantiate(dict(values), _convert_="all")
+
+
+def _name_problems(what: str, chosen: Any, named: Mapping[str, Any]) -> list[str]:
+    if not isinstance(chosen, str) or chosen in named or (what == "pruner" and chosen == "none"):
+        return []
+    return [
+        f"hydra.sweeper.{what}: expected {', '.join(named)}, or an Optuna {what} by _target_; "
+        f"found {chosen!r}.{near_matches(chosen, named)}"
+    ]
+
+
+def _maker_problems(what: str, values: Mapping[str, Any], where: str = "") -> list[str]:
+    """What is wrong with a sampler or pruner, or with one that it wraps."""
+    import optuna
+
+    where = where or f"hydra.sweeper.{what}"
+    target = str(values.get("_target_"))
+    module, name = getattr(optuna, f"{what}s"), target.rpartition(".")[2]
+    names = [name for name in dir(module) if name[0].isupper()]
+    if not ALLOWED_OPTUNA.fullmatch(target) or name not in names:
+        expected = f"expected optuna.{what}s.<name>, found {target!r}"
+        return [f"{where}._target_: {expected}.{near_matches(name, names)}"]
+    known = _parameters(what, values)
+    problems = [
+        f"{where}.{key}: unknown key.{near_matches(str(key), known)}"
+        for key in values
+        if not str(key).startswith("_") and key not in known
+    ]
+    for key, value in values.items():
+        if "_target_" in str(value) and key != "_target_":
+            nested = value if isinstance(value, Mapping) else {}
+            problems += _maker_problems(what, nested, f"{where}.{key}")
+    if not problems:
+        try:
+            _make(values)
+        except Exception as error:
+            lines = str(error.__cause__ or error).strip().splitlines()
+            problems.append(f"{where}: {' '.join(lines[:1])}")
+    return problems
+
+
+def _sentences(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
+    """One sentence a key."""
+    sentences: dict[str, str] = {}
+    for one in error.errors():
+        key = str(one["loc"][0])
+        expected = one["msg"].removeprefix("Input should be ")
+        if one["type"] == "extra_forbidden":
+            hint = near_matches(key, StudySettings.model_fields)
+            sentences[key] = f"hydra.sweeper.{key}: unknown key.{hint}"
+        elif key in sentences:
+            sentences[key] += f", or {expected}"
+        else:
+            sentences[key] = f"hydra.sweeper.{key}: found {values.get(key)!r}; expected {expected}"
+    return list(sentences.values())
+
+
+def password_problem(storage: str | None) -> str | None:
+    """What is wrong with a storage as it was written, before interpolation."""
+    if storage is None or not re.match(r"[\w+]+://[^/@$]*:[^/@$]+@", storage):
+        return None
+    scheme = storage.partition("://")[0]
+    return (
+        f"hydra.sweeper.storage: the {scheme} URL holds a password, which would be written to the "
+        "files of the sweep. Put the URL into a variable of the environment, and give "
+        "'hydra.sweeper.storage=${oc.env:NAME}' (in single quotes)"
+    )

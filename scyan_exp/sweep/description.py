@@ -1,0 +1,105 @@
+"""``study.json``: what a search is, so that a resume goes on with that one and no other."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from scyan_exp.errors import InputError
+from scyan_exp.files import write_json
+from scyan_exp.sweep.jobs import DAMAGED, MANIFEST
+
+#: In the folder of its sweep.
+STUDY_FILE = "study.json"
+#: Parts of the config that may change between two starts.
+INCIDENTAL = ("logger.", "name", "tags", "trainer.accelerator", "trainer.devices")
+
+
+def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dict[str, Any]:
+    """Write what a search is; of a folder that holds one, make sure that it is this one.
+
+    Args:
+        sweep_dir: the folder of its sweep.
+        config: the composed config, with Hydra's part.
+        search: study_name, space, directions, objectives and a flat config.
+
+    Raises:
+        InputError: the folder holds another search, or a sweep that is none.
+    """
+    now = json.loads(json.dumps(search))
+    if (sweep_dir / STUDY_FILE).is_file():
+        earlier = read_study(sweep_dir)
+        problems = [
+            f"{key}: this folder's search has {_short(earlier[key])}, the command gives "
+            f"{_short(now[key])}"
+            for key in now
+            if key != "config" and earlier[key] != now[key]
+        ]
+        problems += _differences(earlier["config"], now["config"])
+        if problems:
+            problems.append("use another folder (hydra.sweep.dir=...) for another search")
+            raise InputError(problems, where=str(sweep_dir))
+        return earlier
+    if (sweep_dir / MANIFEST).exists():
+        raise InputError("this folder holds a sweep that is no search", where=str(sweep_dir))
+    OmegaConf.save(config, sweep_dir / "multirun.yaml")
+    values = {"id": secrets.token_hex(8), **now, "cwd": str(Path.cwd()), **_command(config)}
+    write_json(sweep_dir / STUDY_FILE, values)
+    return values
+
+
+def flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    """A config with dots in its keys."""
+    if not isinstance(values, dict) or not values:
+        return {prefix.rstrip("."): values} if prefix else {}
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.")
+    return found
+
+
+def _differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    keys = sorted({*earlier, *now})
+    return [
+        f"{key}: the search was begun with {earlier.get(key)!r}, now it is {now.get(key)!r}"
+        for key in keys
+        if earlier.get(key) != now.get(key) and not key.startswith(INCIDENTAL)
+    ]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 300 else f"{text[:300]}..."
+
+
+def _command(config: DictConfig) -> dict[str, Any]:
+    """The command line that began the search."""
+    hydra = config.hydra
+    sources = hydra.runtime.config_sources
+    folders = [source.path for source in sources if source.provider == "command-line"]
+    given = [str(one) for one in hydra.overrides.hydra if not str(one).startswith("hydra.mode=")]
+    given = [one for one in given if not one.startswith("hydra.sweep.dir=")]
+    task = [str(one) for one in hydra.overrides.task]
+    arguments = [*(f"--config-dir={folder}" for folder in folders), *given, *task]
+    return {"arguments": arguments}
+
+
+def read_study(sweep_dir: Path) -> dict[str, Any]:
+    """What ``study.json`` holds.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    path = sweep_dir / STUDY_FILE
+    needed = ("id", "study_name", "space", "directions", "objectives", "config", "arguments", "cwd")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return {key: values[key] for key in needed}
+    except DAMAGED as error:
+        raise InputError(
+            f"not the description of a search ({type(error).__name__}: {error})", str(path)
+        ) from error

@@ -1,0 +1,184 @@
+"""Asking a study for trials and telling it what became of them."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from scyan_exp.errors import InputError
+from scyan_exp.results.record import RunRecord
+from scyan_exp.search.space import Dimension, Scalar, Space
+from scyan_exp.sweep.jobs import Job
+from scyan_exp.sweep.schedule import Row
+from scyan_exp.sweep.table import short_numbers
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+#: User attributes of a trial: the sweep that runs it, its folder there, its other metrics, and
+#: why it failed.
+SWEEP, FOLDER, METRICS, ERROR = "sweep", "folder", "metrics", "error"
+#: A running trial of nobody was lost between two writes of its creator.
+ORPHANED = timedelta(minutes=1)
+
+
+class Trials:
+    """The trials of a search as jobs, see ``schedule.JobSource``.
+
+    A trial that has begun and was not told (its sweep was killed) is run again: with the same
+    parameters, in the same folder, under the same number.
+
+    Args:
+        study: an Optuna study.
+        space: what to search.
+        compose: makes the job of a trial from its number and overrides.
+        n_jobs: trials in all.
+        max_failures: no more trials when so many failed and none did not; None for any number.
+        sweep: identifies this sweep among those that share the storage.
+        is_own: whether no other sweep uses the storage.
+        note: shows a line.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        space: Space,
+        compose: Callable[[int, list[str]], Job],
+        n_jobs: int,
+        max_failures: int | None,
+        sweep: str,
+        is_own: bool,
+        note: Callable[[str], None] = print,
+    ) -> None:
+        self.study, self.n_jobs, self.n_failed_in_row = study, n_jobs, 0
+        self._space, self._compose, self._note = space, compose, note
+        self._max_failures, self._sweep, self._is_own = max_failures, sweep, is_own
+        self._unfinished = deque(trial for trial in self._trials() if self._is_left(trial))
+
+    def __str__(self) -> str:
+        n_ended = sum(trial.state.is_finished() for trial in self._trials())
+        return f"{self.n_jobs} trials" + (f" ({n_ended} of them have ended)" if n_ended else "")
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether too many trials failed."""
+        return self._max_failures is not None and self.n_failed_in_row >= self._max_failures
+
+    def next(self) -> Job | None:
+        """The job of the next trial."""
+        while not self.gave_up:
+            trial = self._next_trial()
+            if trial is None:
+                return None
+            params = {d.name: _suggested(trial, d) for d in self._space.dimensions}
+            job = self._job(trial, params)
+            if job is not None:
+                return job
+        return None
+
+    def ended(self, row: Row) -> None:
+        """Tell the study what became of a trial.
+
+        One that was interrupted or whose process was lost stays as it is, to be run again by a
+        resume.
+        """
+        if row.status in ("interrupted", "not run"):
+            return
+        if row.status == "lost":
+            self.n_failed_in_row += 1
+            return
+        if row.status == "pruned":
+            self._tell(row.job.number, TrialState.PRUNED)
+            return
+        if row.status in ("completed", "kept"):
+            values, error = _finite_values(row.value, len(self.study.directions))
+            if error is None:
+                self._set(row.job.number, METRICS, _metrics(row.job))
+                self._tell(row.job.number, TrialState.COMPLETE, values)
+                return
+            row.status, row.error = "failed", error
+        self._set(row.job.number, ERROR, row.error)
+        self._tell(row.job.number, TrialState.FAIL)
+
+    def label(self, job: Job) -> str:
+        """The parameters of a trial."""
+        searched = [dimension.key for dimension in self._space.dimensions]
+        of_trial = [one for one in job.overrides if one.partition("=")[0] in searched]
+        return short_numbers(" ".join(of_trial))
+
+    def _next_trial(self) -> Trial | None:
+        if self._unfinished:
+            left = self._unfinished.popleft()
+            return Trial(self.study, left._trial_id)
+        if sum(trial.state != TrialState.WAITING for trial in self._trials()) >= self.n_jobs:
+            return None
+        return self.study.ask()
+
+    def _job(self, trial: Trial, params: dict[str, Scalar]) -> Job | None:
+        """The job of a trial; None if its config is wrong, which the study is told."""
+        try:
+            job = self._compose(trial.number, self._space.overrides(params))
+        except InputError as error:
+            self._note(f"trial {trial.number}: {error}")
+            self._set(trial.number, ERROR, str(error))
+            self._tell(trial.number, TrialState.FAIL)
+            return None
+        if trial.user_attrs.get(SWEEP) != self._sweep:
+            trial.set_user_attr(FOLDER, job.folder.name)
+            trial.set_user_attr(SWEEP, self._sweep)
+        return job
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
+
+    def _is_left(self, trial: FrozenTrial) -> bool:
+        """Whether a trial was begun by this sweep and not told."""
+        if trial.state != TrialState.RUNNING:
+            return False
+        if self._is_own or trial.user_attrs.get(SWEEP) == self._sweep:
+            return True
+        began = trial.datetime_start or datetime.now()
+        return SWEEP not in trial.user_attrs and datetime.now() - began > ORPHANED
+
+    def _tell(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> None:
+        self.n_failed_in_row = self.n_failed_in_row + 1 if state == TrialState.FAIL else 0
+        self.study.tell(number, values, state=state, skip_if_finished=True)
+
+    def _set(self, number: int, name: str, value: Any) -> None:
+        storage = self.study._storage
+        trial_id = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
+        if not storage.get_trial(trial_id).state.is_finished():
+            storage.set_trial_user_attr(trial_id, name, value)
+
+
+def _suggested(trial: Trial, dimension: Dimension) -> Scalar:
+    """The value of a parameter: what the trial has already, or a new one."""
+    d = dimension
+    if d.kind == "choice":
+        return trial.suggest_categorical(d.name, d.choices)
+    if d.kind == "int":
+        low, high = int(d.low), int(d.high)
+        return trial.suggest_int(d.name, low, high, step=int(d.step or 1), log=d.log)
+    return trial.suggest_float(d.name, d.low, d.high, step=d.step, log=d.log)
+
+
+def _metrics(job: Job) -> dict[str, float | None]:
+    ended = RunRecord.read_ended(job.folder, job.plain) if job.plain else None
+    return {} if ended is None else dict(ended["metrics"])
+
+
+def _finite_values(value: Any, n_objectives: int) -> tuple[list[float], str | None]:
+    """The values of a trial, or what is wrong with them."""
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not all(isinstance(one, (int, float)) for one in values):
+        return [], f"expected a number as the objective, found {value!r}"
+    if len(values) != n_objectives:
+        return [], f"expected {n_objectives} objectives, found {len(values)}"
+    if not all(math.isfinite(one) for one in values):
+        return [], f"the objective is not finite ({value})"
+    return [float(one) for one in values], None
