@@ -95,7 +95,7 @@ def run(
         config = {**config, "ckpt_path": own or config["ckpt_path"]}
     resumed_id = _check_resume(config, experiment)
     require_space(folder, _bytes_needed(experiment.cells))
-    _clear_results(folder)
+    clear_results(folder)
     record = RunRecord(folder, config_hash(config), config["seed"])
     with (
         explain_unwritable(folder),
@@ -280,7 +280,7 @@ def _own_checkpoint(config: Mapping[str, Any], experiment: Experiment, folder: P
     return path
 
 
-def _clear_results(folder: Path) -> None:
+def clear_results(folder: Path) -> None:
     """A run folder used again must not show the results of one run beside the record of another."""
     (folder / "annotated.h5ad").unlink(missing_ok=True)
     shutil.rmtree(folder / "figures", ignore_errors=True)

@@ -55,6 +55,7 @@ DIRECTIONS = {
     "n_missing_populations": "minimize",
     "davies_bouldin": "minimize",
     "neg_log_dirichlet": "minimize",
+    "table_agreement": "maximize",
     "ilisi": "maximize",
     "accuracy": "maximize",
     "f1_macro": "maximize",

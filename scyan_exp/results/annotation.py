@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from scyan_exp.data.cells import encode_cells
 from scyan_exp.data.datamodule import ChunkLoader
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.files import atomic_path
@@ -88,32 +86,9 @@ def predict_cells(model: Scyan, x: Tensor, covariates: Tensor) -> Annotation:
     return Annotation(model.table, population, log_prob, latent)
 
 
-def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
-    """Annotate new cells with a checkpoint alone: add ``scyan_*`` columns to ``adata``.
-
-    The cells are preprocessed with the constants of the training cells, which the checkpoint
-    holds; give them in the same state (raw, transformed, ...) as those were given.
-
-    Args:
-        checkpoint: ``checkpoints/best.ckpt`` of a run, or a model.
-        adata: cells with the markers and covariates of the model; changed in place.
-
-    Raises:
-        InputError: a marker or covariate is missing, or an expression is not finite.
-    """
-    model = (
-        checkpoint
-        if isinstance(checkpoint, Scyan)
-        else Scyan.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
-    )
-    x, covariates = encode_cells(adata, model.table, model.preprocessing, model.encoding)
-    annotation = predict_cells(model, x, covariates)
-    with warnings.catch_warnings():  # a view becomes a copy, which is what the user wants
-        warnings.filterwarnings("ignore", message=".*view.*")
-        for name, column in annotation.obs().items():
-            adata.obs[name] = column.array
-        adata.obsm["X_scyan"] = annotation.latent
-    return annotation
+def load_model(checkpoint: str | Path) -> Scyan:
+    """The model of a checkpoint, with its table and the constants of its training cells."""
+    return Scyan.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
 
 
 def write_annotated(adata: AnnData, annotation: Annotation, path: Path) -> None:

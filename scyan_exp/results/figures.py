@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.files import atomic_path
 from scyan_exp.results.annotation import Annotation
+from scyan_exp.results.consensus import Consensus, Member
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,23 +41,88 @@ def draw_figures(
         return _draw_all(folder, annotation, history, labels)
 
 
+def draw_consensus_figures(
+    folder: Path, consensus: Consensus, members: Sequence[Member], labels: pd.Series | None
+) -> list[Path]:
+    """As :func:`draw_figures`, of the consensus of several trainings."""
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}):
+        figures = {
+            "members": members_figure(consensus, members),
+            "agreement": agreement_figure(consensus),
+            **_annotation_figures(consensus, labels),
+        }
+        return _save(figures, folder)
+
+
 def _draw_all(
     folder: Path, annotation: Annotation, history: History, labels: pd.Series | None
 ) -> list[Path]:
     figures = {
         "loss": loss_figure(history),
         "population_weights": population_weights_figure(history, annotation.table.populations),
+        **_annotation_figures(annotation, labels),
+    }
+    return _save(figures, folder)
+
+
+def _annotation_figures(annotation: Annotation, labels: pd.Series | None) -> dict[str, Figure]:
+    figures = {
         "latent_expressions": latent_figure(annotation),
         "population_counts": counts_figure(annotation),
     }
     if labels is not None and labels.isin(annotation.table.populations).any():
         figures["confusion_matrix"] = confusion_figure(annotation, labels)
+    return figures
+
+
+def _save(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     paths = []
     for name, figure in figures.items():
         with atomic_path(folder / f"{name}.png") as temporary:
             figure.savefig(temporary, dpi=DPI)
         paths.append(folder / f"{name}.png")
     return paths
+
+
+def members_figure(consensus: Consensus, members: Sequence[Member]) -> Figure:
+    """How often members annotate alike, and the weight of each in the consensus."""
+    names = [one.name for one in members]
+    codes = [consensus.members[name].population for name in names]
+    rows = [*codes, consensus.population]
+    alike = np.array([[np.mean(a == b) for b in codes] for a in rows])
+    figure, (left, right) = _canvas(
+        4.5 + 0.7 * len(names), 2.2 + 0.4 * len(rows), columns=2, width_ratios=[len(names) + 1, 3]
+    )
+    image = left.imshow(100 * alike, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    for row, column in np.ndindex(alike.shape):
+        share = alike[row, column]
+        color = "white" if share > 0.6 else "black"
+        left.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=color)
+    left.set_xticks(range(len(names)), names, rotation=60, ha="right")
+    left.set_yticks(range(len(rows)), [*names, "consensus"])
+    left.set_title("Cells annotated alike (%)")
+    figure.colorbar(image, ax=left, shrink=0.8)
+    right.barh(range(len(names)), [one.weight for one in members])
+    right.set_yticks(range(len(names)), names)
+    right.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0, 1), title="Weight in the consensus")
+    return figure
+
+
+def agreement_figure(consensus: Consensus) -> Figure:
+    """How much of the members' weight agrees with the consensus, a population."""
+    populations = consensus.table.populations
+    means = pd.Series(consensus.agreement).groupby(consensus.population).mean()
+    order = means.sort_values().index.to_list()
+    figure, axes = _canvas(7.5, 1.6 + 0.26 * len(order))
+    bars = axes.barh(range(len(order)), 100 * means[order])
+    axes.set_yticks(range(len(order)), [_short(populations[i]) for i in order])
+    axes.bar_label(bars, [f" {100 * means[i]:.0f}" for i in order], fontsize=8)
+    axes.set(
+        xlim=(0, 108), xlabel="weight of the members that agree (%)", title="Agreement of members"
+    )
+    return figure
 
 
 def loss_figure(history: History) -> Figure:
@@ -212,12 +278,12 @@ def _colors(n: int) -> list[Any]:
     return [colormaps["turbo"](x) for x in np.linspace(0.02, 0.98, n)]
 
 
-def _canvas(width: float, height: float, columns: int = 1, sharey: bool = False) -> Any:
+def _canvas(width: float, height: float, columns: int = 1, **options: Any) -> Any:
     """A figure without pyplot: no global state, no display needed."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, columns, sharey=sharey)
+    axes = figure.subplots(1, columns, **options)
     for one in np.atleast_1d(axes):
         one.spines[["top", "right"]].set_visible(False)
     return figure, axes

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 #: Cells on which the Davies-Bouldin index is computed at most.
 DAVIES_BOULDIN_CELLS = 200_000
+#: A variance below this is none.
+CONSTANT = 1e-12
 #: Cells that a search measures in each epoch at most.
 EPOCH_CELLS = 10_000
 #: Cells on which iLISI is computed at most: its cost grows with their square (5,000: 0.6 s), and
@@ -31,6 +33,9 @@ def compute_metrics(annotation: Annotation, cells: Cells) -> dict[str, float]:
     """All metrics that the cells allow. Every cell counts, however improbable."""
     metrics = unsupervised_metrics(
         annotation.population, cells.x.numpy(), len(cells.table.populations)
+    )
+    metrics["table_agreement"] = table_agreement(
+        cells.x.numpy(), annotation.population, cells.table.rho
     )
     if cells.batches is not None:
         metrics["ilisi"] = ilisi(annotation.latent, cells.batches)
@@ -136,6 +141,51 @@ def unsupervised_metrics(
         if neg_log_dirichlet > 0
         else float("inf"),
     }
+
+
+def table_agreement(x_NM: np.ndarray, population_N: np.ndarray, rho_PM: np.ndarray) -> float:
+    """How well the expressions of annotated cells follow the table, at most 1.
+
+    Of each marker: the correlation of the cells' expressions with the table's entries for their
+    populations, over the cells whose population has an entry, times the share of these cells.
+    Then the mean over the markers for which the table has different entries. An unknown entry
+    counts as no agreement: otherwise cells could hide in populations of which the table says
+    little, which is how trainings fail.
+
+    Args:
+        x_NM: (N, M) model inputs; the scale of a marker makes no difference.
+        population_N: (N,) population indices.
+        rho_PM: (P, M) knowledge table, NaN where not known.
+    """
+    n_cells, n_pops = len(x_NM), len(rho_PM)
+    n_known = [len(np.unique(column[~np.isnan(column)])) for column in rho_PM.T]
+    markers = [m for m, n in enumerate(n_known) if n > 1]
+    n_P = np.bincount(population_N, minlength=n_pops).astype(float)
+    return sum(
+        _correlation(x_NM[:, m], population_N, n_P, rho_PM[:, m])
+        * n_P[~np.isnan(rho_PM[:, m])].sum()
+        / n_cells
+        for m in markers
+    ) / max(len(markers), 1)
+
+
+def _correlation(
+    x_N: np.ndarray, population_N: np.ndarray, n_P: np.ndarray, rho_P: np.ndarray
+) -> float:
+    """Pearson correlation of expressions with the entries of their populations, where known."""
+    known, n_pops = ~np.isnan(rho_P), len(rho_P)
+    x_N = x_N - x_N.mean(dtype=np.float64)
+    sum_P = np.bincount(population_N, weights=x_N, minlength=n_pops)[known]
+    square_P = np.bincount(population_N, weights=x_N**2, minlength=n_pops)[known]
+    n_P, rho_P = n_P[known], rho_P[known]
+    n = n_P.sum()
+    if n == 0:
+        return 0.0
+    mean_x, mean_rho = sum_P.sum() / n, n_P @ rho_P / n
+    var_x, var_rho = square_P.sum() / n - mean_x**2, n_P @ rho_P**2 / n - mean_rho**2
+    if var_x <= CONSTANT or var_rho <= CONSTANT:
+        return 0.0
+    return float((sum_P @ rho_P / n - mean_x * mean_rho) / np.sqrt(var_x * var_rho))
 
 
 def ilisi(latent_NM: np.ndarray, batches: pd.Series) -> float:

@@ -37,6 +37,7 @@ class Job:
         overrides: what distinguishes it, as typed.
         config: the composed config, with Hydra's own part.
         plain: the config as checked, in plain containers; empty for other programs' jobs.
+        training: the seed of this one of several trainings of the job; None for the job itself.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Job:
     overrides: list[str]
     config: DictConfig
     plain: dict[str, Any] = field(default_factory=dict)
+    training: int | None = None
 
     @property
     def task_config(self) -> DictConfig:

@@ -19,6 +19,7 @@ from scyan_exp.sweep.devices import make_slots
 from scyan_exp.sweep.engine import Engine
 from scyan_exp.sweep.jobs import Job, compose_jobs, write_jobs
 from scyan_exp.sweep.local import LocalEngine
+from scyan_exp.sweep.members import n_trainings
 from scyan_exp.sweep.progress import Progress
 from scyan_exp.sweep.schedule import FAILURES, Policy, Row, Schedule
 from scyan_exp.sweep.settings import FleetSettings, check_jobs_fit, check_settings
@@ -70,7 +71,7 @@ def launch(
             first_number,
             getattr(task, "check", None),
         )
-        engine = make_engine(jobs, fleet, task)
+        engine = make_engine(jobs, fleet, task, n_trainings(jobs))
     except InputError:
         _discard_unused(sweep_dir)
         raise

@@ -64,6 +64,11 @@ class Progress:
         if self._is_terminal or row.status not in ("completed", "pruned"):
             self.note(_line(row, label))
 
+    def training_ended(self, row: Row) -> None:
+        """A line for one of several trainings of a job."""
+        if self._is_terminal:
+            self.note(_line(row, f"seed={row.job.training}"))
+
     def note(self, text: str) -> None:
         """A line above the bar."""
         self._console.print(text, markup=False)

@@ -19,6 +19,7 @@ from scyan_exp.search.settings import StudySettings
 from scyan_exp.sweep.description import STUDY_FILE, read_study
 from scyan_exp.sweep.jobs import read_jobs
 from scyan_exp.sweep.launcher import failure_of, locked, make_engine, run_jobs
+from scyan_exp.sweep.members import n_trainings
 from scyan_exp.sweep.settings import FleetSettings, check_settings
 
 
@@ -39,7 +40,7 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
     sweep_dir = sweep_dir.absolute()
     jobs, settings = read_jobs(sweep_dir, task.check)
     fleet = check_settings({**settings, **_parsed(changes)})
-    with closing(make_engine(jobs, fleet, task)) as engine, locked(sweep_dir):
+    with closing(make_engine(jobs, fleet, task, n_trainings(jobs))) as engine, locked(sweep_dir):
         rows = run_jobs(jobs, fleet, engine, sweep_dir)
     failure = failure_of(rows, sweep_dir)
     if failure is not None:

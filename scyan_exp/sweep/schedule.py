@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 from scyan_exp.results.record import LOST, TIMED_OUT, RunRecord
 from scyan_exp.sweep.engine import Ended, Engine
 from scyan_exp.sweep.jobs import Job
+from scyan_exp.sweep.members import Family, has_members
 from scyan_exp.sweep.progress import Progress
 from scyan_exp.sweep.table import labels, other_rows, write_csv
 
@@ -108,6 +109,9 @@ class Schedule:
         self.interrupted = False
         self._killed = False
         self._pending: deque[Job] = deque()
+        self._retries: deque[Job] = deque()
+        self._families: dict[int, Family] = {}
+        self._training_rows: dict[tuple[int, int], Row] = {}
         self._n_running = 0
 
     def run(self) -> list[Row]:
@@ -128,6 +132,10 @@ class Schedule:
                 for ended in self.engine.wait(TICK):
                     self._take(ended)
                 self.progress.tick(self._n_running)
+        for row in self.rows.values():
+            if row.status == "running":  # some of its trainings have not begun
+                row.status = "interrupted" if self.interrupted else "not run"
+        self._write_csv()
         return [self.rows[number] for number in sorted(self.rows)]
 
     def _keep(self, row: Row) -> bool:
@@ -150,7 +158,7 @@ class Schedule:
             job = self._next()
             if job is None:
                 break
-            row = self.rows[job.number]
+            row = self._row_of(job)
             row.status, row.attempts = "running", row.attempts + 1
             self.engine.submit(job)
             self._n_running += 1
@@ -159,10 +167,25 @@ class Schedule:
             self.engine.interrupt()
 
     def _next(self) -> Job | None:
-        """A job to start: one that waits, or a new one of the source."""
+        """A job to start: one to try again, a training of one that has begun, or a new one."""
+        if self._retries:
+            return self._retries.popleft()
+        for family in self._families.values():
+            job = family.next()
+            if job is not None:
+                return job
+        job = self._new()
+        if job is None or not has_members(job):
+            return job
+        self.rows[job.number].status = "running"
+        family = self._families[job.number] = Family(job)
+        return family.next()
+
+    def _new(self) -> Job | None:
+        """A job that waits, or one of the source."""
         if self._pending:
             return self._pending.popleft()
-        while self._source is not None and not self.interrupted:
+        while self._source is not None:
             job = self._source.next()
             if job is None:
                 return None
@@ -174,9 +197,14 @@ class Schedule:
             self._write_csv()
         return None
 
+    def _row_of(self, job: Job) -> Row:
+        if job.training is None:
+            return self.rows[job.number]
+        return self._training_rows.setdefault((job.number, job.training), Row(job))
+
     def _take(self, ended: Ended) -> None:
         self._n_running -= 1
-        row = self.rows[ended.job.number]
+        row = self._row_of(ended.job)
         row.status, row.value, row.error = ended.status, ended.value, ended.error
         if ended.status == "interrupted" and not self.interrupted:
             # Not by us: somebody sent a signal to this worker alone.
@@ -193,15 +221,37 @@ class Schedule:
         if self._may_retry(row):
             self.progress.note(f"job {row.job.number}: {row.error}; trying again")
             row.status = "not run"
-            self._pending.appendleft(row.job)
+            self._retries.append(row.job)
+        elif ended.job.training is None:
+            self._end(row)
         else:
-            if self._source is not None:
-                self._source.ended(row)
-            self.progress.ended(row, self._labels[row.job.number])
-            if row.status in FAILURES and self.policy.stop_on_failure:
-                self._pending.clear()
-                self._source = None
+            self._end_training(row)
         self._write_csv()
+
+    def _end_training(self, row: Row) -> None:
+        """One of several trainings of a job has come to its end; a failed one ends the job."""
+        family, of_job = self._families[row.job.number], self.rows[row.job.number]
+        was_over = family.is_over
+        family.ended(row.status, row.seconds)
+        if family.is_over and not was_over:
+            of_job.status, of_job.error = row.status, f"seed {row.job.training}: {row.error}"
+            of_job.device = row.device
+            self._end(of_job)
+        else:
+            self.progress.training_ended(row)
+
+    def _end(self, row: Row) -> None:
+        """A job has come to its end."""
+        family = self._families.get(row.job.number)
+        row.seconds += 0.0 if family is None else family.seconds
+        if self._source is not None:
+            self._source.ended(row)
+        self.progress.ended(row, self._labels[row.job.number])
+        if row.status in FAILURES and self.policy.stop_on_failure:
+            self._pending.clear()
+            self._retries.clear()
+            self._families.clear()
+            self._source = None
 
     def _write_csv(self) -> None:
         write_csv(list(self.rows.values()), self.csv, self._other_rows)

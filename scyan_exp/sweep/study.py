@@ -242,7 +242,8 @@ def _run_on_fleet(
 ) -> tuple[list[Row], bool]:
     """Run trials as slots become free."""
     n_parallel = search.settings.n_parallel
-    with closing(make_engine([search.first], fleet, task, n_jobs=trials.n_jobs)) as engine:
+    n_jobs = trials.n_jobs * search.first.plain.get("repeats", 1)
+    with closing(make_engine([search.first], fleet, task, n_jobs)) as engine:
         source = _Written(trials, search.folder, settings)
         policy = Policy(fleet.retries, fleet.error_retries, fleet.on_failure == "stop")
         csv = search.folder / "sweep.csv"

@@ -1,0 +1,154 @@
+"""Combining the annotations of several trainings of one config.
+
+Single trainings differ with the seed, and some end in bad optima: cells drift into populations of
+which the table says little. Neither the loss nor the agreement of members with each other tells
+such a training from a good one; how well the expressions of its cells follow the table does
+(:func:`~scyan_exp.results.metrics.table_agreement`). ``docs/consensus.md`` says what was compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from scyan_exp.data.datamodule import ChunkLoader
+from scyan_exp.results.annotation import CHUNK_SIZE, Annotation, predict_cells
+from scyan_exp.results.metrics import table_agreement
+from scyan_exp.training.scyan import Scyan
+
+#: A member that agrees with the table by this much less has 1/e of the weight.
+TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Member:
+    """One training of several.
+
+    Attributes:
+        name: what tells it from the others, such as ``seed_3``.
+        model: the trained model.
+        weight: its share in the consensus.
+    """
+
+    name: str
+    model: Scyan
+    weight: float = 0.0
+
+
+@dataclass(frozen=True, repr=False)
+class Consensus(Annotation):
+    """An annotation on which several models agree.
+
+    ``log_prob`` is the weighted mean of the members' ``log p(u | z)`` of the population chosen,
+    ``latent`` that of the member with the largest weight.
+
+    Attributes:
+        agreement: (N,) weights of the members whose own annotation is the same, 0 to 1.
+        members: the members' own annotations, by name.
+    """
+
+    agreement: np.ndarray = None  # type: ignore[assignment]  # always given; the base has defaults
+    members: dict[str, Annotation] = None  # type: ignore[assignment]
+
+    def obs(self) -> pd.DataFrame:
+        """The columns of an annotation, ``scyan_agreement``, and ``scyan_pop_<member>`` each."""
+        columns = super().obs()
+        columns["scyan_agreement"] = self.agreement.astype(np.float32)
+        for name, annotation in self.members.items():
+            columns[f"scyan_pop_{name}"] = pd.Categorical.from_codes(
+                annotation.codes, categories=self.table.populations
+            )
+        return columns
+
+
+def weights_of(agreements: Sequence[float]) -> np.ndarray:
+    """(S,) weights of S members from their agreement with the table; their sum is 1.
+
+    The difference to the best member counts, in absolute terms: members that are equally good
+    have equal weights, however many they are.
+    """
+    values_S = np.asarray(agreements, float)
+    weights_S = np.exp((values_S - values_S.max()) / TOLERANCE)
+    return weights_S / weights_S.sum()
+
+
+def weigh(
+    models: dict[str, Scyan], x: Tensor, covariates: Tensor
+) -> tuple[list[Member], dict[str, Annotation]]:
+    """Annotate cells with each model, and weigh the models by their agreement with the table.
+
+    Args:
+        models: members by name.
+        x: (N, M) model inputs.
+        covariates: (N, C) covariates.
+
+    Returns:
+        The members, and their own annotations by name.
+    """
+    own = {name: predict_cells(model, x, covariates) for name, model in models.items()}
+    rho_PM = next(iter(models.values())).table.rho
+    agreements = [table_agreement(x.numpy(), one.population, rho_PM) for one in own.values()]
+    weights = weights_of(agreements).tolist()
+    members = [
+        Member(name, model, weight)
+        for (name, model), weight in zip(models.items(), weights, strict=True)
+    ]
+    return members, own
+
+
+def combine(
+    members: Sequence[Member],
+    x: Tensor,
+    covariates: Tensor,
+    own: dict[str, Annotation] | None = None,
+) -> Consensus:
+    """The consensus of weighted members on cells.
+
+    A cell's population has the largest weighted mean of the members' log-posteriors
+    ``log p(z | x)`` (a geometric mean: a member that excludes a population counts for much).
+
+    Args:
+        members: models with their weights.
+        x: (N, M) model inputs.
+        covariates: (N, C) covariates.
+        own: the members' own annotations, if they are known already.
+    """
+    own = own or {one.name: predict_cells(one.model, x, covariates) for one in members}
+    population, log_prob = np.empty(len(x), np.int64), np.empty(len(x), np.float32)
+    with torch.inference_mode():
+        for i, chunk in enumerate(ChunkLoader(x, covariates, CHUNK_SIZE)):
+            rows = slice(i * CHUNK_SIZE, i * CHUNK_SIZE + len(chunk[0]))
+            best, likely = _combined(members, *chunk)
+            population[rows], log_prob[rows] = best.cpu(), likely.cpu()
+    agreement = sum(one.weight * (own[one.name].population == population) for one in members)
+    heaviest = max(members, key=lambda one: one.weight)
+    return Consensus(
+        table=heaviest.model.table,
+        population=population,
+        log_prob=log_prob,
+        latent=own[heaviest.name].latent,
+        agreement=np.asarray(agreement),
+        members=own,
+    )
+
+
+def _combined(members: Sequence[Member], x: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
+    """(B,) populations of a chunk, and the mean (B,) log p(u | z) of them."""
+    posterior_BP: Tensor | float = 0.0
+    conditional_BP: Tensor | float = 0.0
+    for one in members:
+        device = one.model.device
+        joint_BP, _, _ = one.model.computing.compute_probabilities(
+            x.to(device), covariates.to(device)
+        )
+        posterior_BP = posterior_BP + one.weight * joint_BP.log_softmax(dim=1)
+        conditional_BP = conditional_BP + one.weight * (joint_BP - one.model.module.log_pi)
+    assert isinstance(posterior_BP, Tensor)
+    assert isinstance(conditional_BP, Tensor)
+    best_B = posterior_BP.argmax(dim=1)
+    return best_B, conditional_BP.gather(1, best_B[:, None])[:, 0]
