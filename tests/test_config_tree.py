@@ -31,7 +31,7 @@ OPTIONS = [
     if path.parent != configs_folder() and not path.stem.startswith("_")
 ]
 #: To be changed by who adds or removes an option: no file can vanish from these tests.
-N_OPTIONS = 38
+N_OPTIONS = 43
 
 
 @pytest.fixture(scope="module")

@@ -29,11 +29,16 @@ SAMPLERS: dict[str, dict[str, Any]] = {
     "gp": {"_target_": "optuna.samplers.GPSampler"},
     "qmc": {"_target_": "optuna.samplers.QMCSampler"},
 }
-#: Pruners by name. Epochs of the warm-up are not reported, so the first value is that of epoch 4.
+#: Pruners by name. Epochs of the warm-up and those with the temperature are not reported, so
+#: with the default modulo_temp the values are those of epochs 6, 9, 12, ...
 MEDIAN = {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 4, "n_warmup_steps": 6}
 PRUNERS: dict[str, dict[str, Any]] = {
-    "auto": MEDIAN,
     "median": MEDIAN,
+    "patient": {
+        "_target_": "optuna.pruners.PatientPruner",
+        "wrapped_pruner": MEDIAN,
+        "patience": 1,
+    },
     "halving": {"_target_": "optuna.pruners.SuccessiveHalvingPruner", "min_resource": 6},
     "hyperband": {"_target_": "optuna.pruners.HyperbandPruner", "min_resource": 6},
 }
@@ -50,8 +55,8 @@ class StudySettings(BaseModel):
         directions: the same for several objectives.
         sampler: a name of ``SAMPLERS``, or an Optuna sampler by ``_target_`` with its arguments.
         seed: seed of the sampler; None for another one each time.
-        pruner: ``auto`` (for one objective the median rule), a name of ``PRUNERS``, an Optuna
-            pruner by ``_target_``, or None.
+        pruner: ``auto`` (see :meth:`chosen_pruner`), a name of ``PRUNERS``, an Optuna pruner by
+            ``_target_``, or None.
         monitor: what a pruner sees of each epoch: ``objective``, computed on some of the cells,
             or ``loss``.
         storage: None for a file in the sweep's folder, a URL (``sqlite:///...``,
@@ -78,6 +83,20 @@ class StudySettings(BaseModel):
     max_failures: Count | None = 5
     trial: int | None = None
     prunes: bool = False
+
+    def chosen_pruner(self, objectives: Sequence[str]) -> str | dict[str, Any] | None:
+        """The pruner, ``auto`` replaced by what is best for the objectives.
+
+        The loss falls steadily, so a trial above the median is pruned. Other metrics rise and
+        fall during a training (the heuristic is worst in the middle), and the trials that end
+        best are often behind at first: one is pruned only when it has stopped improving too.
+        ``benchmarks/NOTES.md`` has the measurements. Several objectives cannot be pruned.
+        """
+        if self.pruner not in ("auto", "none"):
+            return self.pruner
+        if self.pruner == "none" or len(objectives) != 1:
+            return None
+        return "median" if objectives == ["loss"] or self.monitor == "loss" else "patient"
 
     def directions_for(self, objectives: Sequence[str]) -> list[str]:
         """One direction an objective; a program of no known objectives has as many as are set.
@@ -113,7 +132,7 @@ def check_study(values: Mapping[str, Any]) -> StudySettings:
     problems += _name_problems("pruner", settings.pruner, PRUNERS)
     if not problems:
         problems += _maker_problems("sampler", sampler_values(settings))
-        pruner = pruner_values(settings)
+        pruner = _by_name(settings.chosen_pruner(["heuristic"]), PRUNERS)
         problems += _maker_problems("pruner", pruner) if pruner else []
     if settings.direction and settings.directions:
         problems.append("hydra.sweeper: give direction or directions, not both")
@@ -141,16 +160,9 @@ def make_sampler(settings: StudySettings) -> BaseSampler:
     return SeededByTrial(lambda one: _make({**values, "seed": one}), seed)
 
 
-def pruner_values(settings: StudySettings, n_objectives: int = 1) -> dict[str, Any] | None:
-    """The pruner by ``_target_``; None for none."""
-    if settings.pruner in (None, "none") or (settings.pruner == "auto" and n_objectives > 1):
-        return None
-    return _by_name(settings.pruner, PRUNERS)
-
-
-def make_pruner(settings: StudySettings, n_objectives: int = 1) -> BasePruner:
-    """The pruner, which may be one that never prunes."""
-    return _make(pruner_values(settings, n_objectives) or {"_target_": "optuna.pruners.NopPruner"})
+def make_pruner(chosen: str | Mapping[str, Any] | None) -> BasePruner:
+    """A pruner, which may be one that never prunes."""
+    return _make(_by_name(chosen, PRUNERS) or {"_target_": "optuna.pruners.NopPruner"})
 
 
 def _by_name(chosen: str | Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,7 +191,11 @@ def _make(values: Mapping[str, Any]) -> Any:
 
 
 def _name_problems(what: str, chosen: Any, named: Mapping[str, Any]) -> list[str]:
-    if not isinstance(chosen, str) or chosen in named or (what == "pruner" and chosen == "none"):
+    if (
+        not isinstance(chosen, str)
+        or chosen in named
+        or (what == "pruner" and chosen in ("auto", "none"))
+    ):
         return []
     return [
         f"hydra.sweeper.{what}: expected {', '.join(named)}, or an Optuna {what} by _target_; "

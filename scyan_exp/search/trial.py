@@ -26,7 +26,7 @@ class RunningTrial:
         self.monitor, self.number = settings.monitor, number
         self._storage = open_storage(url)
         self._study = optuna.load_study(
-            study_name=study_name, storage=self._storage, pruner=make_pruner(settings)
+            study_name=study_name, storage=self._storage, pruner=make_pruner(settings.pruner)
         )
         # Loading the study wraps some storages in a cache.
         self._storage = self._study._storage

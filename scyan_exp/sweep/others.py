@@ -111,6 +111,7 @@ def _overrides(job: Job, sweep_dir: Path) -> Sequence[str]:
         *job.overrides,
         f"hydra.sweeper.trial={sweeper.trial}",
         f"hydra.sweeper.prunes={sweeper.prunes}",
+        *([f"hydra.sweeper.pruner={sweeper.pruner}"] if isinstance(sweeper.pruner, str) else []),
         f"hydra.sweeper.study_name='{sweeper.study_name}'",
         f"hydra.sweep.subdir='{folder}'",
     ]

@@ -23,7 +23,6 @@ from scyan_exp.search.settings import (
     make_pruner,
     make_sampler,
     password_problem,
-    pruner_values,
 )
 from scyan_exp.search.space import Space, parse_space
 from scyan_exp.search.storage import open_storage, storage_url
@@ -180,13 +179,16 @@ def prepare(
     first, *_ = [compose(0, overrides) for overrides in space.variants()]
     objectives = objective_names(first.plain["objective"]) if first.plain else []
     directions = settings.directions_for(objectives)
-    if len(directions) > 1 and settings.pruner not in ("auto", "none", None):
+    pruner = settings.chosen_pruner(objectives)
+    if len(directions) > 1 and pruner is not None:
         raise InputError(
             "hydra.sweeper.pruner: several objectives cannot be pruned; use pruner=none",
             where="config",
         )
-    compose.trial_overrides = [
-        f"hydra.sweeper.prunes={pruner_values(settings, len(directions)) is not None}",
+    if isinstance(pruner, str):
+        compose.trial_overrides.append(f"hydra.sweeper.pruner={pruner}")
+    compose.trial_overrides += [
+        f"hydra.sweeper.prunes={pruner is not None}",
         f"hydra.sweeper.study_name='{settings.study_name or sweep_dir.absolute().name}'",
     ]
     return Search(settings, space, first, compose, objectives, directions, sweep_dir)
@@ -220,7 +222,7 @@ def _open_study(search: Search) -> Study:
         study_name=search.study_name,
         directions=[StudyDirection[one.upper()] for one in search.directions],
         sampler=make_sampler(search.settings),
-        pruner=make_pruner(search.settings, len(search.directions)),
+        pruner=make_pruner(search.settings.chosen_pruner(search.objectives)),
         load_if_exists=True,
     )
     found = [direction.name.lower() for direction in study.directions]

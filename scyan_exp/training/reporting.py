@@ -11,7 +11,10 @@ from scyan_exp.training.scyan import Scyan
 
 
 class ReportEpochs(AfterEpoch):
-    """Measures each epoch after the warm-up, reports the value, and stops when told to.
+    """Measures epochs, reports the value, and stops when told to.
+
+    Epochs of the warm-up have another prior, and those with the temperature another loss: the
+    best epoch, whose weights annotate, is one of the others, and these alone are reported.
 
     Args:
         measure: the value of a model.
@@ -30,7 +33,8 @@ class ReportEpochs(AfterEpoch):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Report the epoch that has just ended."""
         assert isinstance(pl_module, Scyan)
-        if trainer.current_epoch < pl_module.warm_up_epochs:
-            return  # its prior is another
-        if self._report(trainer.current_epoch, self._measure(pl_module)):
+        epoch = trainer.current_epoch
+        if epoch < pl_module.warm_up_epochs or pl_module.uses_temperature(epoch):
+            return
+        if self._report(epoch, self._measure(pl_module)):
             self.pruned = trainer.should_stop = True

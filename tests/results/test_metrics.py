@@ -18,12 +18,12 @@ from scyan_exp.results.metrics import (
     supervised_metrics,
     unsupervised_metrics,
 )
-from scyan_exp.schemas import LABEL_OBJECTIVES, OBJECTIVES
+from scyan_exp.schemas import BATCH_OBJECTIVES, DIRECTIONS, LABEL_OBJECTIVES
 
 #: What the config accepts as an objective is what is computed.
 SUPERVISED = LABEL_OBJECTIVES
 UNSUPERVISED = ("n_missing_populations", "davies_bouldin", "neg_log_dirichlet", "heuristic")
-assert {"loss", *UNSUPERVISED} == set(OBJECTIVES)
+assert {"loss", "table_agreement", *UNSUPERVISED, *SUPERVISED, *BATCH_OBJECTIVES} == set(DIRECTIONS)
 
 POPULATIONS = np.array(["B", "T", "NK", "Mono"], dtype=object)
 INFINITE = float("inf")

@@ -21,6 +21,7 @@ def test_a_new_run_is_running(tmp_path):
         "fit_seconds": 0.0,
         "wandb_run_id": None,
         "error": None,
+        "repeats": None,
     }
 
 
