@@ -89,8 +89,9 @@ def quiet_presets() -> None:
 def command_problems(arguments: Sequence[str]) -> list[str]:
     """Everything that is wrong with a command line: keys, options, values, also of sweeps.
 
-    Each override is composed on its own after the good ones before it, groups first, so that
-    every bad one is found; then the values of what does compose are checked.
+    If they do not compose together, each override is composed on its own after the good ones
+    before it, groups first, so that every bad one is found; then the values of what does compose
+    are checked.
 
     Args:
         arguments: the command line as Hydra gets it.
@@ -152,6 +153,19 @@ def _override_problems(
         config_dirs: folders with groups of the user's own.
         several: whether several values are allowed, as in a sweep.
     """
+    try:
+        good = [list(_choices(override, config_dirs)) for override in overrides]
+        if all(len(choices) == 1 or (choices and several) for choices in good):
+            return list(dict.fromkeys(_all_value_problems(good, config_dirs))), good
+    except COMPOSE_ERRORS:
+        pass  # which of them does not compose is found one by one
+    return _one_by_one(overrides, config_dirs, several)
+
+
+def _one_by_one(
+    overrides: Sequence[str], config_dirs: Sequence[str], several: bool
+) -> tuple[list[str], list[list[str]]]:
+    """As :func:`_override_problems`, adding one override after the other."""
     problems: list[str] = []
     good: list[list[str]] = []
     for override in sorted(overrides, key=lambda text: not _is_group_choice(text)):

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,41 +24,11 @@ from scyan_exp.results.consensus import Consensus, Member, combine, weigh
 from scyan_exp.results.figures import draw_consensus_figures
 from scyan_exp.results.metrics import compute_metrics
 from scyan_exp.results.record import RunRecord, Value, recording
+from scyan_exp.results.repeat import Repeat, repeats_of
 from scyan_exp.results.tracking import RunIdentity, Tracker
 from scyan_exp.search.trial import RunningTrial
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """One training of a run with repeats: a run of its own.
-
-    Attributes:
-        seed: its seed.
-        folder: its run folder.
-        config: its config.
-    """
-
-    seed: int
-    folder: Path
-    config: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """What tells it from the others."""
-        return self.folder.name
-
-
-def repeats_of(config: Mapping[str, Any], folder: Path) -> list[Repeat]:
-    """The trainings that a run consists of; none when it is a single one."""
-    n_repeats, first = config["repeats"], config["seed"]
-    if n_repeats == 1:
-        return []
-    return [
-        Repeat(seed, folder / f"seed_{seed}", {**config, "repeats": 1, "seed": seed})
-        for seed in range(first, first + n_repeats)
-    ]
 
 
 def run_all(

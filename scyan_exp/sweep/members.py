@@ -11,8 +11,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from scyan_exp.files import write_text
-from scyan_exp.repeats import Repeat, repeats_of
 from scyan_exp.results.record import RunRecord
+from scyan_exp.results.repeat import Repeat, repeats_of
 from scyan_exp.sweep.jobs import HYDRA_FOLDER, Job
 
 
