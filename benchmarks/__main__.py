@@ -1,11 +1,16 @@
 """Measure this project, beside the reference (PyPI ``scyan``) where it has the same.
 
-python -m benchmarks [table] [scaling] [large] [fleet]     all when none is named
+python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [consensus]
 
 ``table``    an epoch, the annotation and memory beside the reference, interleaved
 ``scaling``  curves over cells, markers, populations and layers
 ``large``    ten million cells through ``scyan-exp train``
 ``fleet``    sweeps under the fleet launcher
+``search``   20 trials with and without pruning
+``storages`` what a study's storage costs
+``consensus``  five seeds and their consensus
+
+All when none is named.
 
 Numbers go to ``--out`` as JSON; ``--write`` also puts the tables into benchmarks/README.md.
 """
@@ -19,10 +24,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks import fleet, large, report, scaling, table
+from benchmarks import consensus, fleet, large, report, scaling, search, table
 from benchmarks.cases import CASES
 
-PARTS = ("table", "scaling", "large", "fleet")
+PARTS = ("table", "scaling", "large", "fleet", "search", "storages", "consensus")
 
 
 def main() -> None:
@@ -56,8 +61,14 @@ def _measure(part: str, options: argparse.Namespace) -> tuple[list[dict[str, Any
     if part == "large":
         rows = large.measure_large()
         return rows, large.markdown(rows)
-    rows = fleet.measure_fleet()
-    return rows, fleet.markdown(rows)
+    measure, markdown = {
+        "fleet": (fleet.measure_fleet, fleet.markdown),
+        "search": (search.measure_search, search.markdown),
+        "storages": (search.measure_storages, search.storages_markdown),
+        "consensus": (consensus.measure_consensus, consensus.markdown),
+    }[part]
+    rows = measure()
+    return rows, markdown(rows)
 
 
 def _options() -> argparse.Namespace:

@@ -7,7 +7,6 @@ first sweep, 44.7 s a job, on 4 cores; that was measured once and is not repeate
 from __future__ import annotations
 
 import csv
-import os
 import statistics
 import subprocess
 import sys
@@ -16,6 +15,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from benchmarks.real import data_folder, himc
 
 REFERENCE_SECONDS, REFERENCE_A_JOB = 179.0, 44.7
 SWEEPS = {
@@ -26,24 +27,18 @@ SWEEPS = {
 
 def measure_fleet() -> list[dict[str, Any]]:
     """A row for each sweep; nothing where the data are not."""
-    data = os.environ.get("SCYAN_EXP_DATA")
-    if not data:
-        print("SCYAN_EXP_DATA is not set: the sweeps of real cells are left out")
+    data = data_folder()
+    if data is None:
         return []
-    return [_measure(name, Path(data) / "himc", axes) for name, axes in SWEEPS.items()]
+    return [_measure(name, himc(data), axes) for name, axes in SWEEPS.items()]
 
 
-def _measure(name: str, himc: Path, axes: list[str]) -> dict[str, Any]:
+def _measure(name: str, dataset: list[str], axes: list[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         sweep = Path(folder) / "sweep"
         command = [
             *(sys.executable, "-m", "scyan_exp", "train", "-m"),
-            *(
-                "dataset=h5ad",
-                f"dataset.path={himc / 'himc.h5ad'}",
-                "dataset.subset={batch:Plate3}",
-            ),
-            *(f"table.path={himc / 'table.csv'}", "dataset.label_key=cell_type"),
+            *dataset,
             *("callbacks=none", "trainer.max_epochs=20", "hydra/launcher=fleet"),
             *(*axes, f"hydra.sweep.dir={sweep}"),
         ]

@@ -140,7 +140,7 @@ def _searched(
 
 
 def _bare_key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~").partition("@")[0]
+    return override.partition("=")[0].lstrip("+~")
 
 
 def _override_problems(

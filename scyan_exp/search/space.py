@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -150,7 +151,7 @@ def parse_space(
         InputError: everything that is wrong with it.
     """
     parser = OverridesParser.create(config_loader)
-    written = {_bare(key): f"{key}={text}" for key, text in params.items()}
+    written = {_bare(str(key)): f"{key}={text}" for key, text in params.items()}
     typed = {_bare(text.partition("=")[0]): text for text in overrides}
     dimensions, fixed, problems = [], [], []
     for text in {**written, **typed}.values():
@@ -174,8 +175,8 @@ def parse_space(
 
 
 def _bare(key: str) -> str:
-    """A key without what adds or packages it, to find the same one written twice."""
-    return key.strip().lstrip("+~").partition("@")[0]
+    """A key without what adds or removes it, to find the same one written twice."""
+    return key.strip().lstrip("+~")
 
 
 def _dimension(parsed: Override) -> Dimension:
@@ -192,6 +193,9 @@ def _dimension(parsed: Override) -> Dimension:
         choices = tuple(map(_scalar, parsed.sweep_iterator(Transformer.identity), texts))
         if not choices:
             raise ValueError("there are no values to choose from")
+        for i, one in enumerate(choices):
+            if one in choices[:i]:  # to Optuna, 1 and true are the same
+                raise ValueError(f"two values cannot be told apart: {texts[i]}")
         return Dimension(key, "choice", choices=choices, texts=texts)
     assert isinstance(value, Sweep)
     log = "log" in value.tags
@@ -199,6 +203,10 @@ def _dimension(parsed: Override) -> Dimension:
     if unknown:
         raise ValueError(f"unknown tag {unknown[0]!r}; expected log")
     dimension = _number(key, value, log)
+    if not (math.isfinite(dimension.low) and math.isfinite(dimension.high)):
+        raise ValueError(
+            f"bad range: expected finite ends, found {dimension.low:g} and {dimension.high:g}"
+        )
     if dimension.low >= dimension.high:
         raise ValueError(
             f"bad range: expected a lower end below the upper one, found {dimension.low:g} and "
@@ -206,7 +214,7 @@ def _dimension(parsed: Override) -> Dimension:
         )
     if log and dimension.low <= 0:
         raise ValueError(f"bad range: a logarithmic one must be above 0, found {dimension.low:g}")
-    if log and dimension.step not in (None, 1):
+    if log and dimension.step is not None and (dimension.kind, dimension.step) != ("int", 1):
         raise ValueError("a logarithmic range has no step; use tag(log, interval(...))")
     return dimension
 
@@ -223,7 +231,11 @@ def _number(key: str, value: Sweep, log: bool) -> Dimension:
         raise ValueError(f"bad range: there is no value from {value.start} to {value.stop}")
     whole = all(isinstance(one, int) for one in values)
     step = abs(value.step)
-    return Dimension(key, "int" if whole else "float", values[0], values[-1], step, log)
+    if whole:
+        return Dimension(key, "int", values[0], values[-1], step, log)
+    # Steps from either end differ in the last digits, and Optuna wants a whole number of them.
+    low, high = (round(end, 12) for end in (values[0], values[-1]))
+    return Dimension(key, "float", low, high, step, log)
 
 
 def _scalar(value: Any, text: str) -> Scalar:

@@ -157,7 +157,7 @@ def _report_importances(study: Study, sweep_dir: Path) -> None:
         return
     try:
         found = optuna.importance.get_param_importances(
-            study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
+            study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
         )
     except (ValueError, RuntimeError, InputError):
         return

@@ -81,9 +81,11 @@ def _command(config: DictConfig) -> dict[str, Any]:
     hydra = config.hydra
     sources = hydra.runtime.config_sources
     folders = [source.path for source in sources if source.provider == "command-line"]
-    given = [str(one) for one in hydra.overrides.hydra if not str(one).startswith("hydra.mode=")]
+    # Unresolved: what stands in the environment is written nowhere.
+    written: Any = OmegaConf.to_container(hydra.overrides, resolve=False)
+    given = [str(one) for one in written["hydra"] if not str(one).startswith("hydra.mode=")]
     given = [one for one in given if not one.startswith("hydra.sweep.dir=")]
-    task = [str(one) for one in hydra.overrides.task]
+    task = [str(one) for one in written["task"]]
     arguments = [*(f"--config-dir={folder}" for folder in folders), *given, *task]
     return {"arguments": arguments}
 

@@ -1,0 +1,40 @@
+"""The real cells, where ``SCYAN_EXP_DATA`` names their folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def data_folder() -> Path | None:
+    """The folder; None, and a line that says so, without it."""
+    data = os.environ.get("SCYAN_EXP_DATA")
+    if not data:
+        print("SCYAN_EXP_DATA is not set: what needs real cells is left out")
+        return None
+    return Path(data)
+
+
+def himc(data: Path) -> list[str]:
+    """Overrides for the HIMC cells of Plate3."""
+    return [
+        "dataset=h5ad",
+        f"dataset.path={data / 'himc' / 'himc.h5ad'}",
+        "dataset.subset={batch:Plate3}",
+        f"table.path={data / 'himc' / 'table.csv'}",
+        "dataset.label_key=cell_type",
+    ]
+
+
+def spleen(data: Path, folder: Path) -> list[str]:
+    """Overrides for the mouse spleen: all events, compensated, logicle; scored on the gates."""
+    from tests.data.spleen import read_spleen
+
+    path = folder / "spleen.h5ad"
+    read_spleen(data / "mouse_spleen").write_h5ad(path)
+    return [
+        "dataset=h5ad",
+        f"dataset.path={path}",
+        f"table.path={data / 'mouse_spleen' / 'table.csv'}",
+        "dataset.label_key=cell_type",
+    ]
