@@ -12,7 +12,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, IntervalSweep
+from hydra.core.override_parser.types import Glob, IntervalSweep, RangeSweep
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -24,7 +24,8 @@ from omegaconf.errors import OmegaConfBaseException
 from scyan_exp.config import config_problems
 from scyan_exp.errors import InputError, near_matches
 from scyan_exp.schemas import TRAINER_ARGUMENTS
-from scyan_exp.search.space import parse_space
+from scyan_exp.search.settings import check_study
+from scyan_exp.search.space import as_override, parse_space
 
 #: Keys of ``trainer`` that can be added and are not there by default.
 UNSET_TRAINER_KEYS = {*TRAINER_ARGUMENTS, "max_steps"}
@@ -102,10 +103,11 @@ def command_problems(arguments: Sequence[str]) -> list[str]:
         return [f"--config-dir: no such folder: {folder}" for folder in absent]
     several = bool({"-m", "--multirun"} & set(arguments))
     problems, good = _override_problems(overrides, config_dirs, several)
-    if not problems:
-        searched, problems = _searched(good, config_dirs)
+    searched, of_search = _searched([choices[0] for choices in good], overrides, config_dirs)
+    problems += of_search
+    if searched:
         problems += _override_problems([*overrides, *searched], config_dirs, several)[0]
-    return problems
+    return list(dict.fromkeys(problems))
 
 
 def with_multirun(arguments: Sequence[str]) -> list[str]:
@@ -120,23 +122,37 @@ def with_multirun(arguments: Sequence[str]) -> list[str]:
 
 
 def _searched(
-    good: Sequence[Sequence[str]], config_dirs: Sequence[str]
+    good: Sequence[str], overrides: Sequence[str], config_dirs: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """What a search in the config varies, as overrides; and what is wrong with its ranges."""
-    overrides = [choices[0] for choices in good]
-    sweeper = compose_config(overrides, config_dirs, with_hydra=True).hydra.sweeper
+    """What a search in the config varies, as overrides; and what is wrong with the search.
+
+    Args:
+        good: overrides that compose.
+        overrides: all of them, with their ranges.
+        config_dirs: folders with groups of the user's own.
+    """
+    sweeper = compose_config(good, config_dirs, with_hydra=True).hydra.sweeper
     if "study_sweeper" not in str(sweeper.get("_target_")):
         return [], []
-    params: Any = OmegaConf.to_container(sweeper.params, resolve=True)
+    values: Any = OmegaConf.to_container(sweeper, resolve=True)
+    params = values["params"]
     if not isinstance(params, dict):
         return [], [f"hydra.sweeper.params: expected keys and what to search, found {params!r}"]
     given = {_bare_key(override) for override in overrides}
-    params = {key: value for key, value in params.items() if _bare_key(str(key)) not in given}
-    try:
-        parse_space(params, ["seed=0,1"])  # one that is there, so that the others may be missing
-    except InputError as error:
-        return [], error.problems
-    return [f"{key}={value}" for key, value in params.items()], []
+    wanted = {str(key): value for key, value in params.items() if _bare_key(str(key)) not in given}
+    written = [as_override(key, value) for key, value in wanted.items()]
+    ranges = [text for text in [*overrides, *written] if "glob(" not in text]
+    problems = []
+    for check in (
+        lambda: parse_space({}, [*ranges, "seed=0,1"]),  # one that is there, if no other is
+        lambda: check_study({k: v for k, v in values.items() if not k.startswith("_")}),
+    ):
+        try:
+            check()
+        except InputError as error:
+            problems += error.problems
+    bad = tuple(problem.partition("=")[0] + "=" for problem in problems)
+    return [text for text in written if not text.startswith(bad)] if bad else written, problems
 
 
 def _bare_key(override: str) -> str:
@@ -326,11 +342,18 @@ def _choices(override: str, config_dirs: Sequence[str]) -> Iterator[str]:
         yield override
         return
     prefix = override[: override.index(parsed.key_or_group)]
-    if isinstance(value, IntervalSweep):
-        yield from (f"{prefix}{parsed.key_or_group}={end!r}" for end in (value.start, value.end))
+    if isinstance(value, (IntervalSweep, RangeSweep)):
+        for end in _ends(value):
+            yield f"{prefix}{parsed.key_or_group}={end!r}"
         return
     for value in parsed.sweep_string_iterator():
         yield f"{prefix}{parsed.key_or_group}={value}"
+
+
+def _ends(value: IntervalSweep | RangeSweep) -> list[Any]:
+    """The first and the last value: those between are as good as they."""
+    values = [value.start, value.end] if isinstance(value, IntervalSweep) else list(value.range())
+    return list(dict.fromkeys([*values[:1], *values[-1:]]))
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

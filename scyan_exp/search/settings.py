@@ -44,6 +44,10 @@ PRUNERS: dict[str, dict[str, Any]] = {
 }
 
 
+#: An option of a URL whose value is a secret.
+SECRET_OPTION = r"(?i)[?&](\w*password|passwd|pwd|\w*token|\w*secret)=[^&]+"
+
+
 class StudySettings(BaseModel):
     """What the study sweeper can be told.
 
@@ -124,20 +128,17 @@ def check_study(values: Mapping[str, Any]) -> StudySettings:
     Raises:
         InputError: everything that is wrong with them.
     """
+    problems = []
     try:
         settings = StudySettings.model_validate(dict(values))
     except ValidationError as error:
-        raise InputError(_sentences(error, values), where="config") from error
-    problems = _name_problems("sampler", settings.sampler, SAMPLERS)
-    problems += _name_problems("pruner", settings.pruner, PRUNERS)
-    if not problems:
-        problems += _maker_problems("sampler", sampler_values(settings))
-        pruner = _by_name(settings.chosen_pruner(["heuristic"]), PRUNERS)
-        problems += _maker_problems("pruner", pruner) if pruner else []
-    if settings.direction and settings.directions:
+        problems += _sentences(error, values)
+    problems += _chosen_problems("sampler", values.get("sampler", "tpe"), SAMPLERS)
+    problems += _chosen_problems("pruner", values.get("pruner", "auto"), PRUNERS)
+    if values.get("direction") and values.get("directions"):
         problems.append("hydra.sweeper: give direction or directions, not both")
     if problems:
-        raise InputError(problems, where="config")
+        raise InputError(list(dict.fromkeys(problems)), where="config")
     return settings
 
 
@@ -190,12 +191,12 @@ def _make(values: Mapping[str, Any]) -> Any:
         return instantiate(dict(values), _convert_="all")
 
 
-def _name_problems(what: str, chosen: Any, named: Mapping[str, Any]) -> list[str]:
-    if (
-        not isinstance(chosen, str)
-        or chosen in named
-        or (what == "pruner" and chosen in ("auto", "none"))
-    ):
+def _chosen_problems(what: str, chosen: Any, named: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a sampler or pruner, by name or by ``_target_``."""
+    special = ("auto", "none") if what == "pruner" else ()
+    if isinstance(chosen, Mapping):
+        return _maker_problems(what, chosen)
+    if not isinstance(chosen, str) or chosen in (*named, *special):
         return []
     return [
         f"hydra.sweeper.{what}: expected {', '.join(named)}, or an Optuna {what} by _target_; "
@@ -251,9 +252,10 @@ def _sentences(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
 
 def password_problem(storage: str | None) -> str | None:
     """What is wrong with a storage as it was written, before interpolation."""
-    if storage is None or not re.match(r"[\w+]+://[^/@$]*:[^/@$]+@", storage):
+    literal = re.sub(r"\$\{[^}]*\}", "", storage or "")
+    if not re.search(r"://[^@]*:[^@]+@", literal) and not re.search(SECRET_OPTION, literal):
         return None
-    scheme = storage.partition("://")[0]
+    scheme = literal.partition("://")[0]
     return (
         f"hydra.sweeper.storage: the {scheme} URL holds a password, which would be written to the "
         "files of the sweep. Put the URL into a variable of the environment, and give "

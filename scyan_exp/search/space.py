@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Scalar = str | int | float | bool | None
+#: What decides which trial is better, and so is the same for all.
+UNSEARCHED = ("objective",)
 
 
 @dataclass(frozen=True)
@@ -151,16 +153,18 @@ def parse_space(
         InputError: everything that is wrong with it.
     """
     parser = OverridesParser.create(config_loader)
-    written = {_bare(str(key)): f"{key}={text}" for key, text in params.items()}
+    written = {_bare(str(key)): as_override(key, value) for key, value in params.items()}
     typed = {_bare(text.partition("=")[0]): text for text in overrides}
     dimensions, fixed, problems = [], [], []
     for text in {**written, **typed}.values():
         try:
             parsed = parser.parse_override(text)
-            if parsed.is_sweep_override():
-                dimensions.append(_dimension(parsed))
-            else:
+            if not parsed.is_sweep_override():
                 fixed.append(text)
+            elif _bare(text).partition("=")[0] in UNSEARCHED or _bare(text).startswith("hydra."):
+                raise ValueError("cannot be searched")
+            else:
+                dimensions.append(_dimension(parsed))
         except (HydraException, ValueError) as error:
             key, _, value = text.partition("=")
             problems.append(f"{key}={value}: {_reason(error)}")
@@ -172,6 +176,25 @@ def parse_space(
     if problems:
         raise InputError(problems, where="search space")
     return Space(tuple(dimensions), tuple(fixed))
+
+
+def as_override(key: object, value: object) -> str:
+    """A key and a value of YAML as Hydra's grammar has them; text stands for itself."""
+    return f"{key}={value if isinstance(value, str) else _written(value)}"
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_written(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return repr(value)
 
 
 def _bare(key: str) -> str:

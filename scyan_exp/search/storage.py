@@ -10,11 +10,13 @@ kernel's, which ends with the process.
 from __future__ import annotations
 
 import fcntl
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from scyan_exp.errors import InputError
+from scyan_exp.search.settings import SECRET_OPTION
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -63,6 +65,7 @@ def dashboard_command(url: str) -> str:
 
 def without_password(url: str) -> str:
     """A URL that can be shown."""
+    url = re.sub(SECRET_OPTION, lambda found: f"{found[0].partition('=')[0]}=***", url)
     head, at, tail = url.rpartition("@")
     if not at or "://" not in head:
         return url

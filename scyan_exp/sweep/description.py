@@ -20,7 +20,7 @@ INCIDENTAL = ("logger.", "name", "tags", "trainer.accelerator", "trainer.devices
 
 
 def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dict[str, Any]:
-    """Write what a search is; of a folder that holds one, make sure that it is this one.
+    """What a search is; of a folder that holds one, make sure that it is this one.
 
     Args:
         sweep_dir: the folder of its sweep.
@@ -46,10 +46,14 @@ def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dic
         return earlier
     if (sweep_dir / MANIFEST).exists():
         raise InputError("this folder holds a sweep that is no search", where=str(sweep_dir))
-    OmegaConf.save(config, sweep_dir / "multirun.yaml")
-    values = {"id": secrets.token_hex(8), **now, "cwd": str(Path.cwd()), **_command(config)}
-    write_json(sweep_dir / STUDY_FILE, values)
-    return values
+    return {"id": secrets.token_hex(8), **now, "cwd": str(Path.cwd()), **_command(config)}
+
+
+def write_description(sweep_dir: Path, config: DictConfig, values: dict[str, Any]) -> None:
+    """Write what :func:`describe` returned, unless it is there."""
+    if not (sweep_dir / STUDY_FILE).exists():
+        OmegaConf.save(config, sweep_dir / "multirun.yaml")
+        write_json(sweep_dir / STUDY_FILE, values)
 
 
 def flat(values: Any, prefix: str = "") -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +28,14 @@ from scyan_exp.search.settings import (
 from scyan_exp.search.space import Space, parse_space
 from scyan_exp.search.storage import open_storage, storage_url
 from scyan_exp.sweep.best import report_best
-from scyan_exp.sweep.description import describe, flat
+from scyan_exp.sweep.description import describe, flat, write_description
 from scyan_exp.sweep.jobs import Check, Job, compose_jobs, write_jobs
 from scyan_exp.sweep.launcher import failure_of, locked, make_engine
 from scyan_exp.sweep.others import run_batches
 from scyan_exp.sweep.progress import Progress
 from scyan_exp.sweep.schedule import Policy, Row, Schedule
 from scyan_exp.sweep.settings import FleetSettings, check_settings
-from scyan_exp.sweep.table import shown
+from scyan_exp.sweep.table import other_rows, shown, write_csv
 from scyan_exp.sweep.trials import Trials
 from scyan_exp.sweep.worker import Task
 
@@ -108,8 +109,7 @@ def run_study(
     fleet_settings: dict[str, Any] = getattr(launcher, "settings", {})  # empty for other launchers
     fleet = check_settings(fleet_settings) if fleet_settings else None
     search = prepare(config, context, task, settings, arguments, sweep_dir)
-    sweep_dir.mkdir(parents=True, exist_ok=True)
-    with locked(sweep_dir):
+    with _folder(sweep_dir), locked(sweep_dir):
         description = describe(
             search.folder,
             config,
@@ -122,6 +122,7 @@ def run_study(
             },
         )
         study = _open_study(search)
+        write_description(search.folder, config, description)
         trials = Trials(
             study,
             search.space,
@@ -135,7 +136,12 @@ def run_study(
             rows, interrupted = _run_on_fleet(search, trials, fleet, fleet_settings, task)
         else:
             rows, interrupted = run_batches(trials, launcher, search.folder, _n_parallel(search))
-        print(shown(rows), flush=True)
+        if trials.refused:
+            rows = sorted([*rows, *trials.refused], key=lambda row: row.job.number)
+            csv = search.folder / "sweep.csv"
+            write_csv(rows, csv, other_rows(csv, ()))
+        if rows:
+            print(shown(rows, {row.job.number: trials.label(row.job) for row in rows}), flush=True)
         best = report_best(
             study,
             search.folder,
@@ -150,6 +156,19 @@ def run_study(
         raise KeyboardInterrupt
     _raise_failures(rows, trials, sweep_dir)
     return best
+
+
+@contextmanager
+def _folder(sweep_dir: Path) -> Iterator[None]:
+    """The folder of the sweep; a new one is removed when nothing begins there."""
+    is_new = not sweep_dir.exists()
+    sweep_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except InputError:
+        if is_new:
+            shutil.rmtree(sweep_dir)
+        raise
 
 
 def prepare(
@@ -177,6 +196,12 @@ def prepare(
     space = parse_space(settings.params, arguments, loader)
     compose = _Composer(config, context, getattr(task, "check", None))
     first, *_ = [compose(0, overrides) for overrides in space.variants()]
+    if compose(1, space.variants()[0]).folder == first.folder:
+        raise InputError(
+            f"hydra.sweep.subdir: trials would share the folder {first.folder}; use one that "
+            "differs, such as ${hydra.job.num}",
+            where="config",
+        )
     objectives = objective_names(first.plain["objective"]) if first.plain else []
     directions = settings.directions_for(objectives)
     pruner = settings.chosen_pruner(objectives)

@@ -55,10 +55,15 @@ def labels(rows: Sequence[Row]) -> dict[int, str]:
     }
 
 
-def shown(rows: Sequence[Row]) -> str:
-    """The table as aligned text; of many rows those that need attention."""
+def shown(rows: Sequence[Row], names: Mapping[int, str] | None = None) -> str:
+    """The table as aligned text; of many rows those that need attention.
+
+    Args:
+        rows: what to show.
+        names: what tells each job from the others, if not the overrides that not all have.
+    """
     kept = [r for r in rows if len(rows) <= MANY_ROWS or r.status not in ("completed", "kept")]
-    names = labels(rows)
+    names = labels(rows) if names is None else names
     header = ("job", "overrides", "status", "objective", "seconds", "device")
     cells = [
         (

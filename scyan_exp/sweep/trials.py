@@ -6,8 +6,10 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from scyan_exp.errors import InputError
@@ -41,7 +43,9 @@ class Trials:
         max_failures: no more trials when so many failed and none did not; None for any number.
         sweep: identifies this sweep among those that share the storage.
         is_own: whether no other sweep uses the storage.
-        note: shows a line.
+
+    Attributes:
+        refused: rows of trials whose values are wrong together.
     """
 
     def __init__(
@@ -53,11 +57,14 @@ class Trials:
         max_failures: int | None,
         sweep: str,
         is_own: bool,
-        note: Callable[[str], None] = print,
     ) -> None:
         self.study, self.n_jobs, self.n_failed_in_row = study, n_jobs, 0
-        self._space, self._compose, self._note = space, compose, note
+        self._space, self._compose = space, compose
         self._max_failures, self._sweep, self._is_own = max_failures, sweep, is_own
+        self.refused: list[Row] = []
+        self._is_exhausted = False
+        # Samplers of finite spaces end a search so, which Optuna allows within `optimize` alone.
+        study.stop = self._exhaust  # type: ignore[method-assign]
         self._unfinished = deque(trial for trial in self._trials() if self._is_left(trial))
 
     def __str__(self) -> str:
@@ -76,9 +83,11 @@ class Trials:
             if trial is None:
                 return None
             params = {d.name: _suggested(trial, d) for d in self._space.dimensions}
-            job = self._job(trial, params)
-            if job is not None:
-                return job
+            overrides = self._space.overrides(params)
+            try:
+                return self._begun(trial, self._compose(trial.number, overrides))
+            except InputError as error:
+                self._refuse(trial, overrides, error)
         return None
 
     def ended(self, row: Row) -> None:
@@ -115,23 +124,26 @@ class Trials:
         if self._unfinished:
             left = self._unfinished.popleft()
             return Trial(self.study, left._trial_id)
-        if sum(trial.state != TrialState.WAITING for trial in self._trials()) >= self.n_jobs:
+        n_asked = sum(trial.state != TrialState.WAITING for trial in self._trials())
+        if n_asked >= self.n_jobs or self._is_exhausted:
             return None
         return self.study.ask()
 
-    def _job(self, trial: Trial, params: dict[str, Scalar]) -> Job | None:
-        """The job of a trial; None if its config is wrong, which the study is told."""
-        try:
-            job = self._compose(trial.number, self._space.overrides(params))
-        except InputError as error:
-            self._note(f"trial {trial.number}: {error}")
-            self._set(trial.number, ERROR, str(error))
-            self._tell(trial.number, TrialState.FAIL)
-            return None
+    def _begun(self, trial: Trial, job: Job) -> Job:
+        """Note in the storage whose trial it is."""
         if trial.user_attrs.get(SWEEP) != self._sweep:
             trial.set_user_attr(FOLDER, job.folder.name)
             trial.set_user_attr(SWEEP, self._sweep)
         return job
+
+    def _refuse(self, trial: Trial, overrides: list[str], error: InputError) -> None:
+        """A trial whose values are wrong together has failed, without a run."""
+        job = Job(trial.number, Path(), overrides, OmegaConf.create())
+        self.refused.append(Row(job, "failed", error="; ".join(error.problems)))
+        self.ended(self.refused[-1])
+
+    def _exhaust(self) -> None:
+        self._is_exhausted = True
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
