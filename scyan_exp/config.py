@@ -230,6 +230,9 @@ def _relation_problems(plain: Mapping[str, Any]) -> list[str]:
             "ckpt_path: is of one training, and there are repeats; a run with repeats that was cut "
             "off goes on in its own folder (hydra.run.dir=...)"
         )
+    seed, repeats = plain.get("seed"), plain.get("repeats")
+    if isinstance(seed, int) and isinstance(repeats, int) and seed + repeats > 2**32:
+        problems.append(f"repeats: seeds go up to {2**32 - 1}, and {repeats} from {seed} on do not")
     trainer, model = plain.get("trainer"), plain.get("model")
     devices = trainer.get("devices") if isinstance(trainer, Mapping) else None
     n_devices = len(devices) if isinstance(devices, list) else devices

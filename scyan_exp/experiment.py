@@ -25,10 +25,11 @@ from scyan_exp.config import config_hash
 from scyan_exp.data.cells import Cells
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable, require_space
-from scyan_exp.results.annotation import Annotation, predict_cells, write_annotated
+from scyan_exp.results.annotation import predict_cells, write_annotated
 from scyan_exp.results.figures import draw_figures
 from scyan_exp.results.metrics import EpochMetric, compute_metrics
 from scyan_exp.results.record import RunRecord, Status, Value, recording
+from scyan_exp.results.summary import say_results, say_training
 from scyan_exp.results.tracking import RunIdentity, Tracker
 from scyan_exp.schemas import DIRECTIONS
 from scyan_exp.search.trial import RunningTrial
@@ -47,8 +48,6 @@ from scyan_exp.training.saving import SaveRun
 
 log = logging.getLogger(__name__)
 
-#: Share of unannotated cells above which a run says what may help.
-MANY_UNANNOTATED = 0.1
 #: Room for checkpoints, figures and logs, besides the annotated cells.
 SMALL_FILES_BYTES = 50 * 2**20
 
@@ -86,10 +85,7 @@ def run(
         RunInterrupted: Ctrl-C; the best weights so far are annotated and saved.
         RunPruned: the search stopped it; nothing is annotated.
     """
-    _quiet_libraries()
-    check_devices(config["trainer"])
-    experiment = build(config)
-    check_trainer(config, experiment.cells.table.populations, folder)
+    experiment = prepare(config, folder)
     if continuing:
         own = _own_checkpoint(config, experiment, folder)
         config = {**config, "ckpt_path": own or config["ckpt_path"]}
@@ -119,11 +115,24 @@ def run(
         value = record.end(trained.end, metrics, config["objective"])
     if value is None:
         raise RunPruned(f"pruned by the search after {record.epochs} epochs")
-    _say_trained(trained, record)
-    say_results(annotation, record)
+    say_training(record.epochs, trained.best_epoch, trained.seconds, trained.end)
+    say_results(annotation, metrics, folder)
     if trained.end == "interrupted":
         raise RunInterrupted
     return value
+
+
+def prepare(config: Mapping[str, Any], folder: Path) -> Experiment:
+    """Check the inputs of a run and build its parts; nothing is written.
+
+    Raises:
+        InputError: an input is wrong.
+    """
+    _quiet_libraries()
+    check_devices(config["trainer"])
+    experiment = build(config)
+    check_trainer(config, experiment.cells.table.populations, folder)
+    return experiment
 
 
 @contextmanager
@@ -219,42 +228,6 @@ def _fit(trainer: pl.Trainer, config: Mapping[str, Any], experiment: Experiment)
     trainer.fit(
         experiment.model, experiment.datamodule, ckpt_path=config["ckpt_path"], weights_only=True
     )
-
-
-def _say_trained(trained: Trained, record: RunRecord) -> None:
-    n_epochs, best = len(trained.history), trained.best_epoch + 1
-    log.info(
-        "%d epoch%s in %.1f s, the best was number %d (%s)",
-        n_epochs,
-        "" if n_epochs == 1 else "s",
-        trained.seconds,
-        best,
-        record.status,
-    )
-
-
-def say_results(annotation: Annotation, record: RunRecord) -> None:
-    """Tell the log what was measured, and what may help."""
-    for name, value in record.metrics.items():
-        log.info("  %-22s %s", name, f"{value:.4f}" if isinstance(value, float) else value)
-    unannotated, n_cells = int((annotation.codes < 0).sum()), len(annotation.codes)
-    if unannotated:
-        share = unannotated / n_cells
-        log.info(
-            "  %-22s %s of %s cells (%.1f%%)",
-            "unannotated",
-            f"{unannotated:,}",
-            f"{n_cells:,}",
-            100 * share,
-        )
-        if share > MANY_UNANNOTATED:
-            log.warning(
-                "%.0f%% of the cells fit no population well (log-probability below %g): train "
-                "longer (a smaller model.batch_size, callbacks=none), or look at the table",
-                100 * share,
-                annotation.threshold,
-            )
-    log.info("Results: %s", record.folder)
 
 
 def _check_resume(config: Mapping[str, Any], experiment: Experiment) -> str | None:

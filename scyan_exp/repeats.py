@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,11 +14,10 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from scyan_exp.build import CELLS, check_devices
+from scyan_exp.build import CELLS
 from scyan_exp.config import config_hash
 from scyan_exp.data.cells import Cells
-from scyan_exp.errors import InputError
-from scyan_exp.experiment import RunPruned, clear_results, run, say_results
+from scyan_exp.experiment import RunPruned, clear_results, prepare, run
 from scyan_exp.files import explain_unwritable, write_text
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Member, combine, weigh
@@ -25,6 +25,7 @@ from scyan_exp.results.figures import draw_consensus_figures
 from scyan_exp.results.metrics import compute_metrics
 from scyan_exp.results.record import RunRecord, Value, recording
 from scyan_exp.results.repeat import Repeat, repeats_of
+from scyan_exp.results.summary import say_repeats, say_results
 from scyan_exp.results.tracking import RunIdentity, Tracker
 from scyan_exp.search.trial import RunningTrial
 
@@ -53,42 +54,43 @@ def run_all(
     repeats = repeats_of(config, folder)
     if not repeats:
         return run(config, folder, identity, continuing=continuing, trial=trial)
-    with _cells_kept():
-        for i, repeat in enumerate(repeats):
-            _run_one(repeat, config, folder, identity, trial if i == 0 else None)
-        return _conclude(config, folder, identity, repeats)
-
-
-def _run_one(
-    repeat: Repeat,
-    config: Mapping[str, Any],
-    folder: Path,
-    identity: RunIdentity,
-    trial: RunningTrial | None,
-) -> None:
-    """Train one of several, unless it is done; its end is in the record of all, too."""
     record = RunRecord(folder, config_hash(config), config["seed"])
+    with _cells_kept():
+        cells = prepare(repeats[0].config, folder).cells
+        _clear_earlier(folder)
+        with explain_unwritable(folder), recording(record):
+            try:
+                for i, repeat in enumerate(repeats):
+                    _train_one(repeat, identity, trial if i == 0 else None)
+            except RunPruned:
+                record.end("pruned", {}, config["objective"])
+                raise
+            with Tracker(config["logger"], folder, identity, config) as tracker:
+                return _conclude(config, record, cells, repeats, tracker)
+
+
+def _train_one(repeat: Repeat, identity: RunIdentity, trial: RunningTrial | None) -> None:
+    """Train one of several, unless it is done."""
     ended = RunRecord.read_ended(repeat.folder, repeat.config)
-    if ended is not None and ended["status"] == "completed":
+    if ended is not None and ended["status"] == "pruned":
+        raise RunPruned("pruned by the search earlier")
+    if ended is not None:
         log.info("seed %d: completed earlier", repeat.seed)
         return
+    log.info("seed %d", repeat.seed)
     own = replace(identity, name=f"{identity.name} seed={repeat.seed}")
-    try:
-        if ended is not None:
-            raise RunPruned("pruned by the search earlier")
-        log.info("seed %d", repeat.seed)
-        text = OmegaConf.to_yaml(OmegaConf.create(repeat.config))
-        continuing = RunRecord.has_cut_off(repeat.folder, repeat.config)
-        write_text(repeat.folder / ".hydra" / "config.yaml", text)
-        run(repeat.config, repeat.folder, own, continuing=continuing, trial=trial)
-    except InputError:
-        raise
-    except RunPruned:
-        record.end("pruned", {}, config["objective"])
-        raise
-    except BaseException:
-        with recording(record):
-            raise
+    continuing = RunRecord.has_cut_off(repeat.folder, repeat.config)
+    text = OmegaConf.to_yaml(OmegaConf.create(repeat.config))
+    write_text(repeat.folder / ".hydra" / "config.yaml", text)
+    run(repeat.config, repeat.folder, own, continuing=continuing, trial=trial)
+
+
+def _clear_earlier(folder: Path) -> None:
+    """A run folder used again must not show an earlier run's model and results as of this one."""
+    clear_results(folder)
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    for name in ("metrics.csv", "population_weights.csv"):
+        (folder / name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -103,55 +105,47 @@ def _cells_kept() -> Iterator[None]:
 
 
 def _conclude(
-    config: Mapping[str, Any], folder: Path, identity: RunIdentity, repeats: Sequence[Repeat]
+    config: Mapping[str, Any],
+    record: RunRecord,
+    cells: Cells,
+    repeats: Sequence[Repeat],
+    tracker: Tracker,
 ) -> Value:
     """Annotate by consensus, measure, and write everything to the run folder."""
-    check_devices(config["trainer"])
-    cells = CELLS.load(config)
-    clear_results(folder)
-    record = RunRecord(folder, config_hash(config), config["seed"])
-    with (
-        explain_unwritable(folder),
-        Tracker(config["logger"], folder, identity, config) as tracker,
-        recording(record),
-    ):
-        record.wandb_run_id = tracker.run_id
-        record.write()
-        members, consensus = _agree(config, repeats, cells)
-        own = compute_metrics(consensus, cells)
-        ended = [RunRecord.read(repeat.folder) or {} for repeat in repeats]
-        mean, std = _spread([one["metrics"] for one in ended])
-        figures = draw_consensus_figures(folder / "figures", consensus, members, cells.labels)
-        write_annotated(cells.adata, consensus, folder / "annotated.h5ad")
-        tracker.log_results(
+    members, consensus = _agree(config, repeats, cells)
+    agreement = float(consensus.agreement.mean())
+    of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
+    ended = [RunRecord.read(repeat.folder) or {} for repeat in repeats]
+    mean, std = _spread([one["metrics"] for one in ended])
+    figures = draw_consensus_figures(record.folder / "figures", consensus, members, cells.labels)
+    write_annotated(cells.adata, consensus, record.folder / "annotated.h5ad")
+    summary = {**_prefixed("std", std), **_prefixed("consensus", of_consensus)}
+    tracker.log_results({**mean, **summary}, figures)
+    record.wandb_run_id = tracker.run_id
+    record.epochs = sum(one["epochs"] for one in ended)
+    record.fit_seconds = sum(one["fit_seconds"] for one in ended)
+    record.repeats = {
+        "std": std,
+        "consensus": of_consensus,
+        "members": [
             {
-                **mean,
-                **{f"std/{name}": value for name, value in std.items()},
-                **{f"consensus/{name}": value for name, value in own.items()},
-                "consensus/agreement": float(consensus.agreement.mean()),
-            },
-            figures,
-        )
-        record.epochs = sum(one["epochs"] for one in ended)
-        record.fit_seconds = sum(one["fit_seconds"] for one in ended)
-        record.repeats = {
-            "std": std,
-            "consensus": {**own, "agreement": float(consensus.agreement.mean())},
-            "members": [
-                {
-                    "seed": repeat.seed,
-                    "folder": repeat.name,
-                    "weight": member.weight,
-                    "metrics": one["metrics"],
-                }
-                for repeat, member, one in zip(repeats, members, ended, strict=True)
-            ],
-        }
-        value = record.end("completed", mean, config["objective"])
-    _say(record)
-    say_results(consensus, record)
+                "seed": repeat.seed,
+                "folder": repeat.name,
+                "weight": member.weight,
+                "metrics": one["metrics"],
+            }
+            for repeat, member, one in zip(repeats, members, ended, strict=True)
+        ],
+    }
+    value = record.end("completed", mean, config["objective"])
     assert value is not None
+    say_repeats(mean, record.repeats)
+    say_results(consensus, of_consensus, record.folder)
     return value
+
+
+def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {f"{prefix}/{name}": value for name, value in values.items()}
 
 
 def _agree(
@@ -177,15 +171,3 @@ def _spread(
         mean[name] = float(np.mean(values))
         std[name] = float(np.std(values, ddof=1)) if is_finite else math.inf
     return mean, std
-
-
-def _say(record: RunRecord) -> None:
-    assert record.repeats is not None
-    members, consensus = record.repeats["members"], record.repeats["consensus"]
-    log.info("%d trainings; weight of each in the consensus:", len(members))
-    for one in members:
-        log.info("  seed %-4d %5.2f", one["seed"], one["weight"])
-    log.info("consensus:")
-    for name, value in consensus.items():
-        log.info("  %-22s %.4f", name, value)
-    log.info("mean of the trainings:")

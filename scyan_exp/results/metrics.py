@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 #: Cells on which the Davies-Bouldin index is computed at most.
 DAVIES_BOULDIN_CELLS = 200_000
-#: A variance below this is none.
+#: A variance below this share of that of all cells is none.
 CONSTANT = 1e-12
 #: Cells that a search measures in an epoch at most: of 5,000 the heuristic is too noisy.
 EPOCH_CELLS = 20_000
@@ -174,7 +174,8 @@ def _correlation(
 ) -> float:
     """Pearson correlation of expressions with the entries of their populations, where known."""
     known, n_pops = ~np.isnan(rho_P), len(rho_P)
-    x_N = x_N - x_N.mean(dtype=np.float64)
+    x_N = x_N.astype(np.float64)
+    x_N = x_N - x_N.mean()
     sum_P = np.bincount(population_N, weights=x_N, minlength=n_pops)[known]
     square_P = np.bincount(population_N, weights=x_N**2, minlength=n_pops)[known]
     n_P, rho_P = n_P[known], rho_P[known]
@@ -183,7 +184,7 @@ def _correlation(
         return 0.0
     mean_x, mean_rho = sum_P.sum() / n, n_P @ rho_P / n
     var_x, var_rho = square_P.sum() / n - mean_x**2, n_P @ rho_P**2 / n - mean_rho**2
-    if var_x <= CONSTANT or var_rho <= CONSTANT:
+    if var_x <= CONSTANT * (x_N @ x_N) / len(x_N) or var_rho <= CONSTANT:
         return 0.0
     return float((sum_P @ rho_P / n - mean_x * mean_rho) / np.sqrt(var_x * var_rho))
 

@@ -56,7 +56,12 @@ def _members(checkpoint: str | Path | Scyan) -> list[Member]:
     if record is None:
         raise InputError("no run: there is no result.json in it", where=str(folder))
     if not record.get("repeats"):
-        return [Member("model", load_model(folder / "checkpoints" / "best.ckpt"), 1.0)]
+        checkpoint = folder / "checkpoints" / "best.ckpt"
+        if not checkpoint.is_file():
+            raise InputError(
+                f"this run has no model (its status is {record['status']!r})", where=str(folder)
+            )
+        return [Member("model", load_model(checkpoint), 1.0)]
     return [
         Member(
             one["folder"],

@@ -99,12 +99,13 @@ class Dimension:
             )
         return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
 
-    def to_plain(self) -> dict[str, Any]:
-        """What tells this parameter from one that is searched otherwise."""
+    def __str__(self) -> str:
+        """What is searched, in a few words; the same for the same."""
         if self.kind == "choice":
-            return {"key": self.key, "choices": list(self.texts)}
-        values = {"low": self.low, "high": self.high, "step": self.step, "log": self.log}
-        return {"key": self.key, "kind": self.kind, **values}
+            return f"one of {', '.join(self.texts)}"
+        step = f" in steps of {self.step:g}" if self.step is not None else ""
+        log = " on a logarithmic scale" if self.log else ""
+        return f"{self.kind} from {self.low!r} to {self.high!r}{step}{log}"
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def parse_space(
     dimensions, fixed, problems = [], [], []
     for text in {**written, **typed}.values():
         try:
-            parsed = parser.parse_override(text)
+            (parsed,) = parser.parse_overrides([text])  # which, unlike parse_override, knows globs
             if not parsed.is_sweep_override():
                 fixed.append(text)
             elif _bare(text).partition("=")[0] in UNSEARCHED or _bare(text).startswith("hydra."):

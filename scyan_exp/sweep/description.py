@@ -34,12 +34,14 @@ def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dic
     if (sweep_dir / STUDY_FILE).is_file():
         earlier = read_study(sweep_dir)
         problems = [
-            f"{key}: this folder's search has {_short(earlier[key])}, the command gives "
-            f"{_short(now[key])}"
-            for key in now
-            if key != "config" and earlier[key] != now[key]
+            f"{key}: this folder's search has {json.dumps(earlier[key])}, the command gives "
+            f"{json.dumps(now[key])}"
+            for key in ("study_name", "directions", "objectives")
+            if earlier[key] != now[key]
         ]
-        problems += _differences(earlier["config"], now["config"])
+        problems += _space_differences(earlier["space"], now["space"])
+        if not problems:  # of another space, other values of the config are what one expects
+            problems += _differences(earlier["config"], now["config"])
         if problems:
             problems.append("use another folder (hydra.sweep.dir=...) for another search")
             raise InputError(problems, where=str(sweep_dir))
@@ -75,9 +77,14 @@ def _differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
     ]
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) < 300 else f"{text[:300]}..."
+def _space_differences(earlier: dict[str, str], now: dict[str, str]) -> list[str]:
+    nothing = "not searched"
+    return [
+        f"{key}: in this folder's search {earlier.get(key, nothing)}, in the command "
+        f"{now.get(key, nothing)}"
+        for key in sorted({*earlier, *now})
+        if earlier.get(key) != now.get(key)
+    ]
 
 
 def _command(config: DictConfig) -> dict[str, Any]:

@@ -59,7 +59,12 @@ class Family:
         if status != "completed":
             self._trainings.clear()
         if status not in ("completed", "pruned"):
-            self.is_over = True  # without the job itself
+            self.stop()
+
+    def stop(self) -> None:
+        """Start nothing more of it, the job itself neither."""
+        self._trainings.clear()
+        self.is_over = True
 
 
 def n_trainings(jobs: Sequence[Job]) -> int:

@@ -250,7 +250,8 @@ class Schedule:
         if row.status in FAILURES and self.policy.stop_on_failure:
             self._pending.clear()
             self._retries.clear()
-            self._families.clear()
+            for one in self._families.values():
+                one.stop()
             self._source = None
 
     def _write_csv(self) -> None:

@@ -115,7 +115,7 @@ def run_study(
             config,
             {
                 "study_name": search.study_name,
-                "space": [dimension.to_plain() for dimension in search.space.dimensions],
+                "space": {one.key: str(one) for one in search.space.dimensions},
                 "directions": search.directions,
                 "objectives": search.objectives,
                 "config": flat(search.first.plain),

@@ -1,0 +1,56 @@
+"""What the log says of a run at its end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scyan_exp.results.annotation import Annotation
+
+log = logging.getLogger(__name__)
+
+#: Share of unannotated cells above which a run says what may help.
+MANY_UNANNOTATED = 0.1
+
+
+def say_training(n_epochs: int, best_epoch: int, seconds: float, status: str) -> None:
+    """One line on a training."""
+    log.info(
+        "%d epoch%s in %.1f s, the best was number %d (%s)",
+        n_epochs,
+        "" if n_epochs == 1 else "s",
+        seconds,
+        best_epoch + 1,
+        status,
+    )
+
+
+def say_results(annotation: Annotation, metrics: Mapping[str, float], folder: Path) -> None:
+    """What was measured of an annotation, what may help, and where the results lie."""
+    for name, value in metrics.items():
+        log.info("  %-22s %s", name, f"{value:.4f}" if isinstance(value, float) else value)
+    unannotated, n_cells = int((annotation.codes < 0).sum()), len(annotation.codes)
+    if unannotated:
+        share = unannotated / n_cells
+        counts = f"{unannotated:,} of {n_cells:,} cells ({share:.1%})"
+        log.info("  %-22s %s", "unannotated", counts)
+        if share > MANY_UNANNOTATED:
+            log.warning(
+                "%.0f%% of the cells fit no population well (log-probability below %g): train "
+                "longer (a smaller model.batch_size, callbacks=none), or look at the table",
+                100 * share,
+                annotation.threshold,
+            )
+    log.info("Results: %s", folder)
+
+
+def say_repeats(metrics: Mapping[str, float], repeats: Mapping[str, Any]) -> None:
+    """Mean and spread of several trainings, and the weight of each in their consensus."""
+    members, std = repeats["members"], repeats["std"]
+    log.info("mean of %d trainings (standard deviation):", len(members))
+    for name, value in metrics.items():
+        log.info("  %-22s %.4f (%.4f)", name, value, std[name])
+    weights = ", ".join(f"seed {one['seed']}: {one['weight']:.2f}" for one in members)
+    log.info("consensus, with weights %s:", weights)
