@@ -68,15 +68,10 @@ def train(arguments: list[str]) -> int:
     """Train one experiment, or a sweep with ``-m``; arguments as Hydra takes them."""
     import hydra
 
-    from scyan_exp.compose import (
-        COMPOSE_ERRORS,
-        command_problems,
-        configs_folder,
-        first_lines,
-        quiet_presets,
-        unsafe_problems,
-        with_multirun,
-    )
+    from scyan_exp.command_line import command_problems
+    from scyan_exp.compose import COMPOSE_ERRORS, configs_folder, first_lines, quiet_presets
+    from scyan_exp.overrides import with_multirun
+    from scyan_exp.safety import unsafe_problems
 
     _set_environment()
     arguments = with_multirun(arguments)
