@@ -44,6 +44,8 @@ PRUNERS: dict[str, dict[str, Any]] = {
 }
 
 
+#: Name and password of a URL; after three slashes there is a path, not a host.
+CREDENTIALS = r"://(?!/)([^:@]*):[^@].*@"
 #: An option of a URL whose value is a secret.
 SECRET_OPTION = r"(?i)[?&](\w*password|passwd|pwd|\w*token|\w*secret)=[^&]+"
 
@@ -253,7 +255,7 @@ def _sentences(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
 def password_problem(storage: str | None) -> str | None:
     """What is wrong with a storage as it was written, before interpolation."""
     literal = re.sub(r"\$\{[^}]*\}", "", storage or "")
-    if not re.search(r"://[^@]*:[^@]+@", literal) and not re.search(SECRET_OPTION, literal):
+    if not re.search(CREDENTIALS, literal) and not re.search(SECRET_OPTION, literal):
         return None
     scheme = literal.partition("://")[0]
     return (

@@ -159,7 +159,8 @@ def parse_space(
     dimensions, fixed, problems = [], [], []
     for text in {**written, **typed}.values():
         try:
-            (parsed,) = parser.parse_overrides([text])  # which, unlike parse_override, knows globs
+            parsed = parser.parse_override(text)
+            parsed.config_loader = config_loader  # which `parse_override` leaves out
             if not parsed.is_sweep_override():
                 fixed.append(text)
             elif _bare(text).partition("=")[0] in UNSEARCHED or _bare(text).startswith("hydra."):

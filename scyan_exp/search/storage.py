@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from scyan_exp.errors import InputError
-from scyan_exp.search.settings import SECRET_OPTION
+from scyan_exp.search.settings import CREDENTIALS, SECRET_OPTION
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -66,11 +66,7 @@ def dashboard_command(url: str) -> str:
 def without_password(url: str) -> str:
     """A URL that can be shown."""
     url = re.sub(SECRET_OPTION, lambda found: f"{found[0].partition('=')[0]}=***", url)
-    head, at, tail = url.rpartition("@")
-    if not at or "://" not in head:
-        return url
-    scheme, _, user = head.partition("://")
-    return f"{scheme}://{user.partition(':')[0]}@{tail}"
+    return re.sub(CREDENTIALS, r"://\1@", url)
 
 
 def _open_journal(url: str) -> BaseStorage:
@@ -102,10 +98,14 @@ def _open_database(url: str) -> BaseStorage:
 
 
 class KernelLock:
-    """Lets one process at a time write to a journal, and is gone when that process is."""
+    """Lets one process at a time write to a journal, and is gone when that process is.
+
+    The journal itself is locked, so that there is no other file. (That of Optuna's own lock would
+    hold up Optuna's programs that know that one, such as the dashboard.)
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = Path(f"{path}.lock")
+        self._path = path
         self._file: IO[str] | None = None
 
     def acquire(self) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from scyan_exp.errors import InputError
 from scyan_exp.results.record import RunRecord
@@ -124,16 +124,23 @@ class Trials:
         if self._unfinished:
             left = self._unfinished.popleft()
             return Trial(self.study, left._trial_id)
-        n_asked = sum(trial.state != TrialState.WAITING for trial in self._trials())
-        if n_asked >= self.n_jobs or self._is_exhausted:
+        states = [trial.state for trial in self._trials()]
+        n_waiting = states.count(TrialState.WAITING)
+        if len(states) - n_waiting >= self.n_jobs or self._is_exhausted:
             return None
-        return self.study.ask()
+        if n_waiting:  # that somebody has enqueued
+            return self.study.ask()
+        # As `ask`, but with its owner in the same write: killed in between, it is not nobody's.
+        template = create_trial(state=TrialState.RUNNING, user_attrs={SWEEP: self._sweep})
+        storage = self.study._storage
+        return Trial(self.study, storage.create_new_trial(self.study._study_id, template))
 
     def _begun(self, trial: Trial, job: Job) -> Job:
         """Note in the storage whose trial it is."""
         if trial.user_attrs.get(SWEEP) != self._sweep:
-            trial.set_user_attr(FOLDER, job.folder.name)
             trial.set_user_attr(SWEEP, self._sweep)
+        if FOLDER not in trial.user_attrs:
+            trial.set_user_attr(FOLDER, job.folder.name)
         return job
 
     def _refuse(self, trial: Trial, overrides: list[str], error: InputError) -> None:
