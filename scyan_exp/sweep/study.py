@@ -4,36 +4,30 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra._internal.config_repository import CachingConfigRepository
 from hydra.core.utils import configure_log, setup_globals
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from scyan_exp.config import objective_names
 from scyan_exp.errors import InputError
 from scyan_exp.job import JobFailed
 from scyan_exp.search.settings import (
-    StudySettings,
-    check_study,
     make_pruner,
     make_sampler,
-    password_problem,
 )
-from scyan_exp.search.space import Space, parse_space
-from scyan_exp.search.storage import open_storage, storage_url
+from scyan_exp.search.storage import open_storage
 from scyan_exp.sweep.best import report_best
 from scyan_exp.sweep.description import describe, flat, write_description
-from scyan_exp.sweep.jobs import Check, Job, compose_jobs, write_jobs
+from scyan_exp.sweep.jobs import Job, write_jobs
 from scyan_exp.sweep.launcher import failure_of, locked, make_engine
 from scyan_exp.sweep.others import run_batches
 from scyan_exp.sweep.progress import Progress
 from scyan_exp.sweep.schedule import Policy, Row, Schedule
+from scyan_exp.sweep.search import Search, prepare
 from scyan_exp.sweep.settings import FleetSettings, check_settings
 from scyan_exp.sweep.table import other_rows, shown, write_csv
 from scyan_exp.sweep.trials import Trials
@@ -42,39 +36,6 @@ from scyan_exp.sweep.worker import Task
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
     from optuna import Study
-
-
-@dataclass(frozen=True)
-class Search:
-    """A search, checked; nothing is written yet.
-
-    Attributes:
-        settings: of the sweeper.
-        space: what to search.
-        first: the job of the first extreme values, to see what all jobs have in common.
-        compose: the job of a trial from its number and overrides.
-        objectives: names of what is optimised; none for programs that are not ours.
-        directions: which way is better, one each.
-        folder: the folder of the sweep.
-    """
-
-    settings: StudySettings
-    space: Space
-    first: Job
-    compose: Callable[[int, list[str]], Job]
-    objectives: list[str]
-    directions: list[str]
-    folder: Path
-
-    @property
-    def study_name(self) -> str:
-        """The name in the storage."""
-        return self.settings.study_name or self.folder.absolute().name
-
-    @property
-    def url(self) -> str:
-        """The storage."""
-        return storage_url(self.settings.storage, self.folder)
 
 
 def run_study(
@@ -169,71 +130,6 @@ def _folder(sweep_dir: Path) -> Iterator[None]:
         if is_new:
             shutil.rmtree(sweep_dir)
         raise
-
-
-def prepare(
-    config: DictConfig,
-    context: HydraContext,
-    task: Task,
-    values: dict[str, Any],
-    arguments: Sequence[str],
-    sweep_dir: Path,
-) -> Search:
-    """Check settings, space and the configs of its extreme values.
-
-    Raises:
-        InputError: everything that is wrong.
-    """
-    written = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
-    assert isinstance(written, dict)
-    problem = password_problem(written.get("storage"))
-    if problem:
-        raise InputError(problem, where="config")
-    settings = check_study(values)
-    loader = context.config_loader
-    # The YAML files are read once: editing them changes nothing of trials to come.
-    loader.repository = CachingConfigRepository(loader.repository)  # type: ignore[attr-defined]
-    space = parse_space(settings.params, arguments, loader)
-    compose = _Composer(config, context, getattr(task, "check", None))
-    first, *_ = [compose(0, overrides) for overrides in space.variants()]
-    if compose(1, space.variants()[0]).folder == first.folder:
-        raise InputError(
-            f"hydra.sweep.subdir: trials would share the folder {first.folder}; use one that "
-            "differs, such as ${hydra.job.num}",
-            where="config",
-        )
-    objectives = objective_names(first.plain["objective"]) if first.plain else []
-    directions = settings.directions_for(objectives)
-    pruner = settings.chosen_pruner(objectives)
-    if len(directions) > 1 and pruner is not None:
-        raise InputError(
-            "hydra.sweeper.pruner: several objectives cannot be pruned; use pruner=none",
-            where="config",
-        )
-    if isinstance(pruner, str):
-        compose.trial_overrides.append(f"hydra.sweeper.pruner={pruner}")
-    compose.trial_overrides += [
-        f"hydra.sweeper.prunes={pruner is not None}",
-        f"hydra.sweeper.study_name='{settings.study_name or sweep_dir.absolute().name}'",
-    ]
-    return Search(settings, space, first, compose, objectives, directions, sweep_dir)
-
-
-class _Composer:
-    """Composes the jobs of trials."""
-
-    def __init__(self, config: DictConfig, context: HydraContext, check: Check | None) -> None:
-        self._config, self._loader, self._check = config, context.config_loader, check
-        self.trial_overrides: list[str] = []
-
-    def __call__(self, number: int, overrides: list[str]) -> Job:
-        if self.trial_overrides:
-            overrides = [*overrides, *self.trial_overrides, f"hydra.sweeper.trial={number}"]
-        (job,) = compose_jobs(self._load, [overrides], number, self._check)
-        return job
-
-    def _load(self, overrides: list[str]) -> DictConfig:
-        return self._loader.load_sweep_config(self._config, overrides)
 
 
 def _open_study(search: Search) -> Study:

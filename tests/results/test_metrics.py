@@ -1,8 +1,9 @@
-"""Metrics against scikit-learn's own functions, and the reference's heuristic."""
+"""Metrics against scikit-learn's own functions, plain twins, and the reference's heuristic."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,9 @@ from sklearn import metrics as sklearn_metrics
 from scyan_exp.results import metrics as metrics_module
 from scyan_exp.results.annotation import predict_cells
 from scyan_exp.results.metrics import (
+    EpochMetric,
     compute_metrics,
+    ilisi,
     supervised_metrics,
     unsupervised_metrics,
 )
@@ -161,7 +164,7 @@ def test_a_model_is_scored_on_every_cell(trained):
     model, cells, _ = trained
     annotation = predict_cells(model, cells.x, cells.covariates)
     found = compute_metrics(annotation, cells)
-    assert set(found) == {*SUPERVISED, *UNSUPERVISED}
+    assert set(found) == {*SUPERVISED, *UNSUPERVISED, "table_agreement", "ilisi"}
     names = np.array(cells.table.populations)[annotation.population]
     assert found["accuracy"] == pytest.approx((names == cells.labels.to_numpy()).mean())
     assert found["davies_bouldin"] == pytest.approx(
@@ -173,6 +176,143 @@ def test_a_model_is_scored_on_every_cell(trained):
 
 def test_without_labels_only_what_needs_none(trained):
     model, cells, _ = trained
-    unlabelled = type(cells)(**{**vars(cells), "labels": None})
+    unlabelled = replace(cells, labels=None, batches=None)
     found = compute_metrics(predict_cells(model, cells.x, cells.covariates), unlabelled)
-    assert set(found) == set(UNSUPERVISED)
+    assert set(found) == {*UNSUPERVISED, "table_agreement"}
+
+
+# ---------------------------------------------------------------- mixing of batches
+
+
+def test_the_heuristic_is_divided_by_the_mixing_of_batches(trained):
+    model, cells, _ = trained
+    annotation = predict_cells(model, cells.x, cells.covariates)
+    with_batches = compute_metrics(annotation, cells)
+    without = compute_metrics(annotation, replace(cells, batches=None))
+    assert set(with_batches) - set(without) == {"ilisi"}
+    assert with_batches["ilisi"] == pytest.approx(ilisi(annotation.latent, cells.batches))
+    expected = without.pop("heuristic") / with_batches.pop("ilisi")
+    assert with_batches.pop("heuristic") == pytest.approx(expected)
+    assert with_batches == without
+
+
+def batches(n_cells: int, n_batches: int, seed: int = 0) -> pd.Series:
+    codes = np.random.default_rng(seed).integers(n_batches, size=n_cells)
+    names = np.array([f"batch {i}" for i in range(n_batches)], dtype=object)
+    return pd.Series(names[codes], dtype=object)
+
+
+def plain_ilisi(latent: np.ndarray, names: pd.Series, perplexity: float) -> float:
+    """Korsunsky et al.: the inverse Simpson index of Gaussian neighbourhoods of a perplexity."""
+    values = []
+    for i in range(len(latent)):
+        distances = np.linalg.norm(latent - latent[i], axis=1)
+        near = np.argsort(distances, kind="stable")[1 : int(3 * perplexity) + 1]
+        weights = neighbourhood(distances[near], perplexity)
+        shares = pd.Series(weights).groupby(names.to_numpy()[near]).sum()
+        values.append(1 / (shares**2).sum())
+    return float(np.mean(values))
+
+
+def neighbourhood(distances: np.ndarray, perplexity: float) -> np.ndarray:
+    """Weights exp(-beta d) whose entropy is the logarithm of the perplexity."""
+    low, high = 1e-9, 1e9
+    for _ in range(200):
+        beta = np.sqrt(low * high)
+        weights = np.exp(-beta * (distances - distances.min()))
+        weights /= weights.sum()
+        entropy = -(weights * np.log(np.maximum(weights, 1e-300))).sum()
+        low, high = (beta, high) if entropy > np.log(perplexity) else (low, beta)
+    return weights
+
+
+@pytest.mark.parametrize("n_batches", [2, 3])
+@pytest.mark.parametrize("distance", [0.0, 1.0])
+def test_mixing_is_what_its_definition_says(n_batches, distance):
+    names = batches(200, n_batches)
+    latent = np.random.default_rng(1).normal(size=(200, 4))
+    latent[:, 0] += distance * pd.factorize(names)[0]
+    expected = plain_ilisi(latent, names, metrics_module.ILISI_PERPLEXITY)
+    assert ilisi(latent.astype(np.float32), names) == pytest.approx(expected, rel=1e-3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    n_cells=st.integers(1, 150),
+    n_batches=st.integers(1, 5),
+    distance=st.sampled_from([0.0, 0.5, 3.0, 1e4]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_mixing_lies_between_one_and_the_number_of_batches(n_cells, n_batches, distance, seed):
+    names = batches(n_cells, n_batches, seed)
+    latent = np.random.default_rng(seed).normal(size=(n_cells, 3))
+    latent[:, 0] += distance * pd.factorize(names)[0]
+    found = ilisi(latent.astype(np.float32), names)
+    assert 1 - 1e-6 <= found <= names.nunique() + 1e-6
+
+
+@pytest.mark.parametrize("n_cells", [300, 6000])
+def test_separate_batches_are_not_mixed_and_shuffled_ones_are(n_cells):
+    """Also where only some of the cells are looked at."""
+    latent = np.random.default_rng(0).normal(size=(n_cells, 4)).astype(np.float32)
+    names = batches(n_cells, 3)
+    assert ilisi(latent, names) > 2.7
+    apart = latent + 100 * pd.factorize(names)[0][:, None]
+    assert ilisi(apart.astype(np.float32), names) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("n_batches", [2, 3, 4])
+def test_cells_in_turns_are_mixed_as_well_as_shuffled_ones(n_batches):
+    """Looking at every second cell must not be looking at one of two batches."""
+    n_cells = n_batches * metrics_module.ILISI_CELLS
+    latent = np.random.default_rng(0).normal(size=(n_cells, 3)).astype(np.float32)
+    in_turns = pd.Series([f"batch {i % n_batches}" for i in range(n_cells)], dtype=object)
+    assert ilisi(latent, in_turns) > 0.85 * n_batches
+
+
+@pytest.mark.parametrize("n_cells", [1, 2, 4, 50])
+def test_cells_at_the_same_place_give_a_number(n_cells):
+    """Empty droplets, or expressions cut off at the same value."""
+    found = ilisi(np.zeros((n_cells, 3), np.float32), batches(n_cells, 2))
+    assert 1 <= found <= 2
+
+
+@pytest.mark.parametrize("dtype", [object, "category"])
+def test_a_single_batch_and_batches_without_a_cell_are_no_mixing(dtype):
+    latent = np.random.default_rng(0).normal(size=(80, 3)).astype(np.float32)
+    names = pd.Series(["a"] * 80).astype(dtype)
+    if dtype == "category":
+        names = names.cat.add_categories(["b"])
+    assert ilisi(latent, names) == pytest.approx(1)
+
+
+# ---------------------------------------------------------------- of an epoch
+
+
+@pytest.mark.parametrize("name", sorted(set(DIRECTIONS) - {"loss", "heuristic"}))
+def test_the_metric_of_an_epoch_is_that_of_a_run(trained, name):
+    """Few cells: all are measured."""
+    model, cells, _ = trained
+    expected = compute_metrics(predict_cells(model, cells.x, cells.covariates), cells)
+    assert EpochMetric(name, cells)(model) == pytest.approx(expected[name])
+    assert model.training
+    model.eval()
+
+
+def test_the_heuristic_of_an_epoch_leaves_out_the_mixing_of_batches(trained):
+    """Which takes longer than an epoch, and varies little."""
+    model, cells, _ = trained
+    alone = replace(cells, batches=None, labels=None)
+    expected = compute_metrics(predict_cells(model, cells.x, cells.covariates), alone)
+    assert EpochMetric("heuristic", cells)(model) == pytest.approx(expected["heuristic"])
+    model.eval()
+
+
+def test_of_many_cells_an_epoch_measures_some(trained, monkeypatch):
+    model, cells, _ = trained
+    monkeypatch.setattr(metrics_module, "EPOCH_CELLS", 250)
+    exact = compute_metrics(predict_cells(model, cells.x, cells.covariates), cells)
+    for name in ("accuracy", "table_agreement", "neg_log_dirichlet"):
+        found = EpochMetric(name, cells)(model)
+        assert found == pytest.approx(exact[name], rel=0.15, abs=0.05)
+    model.eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import optuna
 import pytest
@@ -76,7 +77,7 @@ def test_draws_are_spread_evenly():
     chi_square = sum((n - 40) ** 2 / 40 for n in counts)
     assert chi_square < 27.9  # 0.999 quantile for 9 degrees of freedom
     mean = sum(found) / len(found)
-    lagged = sum((x - mean) * (y - mean) for x, y in zip(found, found[1:], strict=False))
+    lagged = sum((x - mean) * (y - mean) for x, y in pairwise(found))
     assert abs(lagged / sum((x - mean) ** 2 for x in found)) < 0.2
 
 

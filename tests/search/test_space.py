@@ -335,9 +335,9 @@ def test_quoted_texts_reach_the_config_as_they_were(texts):
 @settings(deadline=None, max_examples=30)
 @given(st.sampled_from(["tpe", "random", "qmc", "nsga2", "gp"]), st.integers(0, 2**31))
 def test_what_samplers_draw_can_be_written_and_lies_within(name, seed):
-    from scyan_exp.search.settings import check_study, make_sampler
-
     import optuna
+
+    from scyan_exp.search.settings import check_study, make_sampler
 
     texts = ["a=interval(-1e-7,3)", "b=tag(log,interval(1e-9,1e9))", "c=range(2,9,3)", "d=x,y"]
     space = parse_space({}, texts)

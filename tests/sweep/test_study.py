@@ -153,8 +153,8 @@ if config.what == 'raise':
     raise ValueError('by intent')
 if config.what == 'exit':
     raise SystemExit(3)
-return {'no_number': math.nan, 'infinite': math.inf, 'minus': -math.inf, 'text': 'good', 'none': None,
-        'pair': [1.0, 2.0], 'fine': 1.0, 'whole': 2}[config.what]"""
+return {'no_number': math.nan, 'infinite': math.inf, 'minus': -math.inf, 'text': 'good',
+        'none': None, 'pair': [1.0, 2.0], 'fine': 1.0, 'whole': 2}[config.what]"""
     kinds = ["raise", "no_number", "infinite", "minus", "text", "none", "pair", "fine", "whole"]
     kinds += ["exit"] if launcher == "fleet" else []
     app = make_app(body=body, config="what: ???\n")
@@ -187,9 +187,7 @@ return {'no_number': math.nan, 'infinite': math.inf, 'minus': -math.inf, 'text':
 def test_a_search_that_only_fails_stops(make_app, launcher):
     app = make_app(body="raise ValueError('always')", config="x: 0\n")
     arguments = ["x=interval(0,1)", "hydra.sweeper.n_trials=30", "hydra.sweeper.max_failures=3"]
-    output = ended(
-        app.search(*arguments, "hydra.sweeper.n_parallel=2", launcher=launcher), code=1
-    )
+    output = ended(app.search(*arguments, "hydra.sweeper.n_parallel=2", launcher=launcher), code=1)
     assert 3 <= len(states(open_study(app.folder))) <= 4  # one may run when the third has failed
     assert set(states(open_study(app.folder))) == {"FAIL"}
     assert "hydra.sweeper.max_failures" in output

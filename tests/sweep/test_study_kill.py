@@ -15,18 +15,20 @@ import optuna
 import pytest
 
 from tests.search.apps import open_study, states
-from tests.sweep.test_fleet import (  # noqa: F401  # the fixtures
+from tests.sweep import test_fleet
+from tests.sweep.test_fleet import (
     PATIENCE,
     QUICK,
     STEADY,
     TWO,
     Sweep,
     ended,
-    make_sweep,
     no_process_is_left,
-    sweep,
     until,
 )
+
+make_sweep, sweep = test_fleet.make_sweep, test_fleet.sweep
+
 
 SPACE = ("model.prior_std=interval(0.2,0.4)", "model.temperature=tag(log,interval(0.25,4))")
 SEARCH = ("hydra/sweeper=study", TWO, *SPACE)
@@ -42,7 +44,7 @@ class Search(Sweep):
         url: of its storage, None for the file in the folder.
     """
 
-    def __init__(self, sweep: Sweep, url: str | None) -> None:  # noqa: F811
+    def __init__(self, sweep: Sweep, url: str | None) -> None:
         self.folder, self.token, self.started = sweep.folder, sweep.token, sweep.started
         self.url = url
 
@@ -77,13 +79,13 @@ class Search(Sweep):
 
 
 @pytest.fixture(params=["journal", "sqlite"])
-def search(request, sweep, tmp_path) -> Search:  # noqa: F811
+def search(request, sweep, tmp_path) -> Search:
     url = None if request.param == "journal" else f"sqlite:///{tmp_path / 'study.db'}"
     return Search(sweep, url)
 
 
 @pytest.fixture
-def own_search(sweep) -> Search:  # noqa: F811
+def own_search(sweep) -> Search:
     """A search with the default storage."""
     return Search(sweep, None)
 
@@ -261,7 +263,7 @@ def test_another_search_in_the_same_folder_is_refused_by_name(two_trials, scyan_
     assert len(two_trials.rows) == 2
 
 
-def test_a_sweep_that_is_no_search_is_not_searched(sweep, scyan_exp):  # noqa: F811
+def test_a_sweep_that_is_no_search_is_not_searched(sweep, scyan_exp):
     ended(sweep.train(*QUICK, "seed=0"))
     where = ["hydra/sweeper=study", "hydra/launcher=fleet", f"hydra.sweep.dir={sweep.folder}"]
     code, output = scyan_exp("train", "-m", *QUICK, *where, *SPACE)

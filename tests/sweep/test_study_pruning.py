@@ -10,15 +10,12 @@ import optuna
 import pytest
 
 from tests.search.apps import open_study, states
-from tests.sweep.test_fleet import (  # noqa: F401  # the fixtures
-    TWO,
-    Sweep,
-    ended,
-    make_sweep,
-    no_process_is_left,
-    sweep,
-)
+from tests.sweep import test_fleet
+from tests.sweep.test_fleet import TWO, Sweep, ended, no_process_is_left
 from tests.test_wandb import inspect, runs_of, summary
+
+make_sweep, sweep = test_fleet.make_sweep, test_fleet.sweep
+
 
 #: Trainings of a second: warm-up in epochs 0 and 1, and no temperature in every second one.
 SMALL = (
@@ -42,7 +39,7 @@ HALF = (
 
 
 def search(
-    sweep: Sweep,  # noqa: F811
+    sweep: Sweep,
     *arguments: str,
     launcher: str = "fleet",
     code: int = 0,
@@ -68,7 +65,7 @@ def by_state(study: optuna.Study) -> dict[str, list[optuna.trial.FrozenTrial]]:
 
 
 @pytest.mark.parametrize("launcher", ["fleet", "basic"])
-def test_a_pruned_run_is_no_failure(sweep, launcher):  # noqa: F811
+def test_a_pruned_run_is_no_failure(sweep, launcher):
     output = search(
         sweep, ALWAYS, LR, "hydra.sweeper.n_trials=3", "logger=wandb", launcher=launcher
     )
@@ -96,7 +93,7 @@ def test_a_pruned_run_is_no_failure(sweep, launcher):  # noqa: F811
 
 
 @pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
-def test_only_epochs_of_the_final_prior_without_temperature_are_reported(sweep, launcher):  # noqa: F811
+def test_only_epochs_of_the_final_prior_without_temperature_are_reported(sweep, launcher):
     search(sweep, HALF, LR, "hydra.sweeper.n_trials=5", launcher=launcher)
     trials = by_state(open_study(sweep.folder))
     assert trials["COMPLETE"]
@@ -121,7 +118,7 @@ def test_only_epochs_of_the_final_prior_without_temperature_are_reported(sweep, 
         pytest.param("table_agreement", "objective", "maximize", marks=pytest.mark.slow),
     ],
 )
-def test_the_worse_are_pruned(sweep, objective, monitor, direction):  # noqa: F811
+def test_the_worse_are_pruned(sweep, objective, monitor, direction):
     """Of each trial that was pruned, most that ran that far before had been better there."""
     settings = [f"objective={objective}", f"hydra.sweeper.monitor={monitor}", HALF, LR]
     settings += ["hydra.sweeper.n_trials=7", "hydra.sweeper.n_parallel=1"]
@@ -150,7 +147,7 @@ def test_the_worse_are_pruned(sweep, objective, monitor, direction):  # noqa: F8
 
 
 @pytest.mark.slow
-def test_a_maximised_objective_keeps_the_accurate(sweep):  # noqa: F811
+def test_a_maximised_objective_keeps_the_accurate(sweep):
     """A threshold on the accuracy prunes those below it and no other."""
     lower = "hydra.sweeper.pruner={_target_: optuna.pruners.ThresholdPruner, lower: 0.5}"
     search(sweep, "objective=accuracy", lower, LR, "hydra.sweeper.n_trials=6")
@@ -161,7 +158,7 @@ def test_a_maximised_objective_keeps_the_accurate(sweep):  # noqa: F811
 
 
 @pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
-def test_of_a_run_with_repeats_the_first_training_is_pruned(sweep, launcher):  # noqa: F811
+def test_of_a_run_with_repeats_the_first_training_is_pruned(sweep, launcher):
     settings = [ALWAYS, LR, "repeats=2", "hydra.sweeper.n_trials=2"]
     output = search(sweep, *settings, launcher=launcher)
     assert "Traceback" not in output
@@ -180,7 +177,7 @@ def test_of_a_run_with_repeats_the_first_training_is_pruned(sweep, launcher):  #
 
 
 @pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
-def test_repeats_that_are_not_pruned_report_those_of_the_first_seed(sweep, launcher):  # noqa: F811
+def test_repeats_that_are_not_pruned_report_those_of_the_first_seed(sweep, launcher):
     """The objective of the trial is the mean of its trainings."""
     settings = [HALF, LR, "repeats=2", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_parallel=2"]
     search(sweep, *settings, launcher=launcher)
@@ -198,11 +195,9 @@ def test_repeats_that_are_not_pruned_report_those_of_the_first_seed(sweep, launc
     assert len(sweep.rows) == 3
 
 
-def test_pruned_trials_count_and_stay_when_the_search_goes_on(sweep):  # noqa: F811
+def test_pruned_trials_count_and_stay_when_the_search_goes_on(sweep):
     search(sweep, ALWAYS, LR, "hydra.sweeper.n_trials=2")
-    kept = {
-        path: path.read_bytes() for path in sorted(sweep.folder.glob("*/result.json"))
-    }
+    kept = {path: path.read_bytes() for path in sorted(sweep.folder.glob("*/result.json"))}
     ended(sweep.resume("n_trials=3"))
     assert {path: path.read_bytes() for path in kept} == kept
     study = open_study(sweep.folder)
@@ -211,7 +206,7 @@ def test_pruned_trials_count_and_stay_when_the_search_goes_on(sweep):  # noqa: F
 
 
 @pytest.mark.parametrize("settings", [["hydra.sweeper.pruner=none"], ["hydra.sweeper.pruner=null"]])
-def test_without_a_pruner_nothing_is_reported(sweep, settings):  # noqa: F811
+def test_without_a_pruner_nothing_is_reported(sweep, settings):
     search(sweep, *settings, LR, "hydra.sweeper.n_trials=2")
     trials = open_study(sweep.folder).trials
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 2
@@ -221,7 +216,7 @@ def test_without_a_pruner_nothing_is_reported(sweep, settings):  # noqa: F811
 @pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["auto", "median", "patient", "halving", "hyperband"])
 @pytest.mark.parametrize("storage", ["journal", "sqlite"])
-def test_every_pruner_by_its_name_lets_a_search_end(sweep, tmp_path, pruner, storage):  # noqa: F811
+def test_every_pruner_by_its_name_lets_a_search_end(sweep, tmp_path, pruner, storage):
     settings = [f"hydra.sweeper.pruner={pruner}", LR, "hydra.sweeper.n_trials=8"]
     url = None if storage == "journal" else f"sqlite:///{tmp_path}/study.db"
     if url is not None:
@@ -234,7 +229,7 @@ def test_every_pruner_by_its_name_lets_a_search_end(sweep, tmp_path, pruner, sto
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["fleet", "basic"])
-def test_trials_report_also_from_folders_of_their_own(sweep, make_sweep, launcher):  # noqa: F811
+def test_trials_report_also_from_folders_of_their_own(sweep, make_sweep, launcher):
     """With ``hydra.job.chdir`` the storage is still found, when its path is relative."""
     chdir = ["hydra.job.chdir=true", "hydra.sweep.dir=sweep"]
     storage = "hydra.sweeper.storage='sqlite:///study.db'"

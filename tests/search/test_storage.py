@@ -1,0 +1,309 @@
+"""Where a study is kept: killed writers, many writers, passwords."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scyan_exp.errors import InputError
+from scyan_exp.search.storage import (
+    JOURNAL,
+    dashboard_command,
+    is_own,
+    open_storage,
+    storage_url,
+    without_password,
+)
+from tests.search.apps import App, open_study
+from tests.sweep import test_fleet
+from tests.sweep.test_fleet import QUICK, TWO, ended
+
+make_sweep, sweep = test_fleet.make_sweep, test_fleet.sweep
+
+
+#: Writes trials to the study of a storage: URL, how many, a number of its own.
+WRITER = """\
+import sys
+import optuna
+from scyan_exp.search.storage import open_storage
+
+url, n_trials, own = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+study = optuna.load_study(study_name="s", storage=open_storage(url))
+print("ready", flush=True)
+for i in range(n_trials):
+    trial = study.ask()
+    x = trial.suggest_float("x", 0, 1)
+    for step in range(3):
+        trial.report(x + step, step)
+    trial.set_user_attr("own", own)
+    study.tell(trial, own + x)
+    print(trial.number, flush=True)
+"""
+#: Holds the lock of a journal until it is killed.
+HOLDER = """\
+import sys, time
+from pathlib import Path
+from scyan_exp.search.storage import KernelLock
+
+lock = KernelLock(Path(sys.argv[1]))
+lock.acquire()
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def start(program: str, *arguments: object) -> subprocess.Popen:
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(params=["journal", "sqlite"])
+def url(request, tmp_path) -> str:
+    path = tmp_path / f"study.{request.param}"
+    found = f"journal://{path}" if request.param == "journal" else f"sqlite:///{path}"
+    optuna.create_study(study_name="s", storage=open_storage(found))
+    return found
+
+
+def study_of(url: str) -> optuna.Study:
+    return optuna.load_study(study_name="s", storage=open_storage(url))
+
+
+# ---------------------------------------------------------------- writers
+
+
+def test_what_is_written_is_read_again(url):
+    study = study_of(url)
+    trial = study.ask()
+    params = (trial.suggest_float("x", 0, 1), trial.suggest_categorical("y", [None, "a", True, 2]))
+    trial.report(0.5, 3)
+    trial.set_user_attr("metrics", {"loss": 1.5, "none": None})
+    study.tell(trial, -1.25)
+    (found,) = study_of(url).trials
+    assert tuple(found.params.values()) == params
+    assert (found.value, found.intermediate_values) == (-1.25, {3: 0.5})
+    assert found.user_attrs == {"metrics": {"loss": 1.5, "none": None}}
+
+
+def test_four_writers_lose_nothing(url):
+    writers = [start(WRITER, url, 20, own) for own in range(4)]
+    outputs = [writer.communicate(timeout=120) for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 4, outputs
+    trials = study_of(url).trials
+    assert [trial.number for trial in trials] == list(range(80))
+    for trial in trials:
+        assert trial.value == trial.user_attrs["own"] + trial.params["x"]
+        x = trial.params["x"]
+        assert trial.intermediate_values == {0: x, 1: x + 1, 2: x + 2}
+    said = [sorted(map(int, out.split()[1:])) for out, _ in outputs]
+    assert sorted(number for numbers in said for number in numbers) == list(range(80))
+    for own, numbers in enumerate(said):
+        assert all(trials[number].user_attrs["own"] == own for number in numbers)
+
+
+def test_writers_that_are_killed_take_nothing_of_others_with_them(url):
+    chance = random.Random(0)
+    said: set[int] = set()
+    for round_ in range(2):
+        writers = [start(WRITER, url, 10_000, own) for own in range(3)]
+        for writer in writers:
+            writer.stdout.readline()
+        for writer in writers:
+            time.sleep(chance.uniform(0.1, 0.6))
+            writer.send_signal(signal.SIGKILL)
+        for writer in writers:
+            # The last line may be cut off, as the process was.
+            lines = writer.communicate()[0].splitlines(keepends=True)
+            said |= {int(line) for line in lines if line.endswith("\n")}
+        trials = study_of(url).trials
+        assert [trial.number for trial in trials] == list(range(len(trials)))
+        complete = {trial.number for trial in trials if trial.state.name == "COMPLETE"}
+        assert said <= complete, round_
+    before = len(study_of(url).trials)
+    last = start(WRITER, url, 5, 9)
+    out, err = last.communicate(timeout=60)
+    assert last.returncode == 0, err
+    assert list(map(int, out.split()[1:])) == list(range(before, before + 5))
+
+
+# ---------------------------------------------------------------- the journal
+
+
+@pytest.fixture
+def journal(tmp_path) -> Path:
+    path = tmp_path / JOURNAL
+    optuna.create_study(study_name="s", storage=open_storage(f"journal://{path}"))
+    return path
+
+
+def test_a_writer_killed_with_the_lock_in_its_hands_holds_up_nobody(journal):
+    holder = start(HOLDER, journal)
+    assert holder.stdout.readline() == "held\n"
+    waiting = start(WRITER, f"journal://{journal}", 1, 0)
+    with pytest.raises(subprocess.TimeoutExpired):
+        waiting.wait(3)
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate()
+    out, err = waiting.communicate(timeout=20)  # Optuna's own lock would take 30 s
+    assert waiting.returncode == 0, err
+    assert out.split() == ["ready", "0"]
+
+
+def test_programs_with_optunas_own_lock_write_beside_ours(journal):
+    """Such as a notebook, or optuna-dashboard; its lock has a file of its own."""
+    program = WRITER.replace(
+        "open_storage(url)",
+        "optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(url))",
+    )
+    writers = [start(program, journal, 20, 1), start(WRITER, f"journal://{journal}", 20, 2)]
+    for writer in writers:
+        try:
+            _, err = writer.communicate(timeout=25)  # it would wait 30 s for a lock left behind
+        finally:
+            writer.kill()
+        assert writer.returncode == 0, err
+    trials = study_of(f"journal://{journal}").trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 40
+    assert [trial.number for trial in trials] == list(range(40))
+
+
+@given(st.integers(0, 300))
+def test_a_last_line_that_was_cut_off_is_mended(tmp_path_factory, n_bytes):
+    """Wherever the machine went down: what stood before is there, and writing goes on."""
+    path = tmp_path_factory.mktemp("cut") / JOURNAL
+    url = f"journal://{path}"
+    study = optuna.create_study(study_name="s", storage=open_storage(url))
+    study.tell(study.ask(), 1.0)
+    whole = path.read_bytes()
+    study.tell(study.ask(), 2.0)
+    added = path.read_bytes()[len(whole) :]
+    cut = min(n_bytes, len(added))
+    path.write_bytes(whole + added[:cut])
+    n_whole = len([t for t in study_of(url).trials if t.state.is_finished()])
+    assert n_whole == (2 if cut == len(added) else 1)
+    again = study_of(url)
+    again.tell(again.ask(), 3.0)
+    values = [t.value for t in study_of(url).trials if t.state.is_finished()]
+    assert values == [1.0, 2.0, 3.0][:n_whole] + [3.0] * (n_whole < 3 and values[-1] == 3.0)
+    assert values[0] == 1.0
+    assert values[-1] == 3.0
+    assert path.read_bytes().endswith(b"\n")
+
+
+def test_a_file_that_is_no_journal_is_refused_and_stays_as_it_is(tmp_path):
+    for text in ("notes\nwithout a last newline", "one line", "a: 1\nb: [1, 2]", '{"x": 1}\nmore'):
+        path = tmp_path / "notes.txt"
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"hydra\.sweeper\.storage"):
+            open_storage(f"journal://{path}")
+        assert path.read_text() == text
+
+
+def test_the_default_is_a_file_in_the_folder_of_the_sweep(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    url = storage_url(None, Path("sweep"))
+    assert url == f"journal://{tmp_path / 'sweep' / JOURNAL}"
+    assert is_own(None)
+    assert not is_own("sqlite:///x.db")
+    assert storage_url("sqlite:///x.db", Path("sweep")) == "sqlite:///x.db"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "foo://me:hunter2@x/y",
+        "postgresql://me:hunter2@nowhere.invalid/x",
+        "mysql+pymysql://me:hunter2@nowhere.invalid/x",
+        "nonsense hunter2@",
+        "journal:///no/such/folder/study.journal",
+        "sqlite:////no/such/folder/study.db",
+        "sqlite:////",
+        "journal:///",
+        "",
+    ],
+)
+def test_a_storage_that_cannot_be_opened_is_named_without_its_password(url):
+    with pytest.raises(InputError) as caught:
+        open_storage(url)
+    assert "hydra.sweeper.storage" in str(caught.value)
+    assert ":hunter2" not in str(caught.value)
+
+
+# ---------------------------------------------------------------- passwords
+
+PASSWORDS = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="@/:?#&"), min_size=6
+)
+
+
+@given(PASSWORDS, st.sampled_from(["postgresql", "mysql+pymysql", "postgresql+psycopg2"]))
+def test_what_is_shown_of_a_url_has_no_password(password, scheme):
+    for inserted in (password, f"{password}@x", f"a:{password}"):
+        url = f"{scheme}://uu:{inserted}@hh:5432/dd"
+        assert without_password(url) == f"{scheme}://uu@hh:5432/dd"
+        assert dashboard_command(url) == f"optuna-dashboard {scheme}://uu@hh:5432/dd"
+
+
+def test_a_password_among_the_options_of_a_url_is_not_shown():
+    url = "postgresql://hh/dd?user=uu&password=hunter2"
+    assert "hunter2" not in without_password(url)
+    assert "hunter2" not in dashboard_command(url)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///a.db", "sqlite:////tmp/a@b.db", "postgresql://u@h/d"])
+def test_a_url_without_password_is_shown_as_it_is(url):
+    assert without_password(url) == url
+
+
+SPACE = "model.prior_std=interval(0.2,0.4)"
+
+
+def files_with(folder: Path, secret: str) -> list[str]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(paths) > 10
+    return [str(path.relative_to(folder)) for path in paths if secret.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
+def test_a_url_from_the_environment_is_in_no_file_of_a_sweep(
+    sweep,
+    monkeypatch,
+    tmp_path,
+    launcher,
+):
+    """The files of the study itself lie elsewhere; resuming needs the variable again."""
+    secret = "hunter2hunter2"
+    monkeypatch.setenv("MY_STORAGE", f"sqlite:///{tmp_path}/{secret}.db")
+    chosen = ["hydra/sweeper=study", *QUICK, SPACE, "hydra.sweeper.n_trials=2", "logger=wandb"]
+    chosen += ["hydra.sweeper.storage=${oc.env:MY_STORAGE}", "hydra.verbose=true"]
+    chosen += [TWO] if launcher == "fleet" else []
+    chosen = [one for one in chosen if one != "logger=none"]
+    output = ended(sweep.train(*chosen, launcher=launcher))
+    assert "Traceback" not in output
+    assert files_with(sweep.folder, secret) == []
+    ended(sweep.resume("n_trials=3"))
+    assert files_with(sweep.folder, secret) == []
+    study = open_study(sweep.folder, f"sqlite:///{tmp_path}/{secret}.db")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
+
+
+def test_the_password_of_a_storage_that_does_not_answer_is_nowhere(tmp_path):
+    app = App(tmp_path / "sweep")
+    url = {"MY_STORAGE": "foo://me:hunter2hunter2@nowhere.invalid/x"}
+    arguments = ["x=interval(0,1)", "hydra.sweeper.storage=${oc.env:MY_STORAGE}"]
+    process = app.search(*arguments, environment=url)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "hunter2" not in out + err
+    if app.folder.exists():
+        left = [path for path in app.folder.rglob("*") if path.is_file()]
+        assert [path for path in left if b"hunter2" in path.read_bytes()] == []
