@@ -70,10 +70,9 @@ def _show(study: Study, trial: FrozenTrial, sweep_dir: Path) -> None:
     values = ", ".join(f"{n} {v:.4g}" for n, v in zip(names, trial.values, strict=True))
     params = " ".join(f"{name}={_rounded(value)}" for name, value in trial.params.items())
     print(f"Best: trial {trial.number}, {values}: {params}", flush=True)
-    folder = _folder(trial, sweep_dir)
-    checkpoint = folder / "checkpoints" / "best.ckpt"
-    if checkpoint.is_file():
-        print(f"  its model: {checkpoint}", flush=True)
+    model = _model(_folder(trial, sweep_dir))
+    if model is not None:
+        print(f"  its model: {model}", flush=True)
 
 
 def _rounded(value: Any) -> str:
@@ -82,6 +81,14 @@ def _rounded(value: Any) -> str:
 
 def _folder(trial: FrozenTrial, sweep_dir: Path) -> Path:
     return sweep_dir / str(trial.user_attrs.get("folder", trial.number))
+
+
+def _model(folder: Path) -> Path | None:
+    """What ``scyan_exp.annotate`` takes: a checkpoint, or the folder of a consensus."""
+    checkpoint = folder / "checkpoints" / "best.ckpt"
+    if checkpoint.is_file():
+        return checkpoint
+    return folder if any(folder.glob("seed_*/checkpoints/best.ckpt")) else None
 
 
 def _write_experiment(
@@ -109,7 +116,7 @@ def _write_experiment(
     )
     head = [
         f"# Trial {trial.number} of {study.study_name}: {values}.",
-        f"# Its model: {folder.absolute() / 'checkpoints' / 'best.ckpt'}",
+        f"# Its model: {_model(folder.absolute())}",
         f"# Again: {again}",
     ]
     whole = "\n".join(["# @package _global_", *head, text])

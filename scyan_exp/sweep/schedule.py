@@ -87,7 +87,7 @@ class Schedule:
         csv: the table that is kept up to date.
         progress: what the terminal shows.
         source: gives further jobs, when these have been started.
-        n_parallel: jobs at a time; None for as many as the engine has slots.
+        n_parallel: jobs of the source at a time; None for as many as the engine has slots.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Schedule:
         self._labels = labels(list(self.rows.values()))
         self._other_rows = other_rows(csv, set(self.rows))
         self._source = source
-        self._n_slots = min(engine.n_slots, n_parallel or engine.n_slots)
+        self._n_parallel = n_parallel or engine.n_slots
         self.interrupted = False
         self._killed = False
         self._pending: deque[Job] = deque()
@@ -154,7 +154,7 @@ class Schedule:
 
     def _fill(self) -> None:
         """Start jobs while there are free slots."""
-        while self._n_running < self._n_slots and not self.interrupted:
+        while self._n_running < self.engine.n_slots and not self.interrupted:
             job = self._next()
             if job is None:
                 break
@@ -185,7 +185,7 @@ class Schedule:
         """A job that waits, or one of the source."""
         if self._pending:
             return self._pending.popleft()
-        while self._source is not None:
+        while self._source is not None and self._n_begun() < self._n_parallel:
             job = self._source.next()
             if job is None:
                 return None
@@ -196,6 +196,10 @@ class Schedule:
             self._source.ended(row)
             self._write_csv()
         return None
+
+    def _n_begun(self) -> int:
+        """Jobs that have begun and not ended."""
+        return sum(row.status == "running" for row in self.rows.values())
 
     def _row_of(self, job: Job) -> Row:
         if job.training is None:

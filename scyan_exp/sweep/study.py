@@ -165,14 +165,17 @@ def _run_on_fleet(
 ) -> tuple[list[Row], bool]:
     """Run trials as slots become free."""
     n_parallel = search.settings.n_parallel
-    n_jobs = trials.n_jobs * search.first.plain.get("repeats", 1)
+    n_trainings = search.first.plain.get("repeats", 1)
+    n_jobs = (n_parallel or trials.n_jobs) * n_trainings
     with closing(make_engine([search.first], fleet, task, n_jobs)) as engine:
         source = _Written(trials, search.folder, settings)
         policy = Policy(fleet.retries, fleet.error_retries, fleet.on_failure == "stop")
         csv = search.folder / "sweep.csv"
         schedule = Schedule([], engine, policy, csv, Progress(), source, n_parallel)
-        n_slots = min(engine.n_slots, n_parallel or engine.n_slots)
-        print(f"{trials}, {n_slots} at a time; results: {search.folder}", flush=True)
+        of_each = "" if n_trainings == 1 else f" of {n_trainings} trainings"
+        print(
+            f"{trials}{of_each}, {engine.n_slots} at a time; results: {search.folder}", flush=True
+        )
         rows = schedule.run()
     return rows, schedule.interrupted
 
