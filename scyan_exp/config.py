@@ -199,7 +199,17 @@ def _target_problems(plain: Any, path: str = "") -> list[str]:
 
 
 def _objective_problems(objective: Any, dataset: Any) -> list[str]:
-    """Objectives that these cells do not allow."""
+    """What is no objective, or one that these cells do not allow."""
+    names = objective if isinstance(objective, list) else [objective]
+    unknown = [name for name in names if not isinstance(name, str) or name not in DIRECTIONS]
+    if unknown:
+        hints = "".join(near_matches(str(name), DIRECTIONS) for name in unknown)
+        return [
+            f"objective: expected one of {', '.join(DIRECTIONS)}, or a list of several, found "
+            f"{objective!r}.{hints}"
+        ]
+    if isinstance(objective, list) and (len(names) < 2 or len(set(names)) < len(names)):
+        return [f"objective: expected at least 2 distinct metrics, found {objective!r}."]
     dataset = dataset if isinstance(dataset, Mapping) else {}
     needs = (("label_key", "labels", LABEL_OBJECTIVES), ("batch_key", "batches", BATCH_OBJECTIVES))
     absent = {

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -28,7 +27,7 @@ from scyan_exp.files import explain_unwritable, require_space
 from scyan_exp.results.annotation import predict_cells, write_annotated
 from scyan_exp.results.figures import draw_figures
 from scyan_exp.results.metrics import EpochMetric, compute_metrics
-from scyan_exp.results.record import RunRecord, Status, Value, recording
+from scyan_exp.results.record import RunRecord, Status, Value, clear_results, recording
 from scyan_exp.results.summary import say_results, say_training
 from scyan_exp.results.tracking import RunIdentity, Tracker
 from scyan_exp.schemas import DIRECTIONS
@@ -251,12 +250,6 @@ def _own_checkpoint(config: Mapping[str, Any], experiment: Experiment, folder: P
         return None
     log.info("Continuing from %s", path)
     return path
-
-
-def clear_results(folder: Path) -> None:
-    """A run folder used again must not show the results of one run beside the record of another."""
-    (folder / "annotated.h5ad").unlink(missing_ok=True)
-    shutil.rmtree(folder / "figures", ignore_errors=True)
 
 
 def _bytes_needed(cells: Cells) -> int:

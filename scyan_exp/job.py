@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import logging
-import re
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scyan_exp.errors import InputError
+from scyan_exp.text import short_numbers
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -151,15 +151,10 @@ def identity(config: DictConfig, folder: Path) -> RunIdentity:
     job = HydraConfig.get()
     sweep = Path(job.sweep.dir).name if is_sweep() else None
     return RunIdentity(
-        name=config.name or _short(job.job.override_dirname) or folder.name,
+        name=config.name or short_numbers(job.job.override_dirname) or folder.name,
         group=config.group or sweep,
         tags=list(config.tags),
     )
-
-
-def _short(overrides: str) -> str:
-    """Overrides with rounded numbers: those of a search have 17 digits."""
-    return re.sub(r"\d+\.\d{5,}(e-?\d+)?", lambda found: f"{float(found[0]):.4g}", overrides)
 
 
 def discard(folder: Path) -> None:

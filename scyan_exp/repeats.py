@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,14 +16,14 @@ from omegaconf import OmegaConf
 from scyan_exp.build import CELLS
 from scyan_exp.config import config_hash
 from scyan_exp.data.cells import Cells
-from scyan_exp.experiment import RunPruned, clear_results, prepare, run
+from scyan_exp.experiment import RunPruned, prepare, run
 from scyan_exp.files import explain_unwritable, write_text
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Member, combine, weigh
 from scyan_exp.results.figures import draw_consensus_figures
 from scyan_exp.results.metrics import compute_metrics
 from scyan_exp.results.record import RunRecord, Value, recording
-from scyan_exp.results.repeat import Repeat, repeats_of
+from scyan_exp.results.repeat import Repeat, clear_earlier, repeats_of
 from scyan_exp.results.summary import say_repeats, say_results
 from scyan_exp.results.tracking import RunIdentity, Tracker
 from scyan_exp.search.trial import RunningTrial
@@ -57,16 +56,29 @@ def run_all(
     record = RunRecord(folder, config_hash(config), config["seed"])
     with _cells_kept():
         cells = prepare(repeats[0].config, folder).cells
-        _clear_earlier(folder)
+        clear_earlier(folder)
         with explain_unwritable(folder), recording(record):
-            try:
-                for i, repeat in enumerate(repeats):
-                    _train_one(repeat, identity, trial if i == 0 else None)
-            except RunPruned:
+            pruned = _train(repeats, identity, trial)
+            if pruned is not None:
                 record.end("pruned", {}, config["objective"])
-                raise
-            with Tracker(config["logger"], folder, identity, config) as tracker:
-                return _conclude(config, record, cells, repeats, tracker)
+            else:
+                with Tracker(config["logger"], folder, identity, config) as tracker:
+                    value = _conclude(config, record, cells, repeats, tracker)
+    if pruned is not None:
+        raise pruned
+    return value
+
+
+def _train(
+    repeats: Sequence[Repeat], identity: RunIdentity, trial: RunningTrial | None
+) -> RunPruned | None:
+    """Train one after the other; return why no more were trained, if the search said so."""
+    try:
+        for i, repeat in enumerate(repeats):
+            _train_one(repeat, identity, trial if i == 0 else None)
+    except RunPruned as reason:
+        return reason
+    return None
 
 
 def _train_one(repeat: Repeat, identity: RunIdentity, trial: RunningTrial | None) -> None:
@@ -83,14 +95,6 @@ def _train_one(repeat: Repeat, identity: RunIdentity, trial: RunningTrial | None
     text = OmegaConf.to_yaml(OmegaConf.create(repeat.config))
     write_text(repeat.folder / ".hydra" / "config.yaml", text)
     run(repeat.config, repeat.folder, own, continuing=continuing, trial=trial)
-
-
-def _clear_earlier(folder: Path) -> None:
-    """A run folder used again must not show an earlier run's model and results as of this one."""
-    clear_results(folder)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    for name in ("metrics.csv", "population_weights.csv"):
-        (folder / name).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -51,12 +51,11 @@ class EpochMetric:
 
     Args:
         name: the metric.
-        cells: all cells; an even sample of them is measured.
+        cells: all cells; a sample of them is measured.
     """
 
     def __init__(self, name: str, cells: Cells) -> None:
-        step = -(-len(cells) // EPOCH_CELLS)
-        some = slice(None, None, step)
+        some = _sample(len(cells), EPOCH_CELLS)
         self._name = name
         self._cells = replace(
             cells,
@@ -76,8 +75,15 @@ class EpochMetric:
         return compute_metrics(annotation, self._cells)[self._name]
 
 
-def _some(column: pd.Series | None, some: slice) -> pd.Series | None:
-    return None if column is None else column[some]
+def _some(column: pd.Series | None, some: np.ndarray) -> pd.Series | None:
+    return None if column is None else column.iloc[some]
+
+
+def _sample(n_cells: int, n_wanted: int) -> np.ndarray:
+    """Indices of some cells, always the same; at random, as batches may stand in turns."""
+    if n_cells <= n_wanted:
+        return np.arange(n_cells)
+    return np.sort(np.random.default_rng(0).choice(n_cells, n_wanted, replace=False))
 
 
 def supervised_metrics(
@@ -202,13 +208,13 @@ def ilisi(latent_NM: np.ndarray, batches: pd.Series) -> float:
     """
     from harmonypy import compute_lisi
 
-    step = -(-len(latent_NM) // ILISI_CELLS)
-    latent_NM, codes = latent_NM[::step], pd.factorize(batches[::step])[0]
+    some = _sample(len(latent_NM), ILISI_CELLS)
+    latent_NM, codes = latent_NM[some], pd.factorize(batches.iloc[some])[0]
     perplexity = min(ILISI_PERPLEXITY, (len(latent_NM) - 1) // 3)  # it looks at three times as many
     if perplexity < 1:
         return 1.0
     values = compute_lisi(latent_NM, pd.DataFrame({"batch": codes}), ["batch"], perplexity)
-    return float(values.mean())
+    return float(np.maximum(values, 1).mean())  # cells without a neighbour in reach give less
 
 
 def _davies_bouldin(population_N: np.ndarray, x_NM: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -151,3 +152,9 @@ def recording(record: RunRecord) -> Iterator[None]:
         record.error = f"{type(error).__name__}: {error}".strip(": ")
         record.write()
         raise
+
+
+def clear_results(folder: Path) -> None:
+    """A run folder used again must not show the results of one run beside the record of another."""
+    (folder / "annotated.h5ad").unlink(missing_ok=True)
+    shutil.rmtree(folder / "figures", ignore_errors=True)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 JOURNAL = "study.journal"
 SCHEME = "journal://"
+#: How a journal of Optuna's begins.
+RECORD = b'{"op_code"'
 
 
 def storage_url(storage: str | None, sweep_dir: Path) -> str:
@@ -122,9 +124,15 @@ class KernelLock:
 
 
 def _mend(path: Path) -> None:
-    """Remove the line that a process was writing when the machine went down."""
+    """Remove the line that a process was writing when the machine went down.
+
+    Raises:
+        InputError: the file is no journal of Optuna's; it stays as it is.
+    """
     with suppress(FileNotFoundError), path.open("rb+") as file:
         content = file.read()
+        if content[: len(RECORD)] != RECORD[: len(content)]:
+            raise InputError("hydra.sweeper.storage: not a journal of Optuna's", where=str(path))
         end = content.rfind(b"\n") + 1
         if end < len(content):
             file.truncate(end)

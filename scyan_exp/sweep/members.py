@@ -10,10 +10,12 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from scyan_exp.config import config_hash
 from scyan_exp.files import write_text
 from scyan_exp.results.record import RunRecord
-from scyan_exp.results.repeat import Repeat, repeats_of
+from scyan_exp.results.repeat import Repeat, clear_earlier, repeats_of
 from scyan_exp.sweep.jobs import HYDRA_FOLDER, Job
+from scyan_exp.text import short_numbers
 
 
 class Family:
@@ -38,6 +40,9 @@ class Family:
         first_is_left = bool(repeats) and repeats[0].seed == job.plain["seed"]
         self._first_alone = bool(sweeper.get("prunes")) and first_is_left
         self._n_running = 0
+        self._record = RunRecord(job.folder, config_hash(job.plain), job.plain["seed"])
+        clear_earlier(job.folder)
+        self._record.write()
 
     def next(self) -> Job | None:
         """A training to start, or at last the job; None while others must end first."""
@@ -60,6 +65,12 @@ class Family:
             self._trainings.clear()
         if status not in ("completed", "pruned"):
             self.stop()
+
+    def fail(self, status: str, error: str) -> None:
+        """Write into the record of the job how it ended without being run itself."""
+        self._record.status = "interrupted" if status == "interrupted" else "failed"
+        self._record.error = error
+        self._record.write()
 
     def stop(self) -> None:
         """Start nothing more of it, the job itself neither."""
@@ -91,7 +102,8 @@ def _training_job(job: Job, repeat: Repeat, reports: bool) -> Job:
     own["sweep"]["subdir"] = str(repeat.folder.relative_to(sweep_dir))
     if "prunes" in own["sweeper"]:
         own["sweeper"]["prunes"] = reports
-    name = job.plain["name"] or str(job.config.hydra.job.override_dirname) or job.folder.name
+    overrides = short_numbers(str(job.config.hydra.job.override_dirname))
+    name = job.plain["name"] or overrides or job.folder.name
     plain = {**repeat.config, "name": f"{name} seed={repeat.seed}"}
     parts = {
         "config.yaml": plain,

@@ -240,6 +240,7 @@ class Schedule:
         if family.is_over and not was_over:
             of_job.status, of_job.error = row.status, f"seed {row.job.training}: {row.error}"
             of_job.device = row.device
+            family.fail(row.status, of_job.error)
             self._end(of_job)
         else:
             self.progress.training_ended(row)

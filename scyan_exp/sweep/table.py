@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scyan_exp.files import write_text
+from scyan_exp.text import short_numbers
 
 if TYPE_CHECKING:
     from scyan_exp.sweep.schedule import Row
@@ -86,11 +86,6 @@ def shown(rows: Sequence[Row], names: Mapping[int, str] | None = None) -> str:
     if n_hidden:
         lines.append(f"... and {n_hidden} more in sweep.csv")
     return "\n".join(lines)
-
-
-def short_numbers(text: str) -> str:
-    """The same with numbers of many digits rounded."""
-    return re.sub(r"\d+\.\d{5,}(e-?\d+)?", lambda found: f"{float(found[0]):.4g}", text)
 
 
 def _shown_value(value: object) -> str:

@@ -17,7 +17,7 @@ from scyan_exp.results.record import RunRecord
 from scyan_exp.search.space import Dimension, Scalar, Space
 from scyan_exp.sweep.jobs import Job
 from scyan_exp.sweep.schedule import Row
-from scyan_exp.sweep.table import short_numbers
+from scyan_exp.text import short_numbers
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.sweep.test_fleet import (  # noqa: F401  # fixtures
+from tests.sweep.test_fleet import (
     ENDLESS,
     FOUR,
     PATIENCE,
@@ -18,12 +22,11 @@ from tests.sweep.test_fleet import (  # noqa: F401  # fixtures
     STEADY,
     TWO,
     Sweep,
+    _end,
     assert_same_training,
     ended,
-    make_sweep,
     no_process_is_left,
     shared,
-    sweep,
     until,
 )
 from tests.test_wandb import inspect, runs_of, summary
@@ -31,6 +34,25 @@ from tests.test_wandb import inspect, runs_of, summary
 #: Two jobs of three trainings; of two, for tests that cut them off.
 THREE = ("repeats=3", "seed=0,10")
 PAIRS = (*STEADY, "repeats=2", "seed=0,10")
+
+
+@pytest.fixture
+def make_sweep(tmp_path) -> Iterator[Callable[[str], Sweep]]:
+    """Sweeps in folders of this test; nothing of them outlives it."""
+    sweeps: list[Sweep] = []
+
+    def make(name: str) -> Sweep:
+        sweeps.append(Sweep(tmp_path / name))
+        return sweeps[-1]
+
+    yield make
+    for one in sweeps:
+        _end(one)
+
+
+@pytest.fixture
+def sweep(make_sweep) -> Sweep:
+    return make_sweep("sweep")
 
 
 def result(folder: Path) -> dict:
@@ -102,7 +124,7 @@ def test_the_sweep_has_a_row_a_job_with_the_seconds_of_all_its_trainings(through
     no_process_is_left(through, seconds=0)
 
 
-def test_results_are_those_of_trainings_one_after_the_other(through, make_sweep, scyan_exp):  # noqa: F811
+def test_results_are_those_of_trainings_one_after_the_other(through, make_sweep, scyan_exp):
     basic = make_sweep("basic")
     code, output = scyan_exp("train", "-m", *QUICK, *THREE, f"hydra.sweep.dir={basic.folder}")
     assert code == 0, output
@@ -124,7 +146,7 @@ def test_each_training_is_a_run_with_a_log_of_its_own(through):
         assert through.log(job).count("completed earlier") == 3
 
 
-def test_trainings_of_one_job_fill_the_slots(sweep):  # noqa: F811
+def test_trainings_of_one_job_fill_the_slots(sweep):
     """Two of the three run at a time, each in a process of its own."""
     process = sweep.train(*ENDLESS, TWO, "repeats=3", "seed=0")
     until(lambda: min(sweep.epochs("0/seed_0"), sweep.epochs("0/seed_1")) > 0, process)
@@ -138,13 +160,21 @@ def test_trainings_of_one_job_fill_the_slots(sweep):  # noqa: F811
     no_process_is_left(sweep)
 
 
+def test_single_runs_and_runs_with_repeats_make_one_sweep(sweep, through):
+    ended(sweep.train(*QUICK, TWO, "seed=10", "repeats=1,3"))
+    assert sweep.statuses == ["completed", "completed"]
+    assert sweep.result(0)["repeats"] is None
+    assert_same_training(sweep.folder / "0", through.folder / "1/seed_10")
+    assert_same_consensus(sweep.folder / "1", through.folder / "1")
+
+
 @pytest.mark.slow
-def test_wandb_runs_are_called_as_without_the_fleet(make_sweep):  # noqa: F811
+def test_wandb_runs_are_called_as_without_the_fleet(make_sweep):
     arguments = [one for one in QUICK if not one.startswith("logger")]
     arguments += ["repeats=2", "seed=0", "model.lr=0.00012345678901"]
     names = {}
     for launcher in ("fleet", "basic"):
-        sweep = make_sweep(launcher)  # noqa: F811
+        sweep = make_sweep(launcher)
         ended(sweep.train(*arguments, "logger=wandb", launcher=launcher))
         names[launcher] = []
         for folder in (sweep.folder / "0", *members(sweep)):
@@ -159,9 +189,13 @@ def test_wandb_runs_are_called_as_without_the_fleet(make_sweep):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_trainings_are_tasks_of_ray(sweep, through):  # noqa: F811
-    arguments = ["hydra.launcher.engine=ray", "hydra.launcher.ray.init.num_cpus=2"]
-    ended(sweep.train(*QUICK, *arguments, "repeats=3", "seed=0"), timeout=2 * PATIENCE)
+def test_trainings_are_tasks_of_ray(sweep, through, tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    environment = {"HOME": str(tmp_path), "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    for name, value in environment.items():  # Ray writes to the home folder
+        monkeypatch.setenv(name, value)
+    ray = ["hydra.launcher.engine=ray", "+hydra.launcher.ray.init.num_cpus=2"]
+    ended(sweep.train(*QUICK, *ray, "repeats=3", "seed=0"), timeout=2 * PATIENCE)
     assert sweep.statuses == ["completed"]
     assert_same_consensus(sweep.folder / "0", through.folder / "0")
 
@@ -169,7 +203,7 @@ def test_trainings_are_tasks_of_ray(sweep, through):  # noqa: F811
 # ---------------------------------------------------------------- failures
 
 
-def test_a_training_that_fails_fails_its_job_alone_and_only_it_is_run_again(sweep, through):  # noqa: F811
+def test_a_training_that_fails_fails_its_job_alone_and_only_it_is_run_again(sweep, through):
     obstacle = sweep.folder / "0/seed_1/checkpoints"
     obstacle.parent.mkdir(parents=True)
     obstacle.write_text("where a folder must be")
@@ -191,7 +225,7 @@ def test_a_training_that_fails_fails_its_job_alone_and_only_it_is_run_again(swee
     assert_same_jobs(sweep, through)
 
 
-def test_a_job_whose_training_failed_says_so_in_its_record(sweep):  # noqa: F811
+def test_a_job_whose_training_failed_says_so_in_its_record(sweep):
     """As it does without the fleet."""
     ended(sweep.train(*QUICK, FOUR, "repeats=2", "model.lr=0.001,1e30"), code=1)
     assert sweep.statuses == ["completed", "failed"]
@@ -204,7 +238,7 @@ def test_a_job_whose_training_failed_says_so_in_its_record(sweep):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_results_of_an_earlier_sweep_do_not_speak_for_a_job_that_fails_now(sweep):  # noqa: F811
+def test_results_of_an_earlier_sweep_do_not_speak_for_a_job_that_fails_now(sweep):
     """A job's folder used again must not show the results of another config."""
     ended(sweep.train(*QUICK, FOUR, "repeats=2", "seed=0"))
     ended(sweep.train(*QUICK, FOUR, "repeats=2", "seed=0", "model.lr=1e30"), code=1)
@@ -214,7 +248,8 @@ def test_results_of_an_earlier_sweep_do_not_speak_for_a_job_that_fails_now(sweep
     assert not (folder / "annotated.h5ad").exists()
 
 
-def test_errors_of_trainings_are_tried_again_when_asked_to(sweep):  # noqa: F811
+@pytest.mark.slow
+def test_errors_of_trainings_are_tried_again_when_asked_to(sweep):
     arguments = [*QUICK, "model.lr=1e30", "hydra.launcher.error_retries=1"]
     output = ended(sweep.train(*arguments, "hydra.launcher.jobs_per_device=1", "repeats=2"), code=1)
     assert output.count("trying again") == 1
@@ -222,8 +257,15 @@ def test_errors_of_trainings_are_tried_again_when_asked_to(sweep):  # noqa: F811
     assert not (sweep.folder / "0/seed_1").exists()
 
 
-@pytest.mark.parametrize("slots", [FOUR, TWO, "hydra.launcher.jobs_per_device=1"])
-def test_on_failure_stop_lets_running_trainings_end_and_starts_no_more(sweep, slots):  # noqa: F811
+@pytest.mark.parametrize(
+    "slots",
+    [
+        FOUR,
+        pytest.param(TWO, marks=pytest.mark.slow),
+        pytest.param("hydra.launcher.jobs_per_device=1", marks=pytest.mark.slow),
+    ],
+)
+def test_on_failure_stop_lets_running_trainings_end_and_starts_no_more(sweep, slots):
     stop = "hydra.launcher.on_failure=stop"
     arguments = [*STEADY, "repeats=2", "model.lr=1e30,0.001,0.002,0.003", slots, stop]
     output = ended(sweep.train(*arguments), code=1)
@@ -236,7 +278,7 @@ def test_on_failure_stop_lets_running_trainings_end_and_starts_no_more(sweep, sl
         assert (folder / "annotated.h5ad").exists()
 
 
-def kill_training(sweep: Sweep, place: str, process) -> None:  # noqa: F811
+def kill_training(sweep: Sweep, place: str, process) -> None:
     """Kill the process of a training that has written a checkpoint."""
     last = sweep.folder / place / "checkpoints" / "last.ckpt"
     before = last.stat().st_mtime_ns if last.exists() else 0
@@ -246,7 +288,7 @@ def kill_training(sweep: Sweep, place: str, process) -> None:  # noqa: F811
     os.kill(pid, signal.SIGKILL)
 
 
-def test_a_training_whose_worker_is_killed_continues_in_another(sweep, uncut):  # noqa: F811
+def test_a_training_whose_worker_is_killed_continues_in_another(sweep, uncut):
     process = sweep.train(*PAIRS, TWO)
     kill_training(sweep, "0/seed_1", process)
     output = ended(process)
@@ -258,7 +300,7 @@ def test_a_training_whose_worker_is_killed_continues_in_another(sweep, uncut):  
 
 
 @pytest.mark.slow
-def test_a_training_that_is_lost_for_good_fails_its_job(sweep, uncut):  # noqa: F811
+def test_a_training_that_is_lost_for_good_fails_its_job(sweep, uncut):
     process = sweep.train(*PAIRS, TWO, "hydra.launcher.retries=0")
     kill_training(sweep, "0/seed_0", process)
     ended(process, code=1)
@@ -275,7 +317,7 @@ def test_a_training_that_is_lost_for_good_fails_its_job(sweep, uncut):  # noqa: 
 # ---------------------------------------------------------------- ends of the launcher
 
 
-def test_a_killed_launcher_loses_nothing_and_resume_goes_on(sweep, uncut):  # noqa: F811
+def test_a_killed_launcher_loses_nothing_and_resume_goes_on(sweep, uncut):
     process = sweep.train(*PAIRS, TWO)
     until(lambda: trained(sweep) and sweep.epochs("1/seed_10") > 1, process)
     process.kill()
@@ -291,14 +333,27 @@ def test_a_killed_launcher_loses_nothing_and_resume_goes_on(sweep, uncut):  # no
 
 
 @pytest.mark.slow
-def test_often_killed_launchers_lose_nothing(sweep, uncut):  # noqa: F811
-    from tests.sweep.test_fleet import kill_and_resume
-
-    kill_and_resume(sweep, [*PAIRS, TWO], 8, 8)
+def test_often_killed_launchers_lose_nothing(sweep, uncut):
+    kept: dict = {}
+    for i in range(8):
+        begun = (sweep.folder / "sweep.json").exists()
+        process = sweep.resume() if begun else sweep.train(*PAIRS, TWO)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(random.Random(i).uniform(1, 8))
+        process.kill()
+        process.communicate()
+        no_process_is_left(sweep)
+        now = trained(sweep)
+        assert {folder: now.get(folder) for folder in kept} == kept
+        kept = now
+    ended(sweep.resume())
+    assert set(sweep.statuses) <= {"completed", "kept"}
+    now = trained(sweep)
+    assert {folder: now[folder] for folder in kept} == kept
     assert_same_jobs(sweep, uncut)
 
 
-def test_ctrl_c_saves_trainings_and_resume_goes_on(sweep, uncut):  # noqa: F811
+def test_ctrl_c_saves_trainings_and_resume_goes_on(sweep, uncut):
     process = sweep.train(*PAIRS, TWO)
     until(lambda: min(sweep.epochs("0/seed_0"), sweep.epochs("0/seed_1")) > 0, process)
     process.send_signal(signal.SIGINT)
@@ -321,7 +376,7 @@ def test_ctrl_c_saves_trainings_and_resume_goes_on(sweep, uncut):  # noqa: F811
 
 
 @pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
-def test_the_same_command_again_trains_nothing_that_is_there(through, sweep, launcher):  # noqa: F811
+def test_the_same_command_again_trains_nothing_that_is_there(through, sweep, launcher):
     shutil.copytree(through.folder, sweep.folder)
     (sweep.folder / "0/result.json").unlink()
     shutil.rmtree(sweep.folder / "1")
@@ -333,7 +388,8 @@ def test_the_same_command_again_trains_nothing_that_is_there(through, sweep, lau
     assert_same_jobs(sweep, through)
 
 
-def test_a_completed_sweep_is_kept_and_a_moved_one_goes_on(through, make_sweep):  # noqa: F811
+@pytest.mark.slow
+def test_a_completed_sweep_is_kept_and_a_moved_one_goes_on(through, make_sweep):
     moved = make_sweep("moved")
     shutil.copytree(through.folder, moved.folder)
     output = ended(moved.resume())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -217,9 +218,17 @@ def test_of_two_resumers_at_the_same_time_one_is_refused(own_search):
     assert_whole(own_search, 5)
 
 
+@pytest.fixture(scope="module")
+def two_completed(tmp_path_factory) -> Sweep:
+    """A search of two trials that is completed."""
+    arguments = [*SEARCH, *QUICK, "hydra.sweeper.n_trials=2"]
+    return test_fleet.shared(tmp_path_factory, "two-trials", arguments)
+
+
 @pytest.fixture
-def two_trials(own_search) -> Search:
-    ended(own_search.begin(*QUICK, "hydra.sweeper.n_trials=2"))
+def two_trials(two_completed, own_search) -> Search:
+    """A copy of it, to be changed."""
+    shutil.copytree(two_completed.folder, own_search.folder)
     return own_search
 
 
@@ -246,7 +255,7 @@ def test_another_search_in_the_same_folder_is_refused_by_name(two_trials, scyan_
     same += [TWO, "hydra.sweeper.n_trials=3", f"hydra.sweep.dir={two_trials.folder}"]
     wider = ["model.prior_std=interval(0.2,0.5)", SPACE[1]]
     for changed, names in (
-        ([*wider], ["space", "0.5"]),
+        ([*wider], ["model.prior_std", "0.5"]),
         ([*SPACE, "model.lr=0.01"], ["model.lr", "0.01"]),
         ([*SPACE, "objective=loss"], ["objective"]),
         ([*SPACE, "model.n_layers=3", "seed=5"], ["model.n_layers", "seed"]),
