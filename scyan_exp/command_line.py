@@ -112,7 +112,7 @@ def _one_by_one(
     problems: list[str] = []
     good: list[list[str]] = []
     for override in sorted(overrides, key=lambda text: not is_group_choice(text)):
-        before = [choices[0] for choices in good]
+        before, tried = [choices[0] for choices in good], override
         try:
             choices = list(choices_of(override, config_dirs))
             if len(choices) > 1 and not several:
@@ -125,10 +125,10 @@ def _one_by_one(
             if not choices:
                 problems.append(f"{override}: there are no values to sweep over")
                 continue
-            for choice in choices[:1] if is_plain_value(override) else choices:
-                compose_config([*before, choice], config_dirs)
+            for tried in choices[:1] if is_plain_value(override) else choices:
+                compose_config([*before, tried], config_dirs)
         except COMPOSE_ERRORS as reason:
-            problems.append(_sentence(override, reason, before, config_dirs))
+            problems.append(_sentence(tried, reason, before, config_dirs))
         else:
             good.append(choices)
     found = [*problems, *_all_value_problems(good, config_dirs)]

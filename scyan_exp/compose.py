@@ -35,8 +35,8 @@ def compose_config(
     configs = str(configs_folder())
     with warnings.catch_warnings(), initialize_config_dir(configs, version_base="1.3"):
         quiet_presets()
-        all_overrides = [*_search_path(config_dirs), *overrides]
-        return compose("train", overrides=all_overrides, return_hydra_config=with_hydra)
+        whole = _with_search_path(overrides, config_dirs)
+        return compose("train", overrides=whole, return_hydra_config=with_hydra)
 
 
 def quiet_presets() -> None:
@@ -67,8 +67,12 @@ def groups(config_dirs: Sequence[str] = ()) -> dict[str, list[str]]:
     return groups
 
 
-def _search_path(config_dirs: Sequence[str]) -> list[str]:
-    if not config_dirs:
-        return []
-    folders = ",".join(f"file://{Path(folder).resolve()}" for folder in config_dirs)
-    return [f"hydra.searchpath=[{folders}]"]
+def _with_search_path(overrides: Sequence[str], config_dirs: Sequence[str]) -> list[str]:
+    """Overrides with folders of groups in the search path, besides those that they name."""
+    key = "hydra.searchpath="
+    given = [one.removeprefix(key).strip().strip("[]") for one in overrides if one.startswith(key)]
+    folders = [f"file://{Path(folder).resolve()}" for folder in config_dirs]
+    if not folders:
+        return list(overrides)
+    others = [one for one in overrides if not one.startswith(key)]
+    return [f"{key}[{','.join([*folders, *given])}]", *others]

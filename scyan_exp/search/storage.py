@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import re
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -61,8 +62,8 @@ def open_storage(url: str) -> BaseStorage:
 
 
 def dashboard_command(url: str) -> str:
-    """What shows the study in a browser."""
-    return f"optuna-dashboard {without_password(url).removeprefix(SCHEME)}"
+    """The command that shows the study in a browser, as a shell takes it."""
+    return shlex.join(["optuna-dashboard", without_password(url).removeprefix(SCHEME)])
 
 
 def without_password(url: str) -> str:

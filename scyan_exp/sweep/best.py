@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,7 @@ def report_best(
     best = best if len(directions) > 1 else best[:1]
     for trial in best:
         _show(study, trial, sweep_dir)
+    _remove_earlier(sweep_dir)
     names = ["best"] if len(best) == 1 else [f"best_{trial.number}" for trial in best]
     for name, trial in zip(names, best, strict=True):
         _write_experiment(study, trial, sweep_dir, name, compose)
@@ -57,6 +59,13 @@ def report_best(
     if not best:
         return {}
     return {"trial": best[0].number, "values": best[0].values, "params": best[0].params}
+
+
+def _remove_earlier(sweep_dir: Path) -> None:
+    """Of an earlier end of the search: others may be best now."""
+    for folder in (sweep_dir, sweep_dir / "experiment"):
+        for path in (folder / "best.yaml", *folder.glob("best_[0-9]*.yaml")):
+            path.unlink(missing_ok=True)
 
 
 def _completed(study: Study) -> list[FrozenTrial]:
@@ -102,14 +111,15 @@ def _write_experiment(
         return
     plain: Any = OmegaConf.to_container(without_hydra(config), resolve=True)
     choices = {group: config.hydra.runtime.choices.get(group) for group in GROUPS}
-    sources = config.hydra.runtime.config_sources
-    folders = [source.path for source in sources if source.provider == "command-line"]
-    again = f"scyan-exp train --config-dir {sweep_dir} experiment={name}"
-    if folders:
-        again += f" 'hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders)}]'"
     text = _experiment_text(plain, choices, compose)
     if text is None:
         return
+    again = shlex.join(
+        [
+            *("scyan-exp", "train", "--config-dir", str(sweep_dir), f"experiment={name}"),
+            *_search_path(config),
+        ]
+    )
     values = ", ".join(
         f"{metric} {value:.6g}"
         for metric, value in zip(study.metric_names or ["value"], trial.values, strict=False)
@@ -125,6 +135,14 @@ def _write_experiment(
     print(f"  again: {again}", flush=True)
 
 
+def _search_path(config: DictConfig) -> list[str]:
+    """The override that makes the user's own groups known."""
+    sources = config.hydra.runtime.config_sources
+    own = [source for source in sources if "command-line" in source.provider]
+    folders = [f"{source.schema}://{source.path}" for source in own]
+    return [f"hydra.searchpath=[{','.join(folders)}]"] if folders else []
+
+
 def _experiment_text(
     plain: Mapping[str, Any], choices: Mapping[str, str | None], compose: Compose
 ) -> str | None:
@@ -132,13 +150,27 @@ def _experiment_text(
     chosen = {group: option for group, option in choices.items() if option is not None}
     if set(chosen) != set(GROUPS):
         return None
-    composed = compose([f"{group}={chosen[group]}" for group in GROUPS])
-    base: Any = OmegaConf.to_container(composed, resolve=False)
     incidental = ("name", "group", "ckpt_path")
     kept = {key: value for key, value in plain.items() if key not in incidental}
+    base = _composed(chosen, compose)
+    if _lacks(base["callbacks"], kept["callbacks"]):  # a file can add, and not remove
+        chosen["callbacks"] = "none"
+        base = _composed(chosen, compose)
     values = _difference(base, kept)
     defaults = [{f"override /{group}": option} for group, option in chosen.items()]
     return OmegaConf.to_yaml(OmegaConf.create({"defaults": defaults, **values}))
+
+
+def _composed(chosen: Mapping[str, str], compose: Compose) -> Any:
+    composed = compose([f"{group}={chosen[group]}" for group in GROUPS])
+    return OmegaConf.to_container(composed, resolve=False)
+
+
+def _lacks(base: Any, wanted: Any) -> bool:
+    """Whether something of ``base`` is not in ``wanted``."""
+    if not isinstance(base, Mapping) or not isinstance(wanted, Mapping):
+        return False
+    return any(key not in wanted or _lacks(base[key], wanted[key]) for key in base)
 
 
 def _difference(base: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:

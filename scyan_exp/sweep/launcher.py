@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -100,7 +101,7 @@ def run_jobs(
         engine.close()  # before the folder is free for others
     print(shown(rows), flush=True)
     if schedule.interrupted:
-        print(f"To go on: scyan-exp resume {sweep_dir}", flush=True)
+        print(f"To go on: {resume_command(sweep_dir)}", flush=True)
         raise KeyboardInterrupt
     return rows
 
@@ -139,9 +140,14 @@ def failure_of(rows: Sequence[Row], sweep_dir: Path) -> JobFailed | None:
     rest = f", {not_run} not run" if not_run else ""
     return JobFailed(
         f"{len(failed)} of {len(rows)} jobs failed ({numbers}){rest}; see "
-        f"{sweep_dir / 'sweep.csv'} and train.log in their folders. Again: scyan-exp resume "
-        f"{sweep_dir}"
+        f"{sweep_dir / 'sweep.csv'} and train.log in their folders. Again: "
+        f"{resume_command(sweep_dir)}"
     )
+
+
+def resume_command(sweep_dir: Path) -> str:
+    """The command that goes on with a sweep, as a shell takes it."""
+    return shlex.join(["scyan-exp", "resume", str(sweep_dir)])
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from scyan_exp.search.storage import open_storage
 from scyan_exp.sweep.best import report_best
 from scyan_exp.sweep.description import describe, flat, write_description
 from scyan_exp.sweep.jobs import Job, write_jobs
-from scyan_exp.sweep.launcher import failure_of, locked, make_engine
+from scyan_exp.sweep.launcher import failure_of, locked, make_engine, resume_command
 from scyan_exp.sweep.others import run_batches
 from scyan_exp.sweep.progress import Progress
 from scyan_exp.sweep.schedule import Policy, Row, Schedule
@@ -113,7 +113,7 @@ def run_study(
             ),
         )
     if interrupted:
-        print(f"To go on: scyan-exp resume {sweep_dir}", flush=True)
+        print(f"To go on: {resume_command(sweep_dir)}", flush=True)
         raise KeyboardInterrupt
     _raise_failures(rows, trials, sweep_dir)
     return best
@@ -201,7 +201,7 @@ def _raise_failures(rows: Sequence[Row], trials: Trials, sweep_dir: Path) -> Non
         raise JobFailed(
             f"the search stopped: {trials.n_failed_in_row} trials in a row failed "
             f"(hydra.sweeper.max_failures); the last: {last}. See train.log in their folders, and "
-            f"go on with: scyan-exp resume {sweep_dir}"
+            f"go on with: {resume_command(sweep_dir)}"
         )
     if failure is not None:
         raise failure
