@@ -44,6 +44,8 @@ PRUNERS: dict[str, dict[str, Any]] = {
 }
 
 
+#: Samplers that keep their state in the storage as a pickle.
+UNPICKLING = ("CmaEsSampler",)
 #: Name and password of a URL; after three slashes there is a path, not a host.
 CREDENTIALS = r"://(?!/)([^:@]*):[^@].*@"
 #: An option of a URL whose value is a secret.
@@ -217,6 +219,8 @@ def _maker_problems(what: str, values: Mapping[str, Any], where: str = "") -> li
     if not ALLOWED_OPTUNA.fullmatch(target) or name not in names:
         expected = f"expected optuna.{what}s.<name>, found {target!r}"
         return [f"{where}._target_: {expected}.{near_matches(name, names)}"]
+    if name in UNPICKLING:
+        return [f"{where}._target_: {name} unpickles, which can run any code; use tpe or gp"]
     known = _parameters(what, values)
     problems = [
         f"{where}.{key}: unknown key.{near_matches(str(key), known)}"
