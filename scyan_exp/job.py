@@ -131,7 +131,8 @@ def _trial() -> RunningTrial | None:
     """The trial of a search that the present job of Hydra's is, if it reports epochs."""
     from hydra.core.hydra_config import HydraConfig
 
-    sweeper = HydraConfig.get().sweeper
+    hydra = HydraConfig.get()
+    sweeper = hydra.sweeper
     if not is_sweep() or not sweeper.get("prunes"):
         return None
     from omegaconf import OmegaConf
@@ -139,7 +140,7 @@ def _trial() -> RunningTrial | None:
     from scyan_exp.search.trial import running_trial
 
     values: Any = OmegaConf.to_container(sweeper, resolve=True)
-    return running_trial(values, Path(str(HydraConfig.get().sweep.dir)))
+    return running_trial(values, Path(str(hydra.sweep.dir)), Path(hydra.runtime.cwd))
 
 
 def identity(config: DictConfig, folder: Path) -> RunIdentity:

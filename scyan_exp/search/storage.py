@@ -28,14 +28,20 @@ SCHEME = "journal://"
 RECORD = b'{"op_code"'
 
 
-def storage_url(storage: str | None, sweep_dir: Path) -> str:
-    """The URL of a storage, that of the file in the sweep's folder by default."""
-    return storage or f"{SCHEME}{sweep_dir.absolute() / JOURNAL}"
+def storage_url(storage: str | None, sweep_dir: Path, start: Path = Path()) -> str:
+    """The URL of a storage, with an absolute path: jobs may run in folders of their own.
 
-
-def is_own(storage: str | None) -> bool:
-    """Whether nobody but the sweep of the folder uses a storage."""
-    return storage is None
+    Args:
+        storage: as the settings have it; the file in the sweep's folder when None.
+        sweep_dir: the sweep's folder.
+        start: where the search was started, to which relative paths are relative.
+    """
+    if storage is None:
+        return f"{SCHEME}{start.absolute() / sweep_dir / JOURNAL}"
+    for scheme in (SCHEME, "sqlite:///"):
+        if storage.startswith(scheme) and ":memory:" not in storage:
+            return f"{scheme}{start.absolute() / storage.removeprefix(scheme)}"
+    return storage
 
 
 def open_storage(url: str) -> BaseStorage:

@@ -42,17 +42,18 @@ class RunningTrial:
         return self._study.pruner.prune(self._study, self._storage.get_trial(self._id))
 
 
-def running_trial(sweeper: Mapping[str, Any], sweep_dir: Path) -> RunningTrial | None:
+def running_trial(sweeper: Mapping[str, Any], sweep_dir: Path, start: Path) -> RunningTrial | None:
     """The trial of a job whose search prunes.
 
     Args:
         sweeper: ``hydra.sweeper`` of the job.
         sweep_dir: the folder of the sweep.
+        start: where the search was started.
     """
     if sweeper.get("trial") is None or not sweeper.get("prunes"):
         return None
     settings = check_study({k: v for k, v in sweeper.items() if not k.startswith("_")})
     assert settings.trial is not None
     assert settings.study_name is not None
-    url = storage_url(settings.storage, sweep_dir)
+    url = storage_url(settings.storage, sweep_dir, start)
     return RunningTrial(settings, url, settings.study_name, settings.trial)

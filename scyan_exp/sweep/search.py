@@ -48,7 +48,7 @@ class Search:
     @property
     def url(self) -> str:
         """The storage."""
-        return storage_url(self.settings.storage, self.folder)
+        return storage_url(self.settings.storage, self.folder, Path.cwd())
 
 
 def prepare(

@@ -153,11 +153,34 @@ def _open_study(search: Search) -> Study:
             f"objective needs {search.directions}; use another name",
             where="config",
         )
+    _check_space(study, search)
     if search.objectives:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names(search.objectives)
     return study
+
+
+def _check_space(study: Study, search: Search) -> None:
+    """Make sure that a study which others began has the parameters of this search."""
+    wanted = search.space.distributions()
+    others = {
+        name: trial.distributions.get(name)
+        for trial in study.get_trials(deepcopy=False)
+        if trial.distributions
+        # One that was cut off may have some of its parameters.
+        for name in {*trial.distributions, *(wanted if trial.state.is_finished() else ())}
+        if trial.distributions.get(name) != wanted.get(name)
+    }
+    if others:
+        raise InputError(
+            [
+                f"hydra.sweeper.study_name={search.study_name}: the storage has a study of this "
+                f"name that searches {name} otherwise ({distribution or 'not at all'}); use another name"
+                for name, distribution in others.items()
+            ],
+            where="config",
+        )
 
 
 def _run_on_fleet(

@@ -214,7 +214,7 @@ def test_the_default_is_a_file_in_the_folder_of_the_sweep(tmp_path, monkeypatch)
     assert url == f"journal://{tmp_path / 'sweep' / JOURNAL}"
     assert is_own(None)
     assert not is_own("sqlite:///x.db")
-    assert storage_url("sqlite:///x.db", Path("sweep")) == "sqlite:///x.db"
+    assert storage_url("sqlite:///x.db", Path("sweep")) == f"sqlite:///{Path.cwd() / 'x.db'}"
 
 
 @pytest.mark.parametrize(
