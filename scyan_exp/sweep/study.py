@@ -176,7 +176,8 @@ def _check_space(study: Study, search: Search) -> None:
         raise InputError(
             [
                 f"hydra.sweeper.study_name={search.study_name}: the storage has a study of this "
-                f"name that searches {name} otherwise ({distribution or 'not at all'}); use another name"
+                f"name that searches {name} otherwise ({distribution or 'not at all'}); use "
+                "another name"
                 for name, distribution in others.items()
             ],
             where="config",

@@ -4,43 +4,13 @@ from __future__ import annotations
 
 import math
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from scyan_exp.search.space import Dimension, Space, parse_space
+from scyan_exp.search.space import Space, parse_space
+from tests.search.test_space import composed, dimension, hydras_values
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-
-
-def dimension(text: str, key: str = "k") -> Dimension:
-    """The only dimension of a space of one key."""
-    (found,) = parse_space({key: text}, []).dimensions
-    return found
-
-
-def hydras_values(text: str) -> list:
-    """What Hydra's own sweep of this value runs, as its configs will hold it."""
-    override = OverridesParser.create().parse_override(f"k={text}")
-    return [
-        OverridesParser.create().parse_override(f"k={one}").value()
-        for one in override.sweep_string_iterator()
-    ]
-
-
-def values_of(found: Dimension) -> list:
-    """Every value that Optuna may ask for."""
-    distribution = found.distribution()
-    if found.kind == "choice":
-        return list(distribution.choices)
-    assert distribution.step is not None
-    n_steps = round((distribution.high - distribution.low) / distribution.step)
-    return [distribution.low + i * distribution.step for i in range(n_steps + 1)]
-
-
-def composed(override: str) -> object:
-    """The value that Hydra reads from an override."""
-    return OverridesParser.create().parse_override(override).value()
 
 
 @given(NUMBERS, NUMBERS)

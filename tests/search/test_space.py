@@ -14,8 +14,6 @@ from scyan_exp.compose import configs_folder
 from scyan_exp.errors import InputError
 from scyan_exp.search.space import Dimension, parse_space
 
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-
 
 def dimension(text: str, key: str = "k") -> Dimension:
     """The only dimension of a space of one key."""
