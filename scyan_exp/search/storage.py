@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import re
 import shlex
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 JOURNAL = "study.journal"
 SCHEME = "journal://"
+#: Attempts to open a new database that others open, too.
+N_TRIES = 5
 #: How a journal of Optuna's begins.
 RECORD = b'{"op_code"'
 
@@ -97,12 +100,20 @@ def _open_journal(url: str) -> BaseStorage:
 
 def _open_database(url: str) -> BaseStorage:
     from optuna.storages import RDBStorage
+    from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import NullPool
 
     # No connection stays open between two uses: workers are forked off this process.
     options: dict[str, Any] = {"poolclass": NullPool}
     if url.startswith("sqlite"):
         options["connect_args"] = {"timeout": 60}  # seconds to wait for other writers
+    for _ in range(N_TRIES):
+        try:
+            return RDBStorage(url, engine_kwargs=options)
+        except SQLAlchemyError as error:  # another process is making the same tables
+            if "already exists" not in str(error):
+                raise
+            time.sleep(0.5)
     return RDBStorage(url, engine_kwargs=options)
 
 

@@ -25,7 +25,7 @@ def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dic
     Args:
         sweep_dir: the folder of its sweep.
         config: the composed config, with Hydra's part.
-        search: study_name, space, directions, objectives and a flat config.
+        search: study_name, storage, space, directions, objectives and a flat config.
 
     Raises:
         InputError: the folder holds another search, or a sweep that is none.
@@ -36,7 +36,7 @@ def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dic
         problems = [
             f"{key}: this folder's search has {json.dumps(earlier[key])}, the command gives "
             f"{json.dumps(now[key])}"
-            for key in ("study_name", "directions", "objectives")
+            for key in ("study_name", "storage", "directions", "objectives")
             if earlier[key] != now[key]
         ]
         problems += _space_differences(earlier["space"], now["space"])
@@ -108,7 +108,10 @@ def read_study(sweep_dir: Path) -> dict[str, Any]:
         InputError: it is damaged.
     """
     path = sweep_dir / STUDY_FILE
-    needed = ("id", "study_name", "space", "directions", "objectives", "config", "arguments", "cwd")
+    needed = (
+        *("id", "study_name", "storage", "space", "directions", "objectives"),
+        *("config", "arguments", "cwd"),
+    )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return {key: values[key] for key in needed}

@@ -34,6 +34,8 @@ class Search:
         directions: which way is better, one each.
         folder: the folder of the sweep.
         study_name: the name in the storage.
+        storage_as_written: the storage before interpolation, without what stands in the
+            environment.
     """
 
     settings: StudySettings
@@ -44,6 +46,7 @@ class Search:
     directions: list[str]
     folder: Path
     study_name: str
+    storage_as_written: str | None
 
     @property
     def url(self) -> str:
@@ -99,7 +102,17 @@ def prepare(
         f"hydra.sweeper.prunes={pruner is not None}",
         f"hydra.sweeper.study_name='{study_name}'",
     ]
-    return Search(settings, space, first, compose, objectives, directions, sweep_dir, study_name)
+    return Search(
+        settings,
+        space,
+        first,
+        compose,
+        objectives,
+        directions,
+        sweep_dir,
+        study_name,
+        written.get("storage"),
+    )
 
 
 class _Composer:

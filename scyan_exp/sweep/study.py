@@ -76,6 +76,7 @@ def run_study(
             config,
             {
                 "study_name": search.study_name,
+                "storage": search.storage_as_written,
                 "space": {one.key: str(one) for one in search.space.dimensions},
                 "directions": search.directions,
                 "objectives": search.objectives,

@@ -18,7 +18,6 @@ from scyan_exp.errors import InputError
 from scyan_exp.search.storage import (
     JOURNAL,
     dashboard_command,
-    is_own,
     open_storage,
     storage_url,
     without_password,
@@ -212,8 +211,6 @@ def test_the_default_is_a_file_in_the_folder_of_the_sweep(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     url = storage_url(None, Path("sweep"))
     assert url == f"journal://{tmp_path / 'sweep' / JOURNAL}"
-    assert is_own(None)
-    assert not is_own("sqlite:///x.db")
     assert storage_url("sqlite:///x.db", Path("sweep")) == f"sqlite:///{Path.cwd() / 'x.db'}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ import pytest
 from tests.search.apps import open_study, states
 from tests.sweep import test_fleet, test_study_kill
 from tests.sweep.test_fleet import (
+    ENDLESS,
     PATIENCE,
     QUICK,
-    STEADY,
     TWO,
     Sweep,
     ended,
@@ -27,14 +28,17 @@ own_search = test_study_kill.own_search
 
 
 def test_two_who_go_on_with_a_search_are_refused_but_one(own_search):
-    process = own_search.begin(*STEADY, "hydra.sweeper.n_trials=2")
+    arguments = [*ENDLESS, "hydra.sweeper.n_trials=2"]
+    process = own_search.begin(*arguments)
     until(lambda: min(own_search.epochs(0), own_search.epochs(1)) > 0, process)
-    for second in (own_search.resume(), own_search.begin(*STEADY, "hydra.sweeper.n_trials=2")):
+    for second in (own_search.resume(), own_search.begin(*arguments)):
         output = ended(second, code=2)
         assert "another process is running the jobs of this sweep" in output
         assert "Traceback" not in output
-    ended(process)
-    assert_whole(own_search, 2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    ended(process, code=130)
+    assert states(own_search.study) == ["RUNNING"] * 2
 
 
 @pytest.mark.slow
