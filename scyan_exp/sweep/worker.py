@@ -68,8 +68,12 @@ def prepare(slot: Slot) -> None:
     os.environ["OMP_NUM_THREADS"] = str(slot.n_threads)
     if "torch" in sys.modules:
         import torch
+        from threadpoolctl import threadpool_limits
 
         torch.set_num_threads(slot.n_threads)
+        # Libraries that are loaded do not look at the variable again, such as numpy's BLAS: its
+        # threads, one a core in each worker, would wait for each other.
+        threadpool_limits(slot.n_threads)
     if "scyan_exp.build" in sys.modules:
         from scyan_exp.build import CELLS
 
