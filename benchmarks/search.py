@@ -15,8 +15,9 @@ from typing import Any
 from benchmarks.real import data_folder, himc
 
 N_TRIALS, N_SLOTS = 20, 4
-#: Seeds of the sampler: each a search with and one without pruning, one after the other.
-SEEDS = (0, 1, 2)
+#: Samplers and their seeds: each a search with and one without pruning, one after the other. The
+#: random sampler draws the same 20 configs for both; TPE goes by what it sees.
+SEARCHES = (("random", 0), ("tpe", 0), ("tpe", 1))
 #: Of the default config, whose spread with the seed says what a gain means.
 DEFAULT_SEEDS = "0,1,2,3,4"
 
@@ -27,9 +28,9 @@ def measure_search() -> list[dict[str, Any]]:
     if data is None:
         return []
     rows = [_default(data)]
-    for seed in SEEDS:
-        for pruner in ("auto", "none"):
-            rows.append(_search(data, seed, pruner))
+    for sampler, seed in SEARCHES:
+        for pruner in ("none", "auto"):
+            rows.append(_search(data, sampler, seed, pruner))
             print(rows[-1], flush=True)
     return rows
 
@@ -58,20 +59,22 @@ def _default(data: Path) -> dict[str, Any]:
         }
 
 
-def _search(data: Path, seed: int, pruner: str) -> dict[str, Any]:
+def _search(data: Path, sampler: str, seed: int, pruner: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         seconds, rows = _train(
             Path(folder) / "sweep",
             "search=depth_prior_temperature",
             *himc(data),
             f"hydra.sweeper.n_trials={N_TRIALS}",
+            f"hydra.sweeper.sampler={sampler}",
             f"hydra.sweeper.seed={seed}",
             f"hydra.sweeper.pruner={pruner}",
         )
         completed = [row for row in rows if row["status"] == "completed"]
         best = min(completed, key=lambda row: float(row["objective"]))
         return {
-            "search": f"sampler's seed {seed}, pruner={pruner}",
+            "search": f"{sampler}, seed {seed}: pruner={pruner}",
+            "sampler": sampler,
             "seed": seed,
             "pruner": pruner,
             "seconds": seconds,

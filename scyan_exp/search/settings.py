@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Count = Annotated[int, Field(ge=1)]
 Direction = Literal["minimize", "maximize"]
 
-#: What ``_target_`` of sampler and pruner may name.
-ALLOWED_OPTUNA = re.compile(r"optuna\.(samplers|pruners)\.[A-Z]\w*")
+#: Our own pruner.
+OUR_PRUNER = "scyan_exp.search.pruning.StalledPruner"
 #: Samplers by name; constant liar: trials that run at the same time are kept apart.
 SAMPLERS: dict[str, dict[str, Any]] = {
     "tpe": {"_target_": "optuna.samplers.TPESampler", "constant_liar": True},
@@ -34,11 +34,7 @@ SAMPLERS: dict[str, dict[str, Any]] = {
 MEDIAN = {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 4, "n_warmup_steps": 6}
 PRUNERS: dict[str, dict[str, Any]] = {
     "median": MEDIAN,
-    "patient": {
-        "_target_": "optuna.pruners.PatientPruner",
-        "wrapped_pruner": MEDIAN,
-        "patience": 1,
-    },
+    "stalled": {"_target_": OUR_PRUNER},
     "halving": {"_target_": "optuna.pruners.SuccessiveHalvingPruner", "min_resource": 6},
     "hyperband": {"_target_": "optuna.pruners.HyperbandPruner", "min_resource": 6},
 }
@@ -104,7 +100,7 @@ class StudySettings(BaseModel):
             return self.pruner
         if self.pruner == "none" or len(objectives) != 1:
             return None
-        return "median" if objectives == ["loss"] or self.monitor == "loss" else "patient"
+        return "median" if objectives == ["loss"] or self.monitor == "loss" else "stalled"
 
     def directions_for(self, objectives: Sequence[str]) -> list[str]:
         """One direction an objective; a program of no known objectives has as many as are set.
@@ -176,12 +172,22 @@ def _by_name(chosen: str | Mapping[str, Any] | None, named: Mapping[str, Any]) -
 
 def _parameters(what: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
     """The arguments that a sampler or pruner takes; none for one that does not exist."""
+    maker = _maker(what, str(values.get("_target_")))
+    return {} if maker is None else inspect.signature(maker).parameters
+
+
+def _maker(what: str, target: str) -> Callable[..., Any] | None:
+    """The class that a ``_target_`` names, if it may: one of Optuna's, or our pruner."""
     import optuna
 
-    maker = getattr(
-        getattr(optuna, f"{what}s"), str(values.get("_target_")).rpartition(".")[2], None
-    )
-    return {} if maker is None else inspect.signature(maker).parameters
+    from scyan_exp.search.pruning import StalledPruner
+
+    if what == "pruner" and target == OUR_PRUNER:
+        return StalledPruner
+    prefix, _, name = target.rpartition(".")
+    if prefix != f"optuna.{what}s" or not name[:1].isupper():
+        return None
+    return getattr(getattr(optuna, f"{what}s"), name, None)
 
 
 def _make(values: Mapping[str, Any]) -> Any:
@@ -214,9 +220,9 @@ def _maker_problems(what: str, values: Mapping[str, Any], where: str = "") -> li
 
     where = where or f"hydra.sweeper.{what}"
     target = str(values.get("_target_"))
-    module, name = getattr(optuna, f"{what}s"), target.rpartition(".")[2]
-    names = [name for name in dir(module) if name[0].isupper()]
-    if not ALLOWED_OPTUNA.fullmatch(target) or name not in names:
+    name = target.rpartition(".")[2]
+    if _maker(what, target) is None:
+        names = [name for name in dir(getattr(optuna, f"{what}s")) if name[0].isupper()]
         expected = f"expected optuna.{what}s.<name>, found {target!r}"
         return [f"{where}._target_: {expected}.{near_matches(name, names)}"]
     if name in UNPICKLING:

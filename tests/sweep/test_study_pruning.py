@@ -214,7 +214,7 @@ def test_without_a_pruner_nothing_is_reported(sweep, settings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pruner", ["auto", "median", "patient", "halving", "hyperband"])
+@pytest.mark.parametrize("pruner", ["auto", "median", "stalled", "halving", "hyperband"])
 @pytest.mark.parametrize("storage", ["journal", "sqlite"])
 def test_every_pruner_by_its_name_lets_a_search_end(sweep, tmp_path, pruner, storage):
     settings = [f"hydra.sweeper.pruner={pruner}", LR, "hydra.sweeper.n_trials=8"]
