@@ -140,7 +140,7 @@ class Trials:
         if trial.user_attrs.get(SWEEP) != self._sweep:
             trial.set_user_attr(SWEEP, self._sweep)
         if FOLDER not in trial.user_attrs:
-            trial.set_user_attr(FOLDER, job.folder.name)
+            trial.set_user_attr(FOLDER, str(job.config.hydra.sweep.subdir))
         return job
 
     def _refuse(self, trial: Trial, overrides: list[str], error: InputError) -> None:
