@@ -1,8 +1,8 @@
 """Where a study is kept.
 
 By default an Optuna journal in the sweep's folder. Compared with SQLite there, a report of an
-epoch with the question whether to stop takes 0.5 ms instead of 7, and it needs no SQL library to
-be imported (0.4 s); measured in ``benchmarks/NOTES.md``. Optuna's own lock of a journal is a file,
+epoch with the question whether to stop takes 0.4 ms instead of 5, and it needs no SQL library to
+be imported (0.4 s); measured in ``benchmarks/README.md``. Optuna's own lock of a journal is a file,
 which stays behind when its process is killed and stops all others for 30 seconds; ours is the
 kernel's, which ends with the process.
 """
