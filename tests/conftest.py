@@ -14,6 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+# Helpers whose asserts say as much as those of tests.
+pytest.register_assert_rewrite("tests.sweep.fleet", "tests.sweep.members")
+
 MARKERS = ["CD3", "CD4", "CD8", "CD19"]
 TABLE = """\
 Populations,level,CD3,CD4,CD8,CD19

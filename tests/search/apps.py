@@ -12,7 +12,7 @@ from typing import Any
 
 import optuna
 
-from tests.sweep.test_fleet import MARK, Sweep
+from tests.sweep.fleet import MARK, Sweep
 
 #: What a program is, around the function of its config.
 PROGRAM = """\

@@ -23,10 +23,10 @@ from scyan_exp.search.storage import (
     without_password,
 )
 from tests.search.apps import App, open_study
-from tests.sweep import test_fleet
-from tests.sweep.test_fleet import QUICK, TWO, ended
+from tests.sweep import conftest
+from tests.sweep.fleet import QUICK, TWO, ended
 
-make_sweep, sweep = test_fleet.make_sweep, test_fleet.sweep
+make_sweep, sweep = conftest.make_sweep, conftest.sweep
 
 
 #: Writes trials to the study of a storage: URL, how many, a number of its own.

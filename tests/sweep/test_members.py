@@ -1,20 +1,14 @@
-"""Jobs with repeats on the fleet: their trainings spread over the slots, fail, and go on."""
+"""Jobs with repeats on the fleet: their trainings spread over the slots, are kept, and fail."""
 
 from __future__ import annotations
 
 import json
-import os
-import random
 import shutil
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from tests.sweep.test_fleet import (
+from tests.sweep.fleet import (
     ENDLESS,
     FOUR,
     PATIENCE,
@@ -22,85 +16,23 @@ from tests.sweep.test_fleet import (
     STEADY,
     TWO,
     Sweep,
-    _end,
     assert_same_training,
     ended,
     no_process_is_left,
     shared,
     until,
 )
+from tests.sweep.members import assert_same_consensus, assert_same_jobs, members, result, trained
 from tests.test_wandb import inspect, runs_of, summary
 
-#: Two jobs of three trainings; of two, for tests that cut them off.
+#: Two jobs of three trainings.
 THREE = ("repeats=3", "seed=0,10")
-PAIRS = (*STEADY, "repeats=2", "seed=0,10")
-
-
-@pytest.fixture
-def make_sweep(tmp_path) -> Iterator[Callable[[str], Sweep]]:
-    """Sweeps in folders of this test; nothing of them outlives it."""
-    sweeps: list[Sweep] = []
-
-    def make(name: str) -> Sweep:
-        sweeps.append(Sweep(tmp_path / name))
-        return sweeps[-1]
-
-    yield make
-    for one in sweeps:
-        _end(one)
-
-
-@pytest.fixture
-def sweep(make_sweep) -> Sweep:
-    return make_sweep("sweep")
-
-
-def result(folder: Path) -> dict:
-    return json.loads((folder / "result.json").read_text())
-
-
-def members(sweep: Sweep) -> list[Path]:
-    """The folders of all trainings."""
-    return sorted(path for path in sweep.folder.glob("*/seed_*") if path.is_dir())
-
-
-def trained(sweep: Sweep) -> dict[Path, tuple[bytes, dict[str, int]]]:
-    """Completed trainings: their records, and when their checkpoints were written."""
-    kept = {}
-    for folder in members(sweep):
-        if (folder / "result.json").exists() and result(folder)["status"] == "completed":
-            times = {p.name: p.stat().st_mtime_ns for p in (folder / "checkpoints").iterdir()}
-            kept[folder] = ((folder / "result.json").read_bytes(), times)
-    return kept
-
-
-def assert_same_consensus(folder: Path, expected: Path) -> None:
-    """All but ids and times."""
-    ours, theirs = result(folder), result(expected)
-    for name in ("status", "metrics", "objective", "epochs", "repeats", "config_hash", "seed"):
-        assert ours[name] == theirs[name], name
-
-
-def assert_same_jobs(sweep: Sweep, expected: Sweep) -> None:
-    assert len(members(sweep)) == len(members(expected))
-    for folder in members(sweep):
-        place = folder.relative_to(sweep.folder)
-        assert_same_training(folder, expected.folder / place)
-        assert result(folder)["metrics"] == result(expected.folder / place)["metrics"]
-    for job in range(len(sweep.rows)):
-        assert_same_consensus(sweep.folder / str(job), expected.folder / str(job))
 
 
 @pytest.fixture(scope="module")
 def through(tmp_path_factory) -> Sweep:
     """Two quick jobs of three trainings each, four at a time."""
     return shared(tmp_path_factory, "members", [*QUICK, FOUR, *THREE])
-
-
-@pytest.fixture(scope="module")
-def uncut(tmp_path_factory) -> Sweep:
-    """``PAIRS``, left alone."""
-    return shared(tmp_path_factory, "pairs", [*PAIRS, FOUR])
 
 
 # ---------------------------------------------------------------- sweeps that run through
@@ -200,6 +132,39 @@ def test_trainings_are_tasks_of_ray(sweep, through, tmp_path, monkeypatch):
     assert_same_consensus(sweep.folder / "0", through.folder / "0")
 
 
+# ---------------------------------------------------------------- sweeps that are there already
+
+
+@pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
+def test_the_same_command_again_trains_nothing_that_is_there(through, sweep, launcher):
+    shutil.copytree(through.folder, sweep.folder)
+    (sweep.folder / "0/result.json").unlink()
+    shutil.rmtree(sweep.folder / "1")
+    before = trained(sweep)
+    assert len(before) == 3
+    ended(sweep.train(*QUICK, *THREE, launcher=launcher))
+    after = trained(sweep)
+    assert {folder: after[folder] for folder in before} == before
+    assert_same_jobs(sweep, through)
+
+
+@pytest.mark.slow
+def test_a_completed_sweep_is_kept_and_a_moved_one_goes_on(through, make_sweep):
+    moved = make_sweep("moved")
+    shutil.copytree(through.folder, moved.folder)
+    output = ended(moved.resume())
+    assert "2 of 2 jobs are completed already" in output
+    assert moved.statuses == ["kept", "kept"]
+    shutil.rmtree(moved.folder / "1/seed_11")
+    (moved.folder / "1/result.json").unlink()
+    before = trained(moved)
+    ended(moved.resume())
+    assert moved.statuses == ["kept", "completed"]
+    after = trained(moved)
+    assert {folder: after[folder] for folder in before} == before
+    assert_same_jobs(moved, through)
+
+
 # ---------------------------------------------------------------- failures
 
 
@@ -276,130 +241,3 @@ def test_on_failure_stop_lets_running_trainings_end_and_starts_no_more(sweep, sl
     no_process_is_left(sweep)
     for folder in trained(sweep):
         assert (folder / "annotated.h5ad").exists()
-
-
-def kill_training(sweep: Sweep, place: str, process) -> None:
-    """Kill the process of a training that has written a checkpoint."""
-    last = sweep.folder / place / "checkpoints" / "last.ckpt"
-    before = last.stat().st_mtime_ns if last.exists() else 0
-    until(lambda: last.exists() and last.stat().st_mtime_ns > before, process, "checkpoint")
-    pid = sweep.worker(place)
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-
-
-def test_a_training_whose_worker_is_killed_continues_in_another(sweep, uncut):
-    process = sweep.train(*PAIRS, TWO)
-    kill_training(sweep, "0/seed_1", process)
-    output = ended(process)
-    assert "job 0: its process was killed by SIGKILL (out of memory?); trying again" in output
-    assert sweep.statuses == ["completed"] * 2
-    assert "Continuing from" in (sweep.folder / "0/seed_1/train.log").read_text()
-    assert "Continuing from" not in (sweep.folder / "0/seed_0/train.log").read_text()
-    assert_same_jobs(sweep, uncut)
-
-
-@pytest.mark.slow
-def test_a_training_that_is_lost_for_good_fails_its_job(sweep, uncut):
-    process = sweep.train(*PAIRS, TWO, "hydra.launcher.retries=0")
-    kill_training(sweep, "0/seed_0", process)
-    ended(process, code=1)
-    assert sweep.statuses == ["lost", "completed"]
-    assert sweep.rows[0]["error"].startswith("seed 0: its process was killed by SIGKILL")
-    assert result(sweep.folder / "0/seed_0")["error"].startswith("WorkerLost: ")
-    assert result(sweep.folder / "0/seed_1")["status"] == "completed"
-    ended(sweep.resume())
-    assert sweep.statuses == ["completed", "kept"]
-    assert "Continuing from" in (sweep.folder / "0/seed_0/train.log").read_text()
-    assert_same_jobs(sweep, uncut)
-
-
-# ---------------------------------------------------------------- ends of the launcher
-
-
-def test_a_killed_launcher_loses_nothing_and_resume_goes_on(sweep, uncut):
-    process = sweep.train(*PAIRS, TWO)
-    until(lambda: trained(sweep) and sweep.epochs("1/seed_10") > 1, process)
-    process.kill()
-    process.communicate()
-    no_process_is_left(sweep)
-    before = trained(sweep)
-    ended(sweep.resume())
-    assert set(sweep.statuses) <= {"completed", "kept"}
-    after = trained(sweep)
-    assert {folder: after[folder] for folder in before} == before
-    assert_same_jobs(sweep, uncut)
-    no_process_is_left(sweep)
-
-
-@pytest.mark.slow
-def test_often_killed_launchers_lose_nothing(sweep, uncut):
-    kept: dict = {}
-    for i in range(8):
-        begun = (sweep.folder / "sweep.json").exists()
-        process = sweep.resume() if begun else sweep.train(*PAIRS, TWO)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(random.Random(i).uniform(1, 8))
-        process.kill()
-        process.communicate()
-        no_process_is_left(sweep)
-        now = trained(sweep)
-        assert {folder: now.get(folder) for folder in kept} == kept
-        kept = now
-    ended(sweep.resume())
-    assert set(sweep.statuses) <= {"completed", "kept"}
-    now = trained(sweep)
-    assert {folder: now[folder] for folder in kept} == kept
-    assert_same_jobs(sweep, uncut)
-
-
-def test_ctrl_c_saves_trainings_and_resume_goes_on(sweep, uncut):
-    process = sweep.train(*PAIRS, TWO)
-    until(lambda: min(sweep.epochs("0/seed_0"), sweep.epochs("0/seed_1")) > 0, process)
-    process.send_signal(signal.SIGINT)
-    output = ended(process, code=130)
-    assert f"To go on: scyan-exp resume {sweep.folder}" in output
-    assert "Traceback" not in output
-    no_process_is_left(sweep)
-    assert sweep.statuses == ["interrupted", "not run"]
-    for seed in (0, 1):
-        assert result(sweep.folder / f"0/seed_{seed}")["status"] == "interrupted"
-        assert (sweep.folder / f"0/seed_{seed}/annotated.h5ad").exists()
-    assert not (sweep.folder / "0/annotated.h5ad").exists()
-
-    ended(sweep.resume("jobs_per_device=4"))
-    assert sweep.statuses == ["completed"] * 2
-    for folder in members(sweep):
-        went_on = "Continuing from" in (folder / "train.log").read_text()
-        assert went_on == (folder.parent.name == "0")
-    assert_same_jobs(sweep, uncut)
-
-
-@pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
-def test_the_same_command_again_trains_nothing_that_is_there(through, sweep, launcher):
-    shutil.copytree(through.folder, sweep.folder)
-    (sweep.folder / "0/result.json").unlink()
-    shutil.rmtree(sweep.folder / "1")
-    before = trained(sweep)
-    assert len(before) == 3
-    ended(sweep.train(*QUICK, *THREE, launcher=launcher))
-    after = trained(sweep)
-    assert {folder: after[folder] for folder in before} == before
-    assert_same_jobs(sweep, through)
-
-
-@pytest.mark.slow
-def test_a_completed_sweep_is_kept_and_a_moved_one_goes_on(through, make_sweep):
-    moved = make_sweep("moved")
-    shutil.copytree(through.folder, moved.folder)
-    output = ended(moved.resume())
-    assert "2 of 2 jobs are completed already" in output
-    assert moved.statuses == ["kept", "kept"]
-    shutil.rmtree(moved.folder / "1/seed_11")
-    (moved.folder / "1/result.json").unlink()
-    before = trained(moved)
-    ended(moved.resume())
-    assert moved.statuses == ["kept", "completed"]
-    after = trained(moved)
-    assert {folder: after[folder] for folder in before} == before
-    assert_same_jobs(moved, through)

@@ -12,7 +12,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.search.apps import QUADRATIC_SPACE, App, open_study, states
-from tests.sweep.test_fleet import _end, ended, no_process_is_left
+from tests.sweep.fleet import _end, ended, no_process_is_left
 
 SIX = "hydra.sweeper.n_trials=6"
 RANDOM = "hydra.sweeper.sampler=random"

@@ -16,11 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.search.apps import QUADRATIC_SPACE, App, open_study
-from tests.sweep import test_fleet
-from tests.sweep.test_fleet import QUICK, TWO, _end, ended, until
-
-make_sweep, sweep = test_fleet.make_sweep, test_fleet.sweep
-
+from tests.sweep.fleet import QUICK, TWO, _end, ended, until
 
 BASE = ("hydra/sweeper=study", TWO, *(one for one in QUICK if not one.startswith("flow")))
 STD = "model.prior_std=interval(0.2,0.4)"

@@ -14,8 +14,7 @@ import optuna
 import pytest
 
 from tests.search.apps import open_study, states
-from tests.sweep import test_fleet
-from tests.sweep.test_fleet import (
+from tests.sweep.fleet import (
     QUICK,
     STEADY,
     TWO,
@@ -24,9 +23,6 @@ from tests.sweep.test_fleet import (
     no_process_is_left,
     until,
 )
-
-make_sweep, sweep = test_fleet.make_sweep, test_fleet.sweep
-
 
 SPACE = ("model.prior_std=interval(0.2,0.4)", "model.temperature=tag(log,interval(0.25,4))")
 SEARCH = ("hydra/sweeper=study", TWO, *SPACE)

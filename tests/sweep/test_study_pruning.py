@@ -10,12 +10,8 @@ import optuna
 import pytest
 
 from tests.search.apps import open_study, states
-from tests.sweep import test_fleet
-from tests.sweep.test_fleet import TWO, Sweep, ended, no_process_is_left
+from tests.sweep.fleet import TWO, Sweep, ended, no_process_is_left
 from tests.test_wandb import inspect, runs_of, summary
-
-make_sweep, sweep = test_fleet.make_sweep, test_fleet.sweep
-
 
 #: Trainings of a second: warm-up in epochs 0 and 1, and no temperature in every second one.
 SMALL = (

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from scyan_exp.command_line import command_problems
 from scyan_exp.compose import configs_folder
 from tests.search.apps import open_study
-from tests.sweep.test_fleet import QUICK
+from tests.sweep.fleet import QUICK
 
 STUDY = ("hydra/sweeper=study", "hydra/launcher=fleet", "hydra.sweep.dir=sweep")
 STD = "model.prior_std=interval(0.2,0.4)"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.search.apps import open_study, states
-from tests.sweep import test_fleet, test_study_kill
-from tests.sweep.test_fleet import (
+from tests.sweep import test_study_kill
+from tests.sweep.fleet import (
     ENDLESS,
     PATIENCE,
     QUICK,
@@ -19,11 +19,11 @@ from tests.sweep.test_fleet import (
     Sweep,
     ended,
     no_process_is_left,
+    shared,
     until,
 )
 from tests.sweep.test_study_kill import SEARCH, SHORT, SPACE, Search, assert_whole
 
-make_sweep, sweep = test_fleet.make_sweep, test_fleet.sweep
 own_search = test_study_kill.own_search
 
 
@@ -59,7 +59,7 @@ def test_of_two_resumers_at_the_same_time_one_is_refused(own_search):
 def two_completed(tmp_path_factory) -> Sweep:
     """A search of two trials that is completed."""
     arguments = [*SEARCH, *QUICK, "hydra.sweeper.n_trials=2"]
-    return test_fleet.shared(tmp_path_factory, "two-trials", arguments)
+    return shared(tmp_path_factory, "two-trials", arguments)
 
 
 @pytest.fixture

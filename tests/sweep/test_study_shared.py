@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.search.apps import App, open_study, states
-from tests.sweep.test_fleet import _end, ended, until
+from tests.sweep.fleet import _end, ended, until
 
 SPACE = ("kind=a,b", "x=interval(0,1)")
 CONFIG = "kind: a\nx: 0\n"
