@@ -1,7 +1,7 @@
 # Everything runs in .venv, which the first target that needs it builds.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest -n auto
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: demo test test-slow lint format typecheck bench clean
 

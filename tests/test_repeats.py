@@ -214,6 +214,7 @@ def test_one_repeat_is_a_run_as_ever(train, run, tmp_path):
     assert not list((tmp_path / "run").glob("seed_*"))
 
 
+@pytest.mark.slow
 def test_a_sweep_of_the_basic_launcher_has_repeats_and_goes_on(scyan_exp, tmp_path):
     sweep = tmp_path / "sweep"
     command = ["train", "-m", *QUICK, "trainer.max_epochs=1", "repeats=2", "seed=0,10"]

@@ -181,6 +181,7 @@ def test_repeats_in_the_folder_of_a_single_run_take_it_over(train, tmp_path):
         annotate(tmp_path / "run", anndata.read_h5ad(tmp_path / "run/seed_1/annotated.h5ad"))
 
 
+@pytest.mark.slow
 def test_while_it_trains_its_record_is_not_that_of_an_earlier_run(tmp_path):
     """As in a single run: the record is written at the start, too."""
     folder = tmp_path / "run"

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -194,4 +194,5 @@ def _finish_wandb() -> None:
     if "wandb" in sys.modules:
         import wandb
 
-        wandb.teardown()
+        with suppress(Exception):  # this process ends, whatever the service says
+            wandb.teardown()

@@ -36,6 +36,7 @@ def kill_training(sweep: Sweep, place: str, process) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_training_whose_worker_is_killed_continues_in_another(sweep, uncut):
     process = sweep.train(*PAIRS, TWO)
     kill_training(sweep, "0/seed_1", process)
@@ -65,6 +66,7 @@ def test_a_training_that_is_lost_for_good_fails_its_job(sweep, uncut):
 # ---------------------------------------------------------------- launchers
 
 
+@pytest.mark.slow
 def test_a_killed_launcher_loses_nothing_and_resume_goes_on(sweep, uncut):
     process = sweep.train(*PAIRS, TWO)
     until(lambda: trained(sweep) and sweep.epochs("1/seed_10") > 1, process)

@@ -130,7 +130,7 @@ folder.mkdir(exist_ok=True)
 mine = folder / str(os.getpid())
 mine.touch()
 found = []
-for _ in range(15):
+for _ in range(60):
     time.sleep(0.02)
     found.append(len(list(folder.iterdir())))
 mine.unlink()

@@ -77,6 +77,7 @@ def test_the_best_config_runs_again_and_is_the_same(sweep, scyan_exp, case):
     assert found["seed"] == expected["seed"]
 
 
+@pytest.mark.slow
 def test_the_best_of_own_groups_runs_again(sweep, scyan_exp, own_groups, tmp_path):
     flags = [f"--config-dir={own_groups[1]}"]
     chosen = [*flags, *BASE, "flow=mine", "experiment=base", STD, "hydra.sweeper.n_trials=2"]
@@ -99,6 +100,7 @@ def test_the_best_of_own_groups_runs_again(sweep, scyan_exp, own_groups, tmp_pat
     assert found["config_hash"] == sweep.result(trial.number)["config_hash"]
 
 
+@pytest.mark.slow
 def test_the_best_is_shown_with_its_model_and_changes_with_more_trials(sweep):
     chosen = [*BASE, "flow=shallow", STD, "objective=loss"]
     output = ended(sweep.train(*chosen, "hydra.sweeper.n_trials=1"))

@@ -72,7 +72,7 @@ class Search(Sweep):
         return [] if self.study is None else [trial.params for trial in self.study.trials]
 
 
-@pytest.fixture(params=["journal", "sqlite"])
+@pytest.fixture(params=["journal", pytest.param("sqlite", marks=pytest.mark.slow)])
 def search(request, sweep, tmp_path) -> Search:
     url = None if request.param == "journal" else f"sqlite:///{tmp_path / 'study.db'}"
     return Search(sweep, url)
@@ -172,6 +172,7 @@ def test_an_often_killed_search_with_repeats_and_pruning(own_search):
     kill_and_resume(own_search, arguments, n_trials=8, n_kills=6, longest=12)
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_only_asked_for_is_run(search):
     """Its sweeper was killed after it had asked for the trial and before it wrote anything else."""
     ended(search.begin(*QUICK, "hydra.sweeper.n_trials=1"))

@@ -191,6 +191,7 @@ def test_repeats_that_are_not_pruned_report_those_of_the_first_seed(sweep, launc
     assert len(sweep.rows) == 3
 
 
+@pytest.mark.slow
 def test_pruned_trials_count_and_stay_when_the_search_goes_on(sweep):
     search(sweep, ALWAYS, LR, "hydra.sweeper.n_trials=2")
     kept = {path: path.read_bytes() for path in sorted(sweep.folder.glob("*/result.json"))}
@@ -202,6 +203,7 @@ def test_pruned_trials_count_and_stay_when_the_search_goes_on(sweep):
 
 
 @pytest.mark.parametrize("settings", [["hydra.sweeper.pruner=none"], ["hydra.sweeper.pruner=null"]])
+@pytest.mark.slow
 def test_without_a_pruner_nothing_is_reported(sweep, settings):
     search(sweep, *settings, LR, "hydra.sweeper.n_trials=2")
     trials = open_study(sweep.folder).trials

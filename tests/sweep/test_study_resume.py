@@ -155,6 +155,7 @@ def test_a_search_that_was_moved_goes_on(own_search):
     assert states(open_study(moved, name="sweep")) == ["COMPLETE"] * 3
 
 
+@pytest.mark.slow
 def test_a_search_is_resumed_in_the_folder_where_it_was_begun(own_search, tmp_path):
     """Paths of its command are relative to that folder."""
     (tmp_path / "elsewhere").mkdir()
