@@ -241,7 +241,8 @@ def _relation_problems(plain: Mapping[str, Any]) -> list[str]:
             "off goes on in its own folder (hydra.run.dir=...)"
         )
     seed, repeats = plain.get("seed"), plain.get("repeats")
-    if isinstance(seed, int) and isinstance(repeats, int) and seed + repeats > 2**32:
+    many = isinstance(repeats, int) and repeats > 1
+    if many and isinstance(seed, int) and seed + repeats > 2**32:
         problems.append(f"repeats: seeds go up to {2**32 - 1}, and {repeats} from {seed} on do not")
     trainer, model = plain.get("trainer"), plain.get("model")
     devices = trainer.get("devices") if isinstance(trainer, Mapping) else None
