@@ -232,6 +232,15 @@ def objective_names(objective: Any) -> list[str]:
     return [str(name) for name in objective] if isinstance(objective, list) else [str(objective)]
 
 
+def _seed_problems(seed: Any, repeats: Any) -> list[str]:
+    """Seeds of repeats that are too large; what is no number has been named already."""
+    if not isinstance(seed, int) or not isinstance(repeats, int):
+        return []
+    if repeats == 1 or seed + repeats <= 2**32:
+        return []
+    return [f"repeats: seeds go up to {2**32 - 1}, and {repeats} from {seed} on do not"]
+
+
 def _relation_problems(plain: Mapping[str, Any]) -> list[str]:
     """Values that are fine alone and not together."""
     problems = _objective_problems(plain.get("objective"), plain.get("dataset"))
@@ -240,10 +249,7 @@ def _relation_problems(plain: Mapping[str, Any]) -> list[str]:
             "ckpt_path: is of one training, and there are repeats; a run with repeats that was cut "
             "off goes on in its own folder (hydra.run.dir=...)"
         )
-    seed, repeats = plain.get("seed"), plain.get("repeats")
-    many = isinstance(repeats, int) and repeats > 1
-    if many and isinstance(seed, int) and seed + repeats > 2**32:
-        problems.append(f"repeats: seeds go up to {2**32 - 1}, and {repeats} from {seed} on do not")
+    problems += _seed_problems(plain.get("seed"), plain.get("repeats"))
     trainer, model = plain.get("trainer"), plain.get("model")
     devices = trainer.get("devices") if isinstance(trainer, Mapping) else None
     n_devices = len(devices) if isinstance(devices, list) else devices
