@@ -6,9 +6,12 @@ Importing this module loads neither torch nor Lightning.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from scyan_exp.errors import near_matches
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -221,3 +224,32 @@ TABLES: dict[str, type[Section]] = {
     "scyan_exp.data.load_pbmc_table": PbmcTableSection,
 }
 SECTIONS = ("dataset", "table", "model", "trainer", "callbacks", "logger")
+
+
+def settings_problems(
+    error: ValidationError,
+    values: Mapping[str, Any],
+    prefix: str,
+    schemas: Sequence[type[BaseModel]],
+) -> list[str]:
+    """One sentence a key of a launcher's or sweeper's settings.
+
+    Args:
+        error: what pydantic found; of a union of types, one error for each of its members.
+        values: the settings.
+        prefix: where they stand in the config.
+        schemas: their schema, and those of parts of it.
+    """
+    sentences: dict[str, str] = {}
+    for one in error.errors():
+        key = str(one["loc"][0])
+        expected = one["msg"].removeprefix("Input should be ")
+        if one["type"] == "extra_forbidden":
+            schema = schemas[len(one["loc"]) - 1]
+            hint = near_matches(str(one["loc"][-1]), schema.model_fields)
+            sentences[key] = f"{prefix}.{'.'.join(map(str, one['loc']))}: unknown key.{hint}"
+        elif key in sentences:
+            sentences[key] += f", or {expected}"
+        else:
+            sentences[key] = f"{prefix}.{key}: found {values.get(key)!r}; expected {expected}"
+    return list(sentences.values())

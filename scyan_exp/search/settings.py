@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scyan_exp.errors import InputError, near_matches
-from scyan_exp.schemas import DIRECTIONS
+from scyan_exp.schemas import DIRECTIONS, settings_problems
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -132,7 +132,7 @@ def check_study(values: Mapping[str, Any]) -> StudySettings:
     try:
         settings = StudySettings.model_validate(dict(values))
     except ValidationError as error:
-        problems += _sentences(error, values)
+        problems += settings_problems(error, values, "hydra.sweeper", [StudySettings])
     problems += _chosen_problems("sampler", values.get("sampler", "tpe"), SAMPLERS)
     problems += _chosen_problems("pruner", values.get("pruner", "auto"), PRUNERS)
     if values.get("direction") and values.get("directions"):
@@ -244,22 +244,6 @@ def _maker_problems(what: str, values: Mapping[str, Any], where: str = "") -> li
             lines = str(error.__cause__ or error).strip().splitlines()
             problems.append(f"{where}: {' '.join(lines[:1])}")
     return problems
-
-
-def _sentences(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
-    """One sentence a key."""
-    sentences: dict[str, str] = {}
-    for one in error.errors():
-        key = str(one["loc"][0])
-        expected = one["msg"].removeprefix("Input should be ")
-        if one["type"] == "extra_forbidden":
-            hint = near_matches(key, StudySettings.model_fields)
-            sentences[key] = f"hydra.sweeper.{key}: unknown key.{hint}"
-        elif key in sentences:
-            sentences[key] += f", or {expected}"
-        else:
-            sentences[key] = f"hydra.sweeper.{key}: found {values.get(key)!r}; expected {expected}"
-    return list(sentences.values())
 
 
 def password_problem(storage: str | None) -> str | None:

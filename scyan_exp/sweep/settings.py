@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scyan_exp.errors import InputError, near_matches
+from scyan_exp.errors import InputError
+from scyan_exp.schemas import settings_problems
 from scyan_exp.sweep.jobs import Job
 
 Count = Annotated[int, Field(ge=1)]
@@ -60,25 +61,9 @@ def check_settings(values: Mapping[str, Any]) -> FleetSettings:
     try:
         return FleetSettings.model_validate(dict(values))
     except ValidationError as error:
-        raise InputError(_sentences(error, values), where="config") from error
-
-
-def _sentences(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
-    """One sentence a key: a union of types reports one error for each of its members."""
-    by_key: dict[str, str] = {}
-    for one in error.errors():
-        key = str(one["loc"][0])
-        expected = one["msg"].removeprefix("Input should be ")
-        if one["type"] == "extra_forbidden":
-            unknown = ".".join(map(str, one["loc"]))
-            part: type[BaseModel] = RaySettings if one["loc"][0] == "ray" else FleetSettings
-            hint = near_matches(str(one["loc"][-1]), part.model_fields)
-            by_key[key] = f"hydra.launcher.{unknown}: unknown key.{hint}"
-        elif key in by_key:
-            by_key[key] += f", or {expected}"
-        else:
-            by_key[key] = f"hydra.launcher.{key}: found {values.get(key)!r}; expected {expected}"
-    return list(by_key.values())
+        parts: list[type[BaseModel]] = [FleetSettings, RaySettings]
+        problems = settings_problems(error, values, "hydra.launcher", parts)
+        raise InputError(problems, where="config") from error
 
 
 def check_jobs_fit(jobs: Sequence[Job], settings: FleetSettings) -> bool:

@@ -150,8 +150,10 @@ def test_wrong_cells_are_refused_and_left_as_they_were(runs):
 
 
 def test_members_are_loaded_as_data_alone(runs):
-    for path in (runs / "several").glob("seed_*/checkpoints/*.ckpt"):
-        torch.load(path, weights_only=True)
+    paths = list((runs / "several").glob("seed_*/checkpoints/*.ckpt"))
+    assert len(paths) >= 2
+    for path in paths:
+        assert "state_dict" in torch.load(path, weights_only=True)
 
 
 # ---------------------------------------------------------------- what is no run
