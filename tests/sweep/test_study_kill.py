@@ -153,7 +153,9 @@ def kill_and_resume(
     now = search.finished()
     assert {number: now.get(number) for number in kept} == kept
     assert_whole(search, n_trials)
-    assert search.params()[: len(drawn)] == drawn or not all(len(one) == 2 for one in drawn)
+    # One that was killed while it was asked for may have had some of its parameters.
+    after = search.params()[: len(drawn)]
+    assert all(old.items() <= new.items() for old, new in zip(drawn, after, strict=True))
 
 
 def test_a_killed_search_loses_and_repeats_nothing(search):
