@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 JOURNAL = "study.journal"
 SCHEME = "journal://"
-#: Attempts to open a new database that others open, too.
-N_TRIES = 5
+#: Seconds to wait before a new database that others open, too, is tried again.
+RETRIES = (0.1, 0.2, 0.4, 0.8, 1.6)
+#: What databases say when another process made a table first, or is writing.
+BUSY = "already exists|database is locked"
 #: How a journal of Optuna's begins.
 RECORD = b'{"op_code"'
 
@@ -100,20 +102,21 @@ def _open_journal(url: str) -> BaseStorage:
 
 def _open_database(url: str) -> BaseStorage:
     from optuna.storages import RDBStorage
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import IntegrityError, SQLAlchemyError
     from sqlalchemy.pool import NullPool
 
     # No connection stays open between two uses: workers are forked off this process.
     options: dict[str, Any] = {"poolclass": NullPool}
     if url.startswith("sqlite"):
         options["connect_args"] = {"timeout": 60}  # seconds to wait for other writers
-    for _ in range(N_TRIES):
+    # Others may be making the same tables, and the one row of each that says their version.
+    for pause in RETRIES:
         try:
             return RDBStorage(url, engine_kwargs=options)
-        except SQLAlchemyError as error:  # another process is making the same tables
-            if "already exists" not in str(error):
+        except SQLAlchemyError as error:
+            if not (isinstance(error, IntegrityError) or re.search(BUSY, str(error))):
                 raise
-            time.sleep(0.5)
+            time.sleep(pause)
     return RDBStorage(url, engine_kwargs=options)
 
 

@@ -58,6 +58,22 @@ lock.acquire()
 print("held", flush=True)
 time.sleep(600)
 """
+#: Opens new databases nearly when others do: a folder, its own number, how many there are.
+OPENER = """\
+import random, sys, time
+from pathlib import Path
+from scyan_exp.search.storage import open_storage
+
+folder, own, n_openers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+open_storage(f"sqlite:///{folder / own}.db")  # imports what it needs
+for i in range(8):
+    (folder / f"{i}-{own}").touch()
+    late = time.monotonic() + 10  # one has failed
+    while len(list(folder.glob(f"{i}-*"))) < n_openers and time.monotonic() < late:
+        pass
+    time.sleep(random.uniform(0, 0.03))
+    open_storage(f"sqlite:///{folder}/new{i}.db")
+"""
 
 
 def start(program: str, *arguments: object) -> subprocess.Popen:
@@ -132,6 +148,16 @@ def test_writers_that_are_killed_take_nothing_of_others_with_them(url):
     out, err = last.communicate(timeout=60)
     assert last.returncode == 0, err
     assert list(map(int, out.split()[1:])) == list(range(before, before + 5))
+
+
+def test_a_new_database_is_opened_by_several_at_once(tmp_path):
+    openers = [start(OPENER, tmp_path, own, 4) for own in range(4)]
+    outputs = [opener.communicate(timeout=120) for opener in openers]
+    assert [opener.returncode for opener in openers] == [0] * 4, outputs
+    for i in range(8):
+        url = f"sqlite:///{tmp_path}/new{i}.db"
+        optuna.create_study(study_name="s", storage=open_storage(url))
+        assert study_of(url).ask().number == 0
 
 
 # ---------------------------------------------------------------- the journal
