@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # One thread a process: the models of the tests are small, and pytest runs several processes.
@@ -13,6 +13,8 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+
+from tests.databases import postgresql_server
 
 # Helpers whose asserts say as much as those of tests.
 pytest.register_assert_rewrite("tests.sweep.fleet", "tests.sweep.members")
@@ -33,6 +35,13 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("SCYAN_EXP_DATA does not name the folder of real cells")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def new_database() -> Iterator[Callable[[], str]]:
+    """Gives URLs of new PostgreSQL databases."""
+    with postgresql_server() as new:
+        yield new
 
 
 def small_adata(n_cells: int = 600, seed: int = 0) -> anndata.AnnData:

@@ -64,7 +64,7 @@ class StudySettings(BaseModel):
         monitor: what a pruner sees of each epoch: ``objective``, computed on some of the cells,
             or ``loss``.
         storage: None for a file in the sweep's folder, a URL (``sqlite:///...``,
-            ``postgresql://...``), or ``journal://`` and the path of a file.
+            ``postgresql+psycopg://...``), or ``journal://`` and the path of a file.
         study_name: name of the study in its storage; the sweep's folder when None.
         max_failures: the search stops when so many trials fail without one that does not.
         trial: of a job: the number of its trial. Set by the sweeper.

@@ -121,9 +121,17 @@ class Trials:
         return short_numbers(" ".join(of_trial))
 
     def _next_trial(self) -> Trial | None:
+        trial = self._left_or_new()
+        if trial is not None and self._is_too_many(trial):
+            # Somebody else made one between our counting and our making this one. It waits for a
+            # search that wants more.
+            self.study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+            return None
+        return trial
+
+    def _left_or_new(self) -> Trial | None:
         if self._unfinished:
-            left = self._unfinished.popleft()
-            return Trial(self.study, left._trial_id)
+            return Trial(self.study, self._unfinished.popleft()._trial_id)
         states = [trial.state for trial in self._trials()]
         n_waiting = states.count(TrialState.WAITING)
         if len(states) - n_waiting >= self.n_jobs or self._is_exhausted:
@@ -134,6 +142,13 @@ class Trials:
         template = create_trial(state=TrialState.RUNNING, user_attrs={SWEEP: self._sweep})
         storage = self.study._storage
         return Trial(self.study, storage.create_new_trial(self.study._study_id, template))
+
+    def _is_too_many(self, trial: Trial) -> bool:
+        """Whether trials with lower numbers are enough."""
+        if self._is_own:
+            return False
+        earlier = (one for one in self._trials() if one.number < trial.number)
+        return sum(one.state != TrialState.WAITING for one in earlier) >= self.n_jobs
 
     def _begun(self, trial: Trial, job: Job) -> Job:
         """Note in the storage whose trial it is."""

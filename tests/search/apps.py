@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 
+from scyan_exp.search.storage import open_storage
 from tests.sweep.fleet import MARK, Sweep
 
 #: What a program is, around the function of its config.
@@ -86,19 +87,21 @@ class App(Sweep):
 
 
 def open_study(folder: Path, url: str | None = None, name: str | None = None) -> optuna.Study:
-    """The study of a search, read with what Optuna itself brings.
+    """The study of a search; a journal is read with what Optuna itself brings.
 
     Args:
         folder: of the search.
         url: of its storage, if it is not the file there.
         name: of the study, if it is not that of the folder.
     """
-    storage: Any = url
-    if url is None:
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
 
+    storage: Any
+    if url is None:
         storage = JournalStorage(JournalFileBackend(str(folder / "study.journal")))
+    else:
+        storage = open_storage(url)  # which a search may be making right now
     return optuna.load_study(study_name=name or folder.name, storage=storage)
 
 

@@ -51,14 +51,14 @@ for i in range(n_trials):
 HOLDER = """\
 import sys, time
 from pathlib import Path
-from scyan_exp.search.storage import KernelLock
+from scyan_exp.search.journal import KernelLock
 
 lock = KernelLock(Path(sys.argv[1]))
 lock.acquire()
 print("held", flush=True)
 time.sleep(600)
 """
-#: Opens new databases nearly when others do: a folder, its own number, how many there are.
+#: Opens new databases nearly when others do: a folder, its own number, how many there are, URLs.
 OPENER = """\
 import random, sys, time
 from pathlib import Path
@@ -66,13 +66,13 @@ from scyan_exp.search.storage import open_storage
 
 folder, own, n_openers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 open_storage(f"sqlite:///{folder / own}.db")  # imports what it needs
-for i in range(8):
+for i, url in enumerate(sys.argv[4:]):
     (folder / f"{i}-{own}").touch()
     late = time.monotonic() + 10  # one has failed
     while len(list(folder.glob(f"{i}-*"))) < n_openers and time.monotonic() < late:
         pass
     time.sleep(random.uniform(0, 0.03))
-    open_storage(f"sqlite:///{folder}/new{i}.db")
+    open_storage(url)
 """
 
 
@@ -81,10 +81,12 @@ def start(program: str, *arguments: object) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.fixture(params=["journal", "sqlite"])
+@pytest.fixture(params=["journal", "sqlite", "postgresql"])
 def url(request, tmp_path) -> str:
     path = tmp_path / f"study.{request.param}"
     found = f"journal://{path}" if request.param == "journal" else f"sqlite:///{path}"
+    if request.param == "postgresql":
+        found = request.getfixturevalue("new_database")()
     optuna.create_study(study_name="s", storage=open_storage(found))
     return found
 
@@ -150,12 +152,16 @@ def test_writers_that_are_killed_take_nothing_of_others_with_them(url):
     assert list(map(int, out.split()[1:])) == list(range(before, before + 5))
 
 
-def test_a_new_database_is_opened_by_several_at_once(tmp_path):
-    openers = [start(OPENER, tmp_path, own, 4) for own in range(4)]
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_new_database_is_opened_by_several_at_once(request, tmp_path, kind):
+    urls = [f"sqlite:///{tmp_path}/new{i}.db" for i in range(8)]
+    if kind == "postgresql":
+        new_database = request.getfixturevalue("new_database")
+        urls = [new_database() for _ in range(8)]
+    openers = [start(OPENER, tmp_path, own, 4, *urls) for own in range(4)]
     outputs = [opener.communicate(timeout=120) for opener in openers]
     assert [opener.returncode for opener in openers] == [0] * 4, outputs
-    for i in range(8):
-        url = f"sqlite:///{tmp_path}/new{i}.db"
+    for url in urls:
         optuna.create_study(study_name="s", storage=open_storage(url))
         assert study_of(url).ask().number == 0
 
@@ -259,6 +265,20 @@ def test_a_storage_that_cannot_be_opened_is_named_without_its_password(url):
         open_storage(url)
     assert "hydra.sweeper.storage" in str(caught.value)
     assert ":hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql+psycopg2://", r"psycopg2 .*\[postgresql\].*postgresql\+psycopg://"),
+        ("mysql://", r"MySQLdb .*\[mysql\].*mysql\+pymysql://"),
+        ("oracle://", "oracledb is missing$"),
+    ],
+)
+def test_a_missing_driver_is_named_with_what_to_install(url, expected):
+    with pytest.raises(InputError, match=f"hydra.sweeper.storage: .*{expected}") as caught:
+        open_storage(f"{url}me:hunter2@host/database")
+    assert "hunter2" not in str(caught.value)
 
 
 # ---------------------------------------------------------------- passwords

@@ -72,9 +72,17 @@ class Search(Sweep):
         return [] if self.study is None else [trial.params for trial in self.study.trials]
 
 
-@pytest.fixture(params=["journal", pytest.param("sqlite", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=[
+        "journal",
+        pytest.param("sqlite", marks=pytest.mark.slow),
+        pytest.param("postgresql", marks=pytest.mark.slow),
+    ]
+)
 def search(request, sweep, tmp_path) -> Search:
     url = None if request.param == "journal" else f"sqlite:///{tmp_path / 'study.db'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("new_database")()
     return Search(sweep, url)
 
 
