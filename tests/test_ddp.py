@@ -54,6 +54,7 @@ def test_the_environment_is_left_as_it_was(scyan_exp, tmp_path, monkeypatch):
     assert not {name for name in changed if "RANK" in name or "MASTER" in name or "WORLD" in name}
 
 
+@pytest.mark.slow
 def test_a_ddp_run_can_be_resumed(scyan_exp, tmp_path):
     whole = train(scyan_exp, tmp_path / "whole", "trainer=ddp")
     part = train(scyan_exp, tmp_path / "part", "trainer=ddp", "trainer.max_epochs=3")

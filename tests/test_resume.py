@@ -70,7 +70,9 @@ def uncut(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("where", ["same folder", "new folder"])
+@pytest.mark.parametrize(
+    "where", ["same folder", pytest.param("new folder", marks=pytest.mark.slow)]
+)
 def test_killed_in_epoch_7_and_resumed_ends_at_the_same_weights(tmp_path, uncut, where):
     cut = tmp_path / "cut"
     process = start(cut, "logger=none")
@@ -117,7 +119,9 @@ def test_resumed_run_continues_the_same_wandb_run(tmp_path):
     assert read_result(cut)["wandb_run_id"] == read_result(tmp_path / "on")["wandb_run_id"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_one_signal_ends_the_epoch_and_annotates(tmp_path, number):
     folder = tmp_path / "run"
     process = start(folder, "trainer.max_epochs=1000", "logger=none")

@@ -316,6 +316,7 @@ def files_with(folder: Path, secret: str) -> list[str]:
     return [str(path.relative_to(folder)) for path in paths if secret.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
 def test_a_url_from_the_environment_is_in_no_file_of_a_sweep(
     sweep,

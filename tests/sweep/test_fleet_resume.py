@@ -51,6 +51,7 @@ def test_the_second_resume_of_a_folder_is_refused(sweep):
     ended(process, code=130)
 
 
+@pytest.mark.slow
 def test_edited_yaml_changes_nothing_of_queued_jobs(sweep):
     configs = sweep.folder.parent / "configs"
     swept = write_experiments(configs, ["seed: 0", "seed: 1", "seed: 2"])

@@ -137,6 +137,7 @@ def test_one_signal_saves_what_runs_and_resume_continues(sweep, uncut, number):
         assert_same_training(sweep.folder / str(job), uncut.folder / str(job))
 
 
+@pytest.mark.slow
 def test_two_signals_end_at_once(sweep):
     arguments = [*ENDLESS, "dataset.n_cells=100000", "model.batch_size=20", TWO]
     process = sweep.train(*arguments, "seed=0,1,2")

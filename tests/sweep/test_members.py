@@ -92,6 +92,7 @@ def test_trainings_of_one_job_fill_the_slots(sweep):
     no_process_is_left(sweep)
 
 
+@pytest.mark.slow
 def test_single_runs_and_runs_with_repeats_make_one_sweep(sweep, through):
     ended(sweep.train(*QUICK, TWO, "seed=10", "repeats=1,3"))
     assert sweep.statuses == ["completed", "completed"]

@@ -103,6 +103,7 @@ def test_often_killed_launchers_lose_nothing(sweep, uncut):
     assert_same_jobs(sweep, uncut)
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_trainings_and_resume_goes_on(sweep, uncut):
     process = sweep.train(*PAIRS, TWO)
     until(lambda: min(sweep.epochs("0/seed_0"), sweep.epochs("0/seed_1")) > 0, process)

@@ -106,7 +106,7 @@ def test_trial_job_and_folder_have_one_number(make_app, launcher):
     assert {row["folder"] for row in app.rows} == {str(app.folder / str(i)) for i in range(6)}
 
 
-@pytest.mark.parametrize("launcher", ["fleet", "basic"])
+@pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
 def test_n_trials_is_the_total_over_all_starts(make_app, launcher):
     app = make_app()
     seen: dict[int, tuple] = {}
@@ -120,7 +120,7 @@ def test_n_trials_is_the_total_over_all_starts(make_app, launcher):
     assert len({tuple(params.values()) for _, params, _ in seen.values()}) == 8
 
 
-@pytest.mark.parametrize("n_parallel", [1, 3])
+@pytest.mark.parametrize("n_parallel", [pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_so_many_trials_run_at_a_time(make_app, launcher, n_parallel):
     """Each trial counts those that run beside it until one has seen enough, and a while longer."""

@@ -57,7 +57,7 @@ CASES = {
     "texts": [STD, "name='a b, c'", "dataset.label_key=null,population"],
     "repeats": [STD, "repeats=2"],
 }
-SLOW = {"lists", "whole numbers", "texts", "removed value", "numbers", "repeats", "null"}
+SLOW = {"lists", "whole numbers", "texts", "removed", "removed value", "numbers", "repeats", "null"}
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,7 @@ def test_a_trial_that_was_only_asked_for_is_run(search):
 # ---------------------------------------------------------------- signals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )

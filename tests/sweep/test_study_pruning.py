@@ -60,7 +60,7 @@ def by_state(study: optuna.Study) -> dict[str, list[optuna.trial.FrozenTrial]]:
     return found
 
 
-@pytest.mark.parametrize("launcher", ["fleet", "basic"])
+@pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
 def test_a_pruned_run_is_no_failure(sweep, launcher):
     output = search(
         sweep, ALWAYS, LR, "hydra.sweeper.n_trials=3", "logger=wandb", launcher=launcher
@@ -107,8 +107,8 @@ def test_only_epochs_of_the_final_prior_without_temperature_are_reported(sweep, 
     ("objective", "monitor", "direction"),
     [
         ("heuristic", "objective", "minimize"),
-        ("accuracy", "objective", "maximize"),
-        ("loss", "objective", "minimize"),
+        pytest.param("accuracy", "objective", "maximize", marks=pytest.mark.slow),
+        pytest.param("loss", "objective", "minimize", marks=pytest.mark.slow),
         pytest.param("accuracy", "loss", "maximize", marks=pytest.mark.slow),
         pytest.param("heuristic", "loss", "minimize", marks=pytest.mark.slow),
         pytest.param("table_agreement", "objective", "maximize", marks=pytest.mark.slow),

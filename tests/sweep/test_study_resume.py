@@ -109,6 +109,7 @@ def test_another_search_in_the_same_folder_is_refused_by_name(two_trials, scyan_
     assert len(two_trials.rows) == 2
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_no_search_is_not_searched(sweep, scyan_exp):
     ended(sweep.train(*QUICK, "seed=0"))
     where = ["hydra/sweeper=study", "hydra/launcher=fleet", f"hydra.sweep.dir={sweep.folder}"]

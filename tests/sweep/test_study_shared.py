@@ -21,7 +21,7 @@ SPACE = ("kind=a,b", "x=interval(0,1)")
 CONFIG = "kind: a\nx: 0\n"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request, tmp_path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'shared.db'}"
