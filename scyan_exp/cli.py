@@ -16,6 +16,7 @@ from scyan_exp import __version__
 from scyan_exp.errors import InputError, near_matches
 from scyan_exp.files import unwritable
 from scyan_exp.job import DONE, FAILED, INTERRUPTED, WRONG_INPUT, JobFailed, TrainJob, discard
+from scyan_exp.output import outlive_readers
 
 HELP = """\
 scyan-exp: experiments with Scyan models, from YAML to annotated cells.
@@ -45,6 +46,7 @@ options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code."""
+    outlive_readers()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     commands: dict[str, Callable[[list[str]], int]] = {
         "train": train,
@@ -70,11 +72,11 @@ def train(arguments: list[str]) -> int:
 
     from scyan_exp.command_line import command_problems
     from scyan_exp.compose import COMPOSE_ERRORS, configs_folder, first_lines, quiet_presets
-    from scyan_exp.overrides import with_multirun
+    from scyan_exp.overrides import flags_first, with_multirun
     from scyan_exp.safety import unsafe_problems
 
     _set_environment()
-    arguments = with_multirun(arguments)
+    arguments = with_multirun(flags_first(arguments))
     sys.argv = ["scyan-exp train", *arguments]
     problems = unsafe_problems(arguments)
     if not problems and {"-m", "--multirun"} & set(arguments):

@@ -13,7 +13,7 @@ from scyan_exp.compose import groups
 
 FOLDER_FLAGS = ("--config-dir", "-cd")
 #: Flags of Hydra whose value is the next argument.
-VALUE_FLAGS = ("--package", "-p", "--cfg", "-c")
+VALUE_FLAGS = ("--package", "-p", "--cfg", "-c", "--config-name", "-cn", "--config-path", "-cp")
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -30,6 +30,20 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         elif not argument.startswith("-"):
             overrides.append(argument)
     return overrides, config_dirs
+
+
+def flags_first(arguments: Sequence[str]) -> list[str]:
+    """The same command line with its overrides last: Hydra takes them in one piece only."""
+    flags, overrides = [], []
+    takes_value = False
+    for argument in arguments:
+        is_override = not argument.startswith("-") and ("=" in argument or argument[:1] == "~")
+        if takes_value or not is_override:
+            flags.append(argument)
+        else:
+            overrides.append(argument)
+        takes_value = not takes_value and argument in (*FOLDER_FLAGS, *VALUE_FLAGS)
+    return [*flags, *overrides]
 
 
 def with_multirun(arguments: Sequence[str]) -> list[str]:

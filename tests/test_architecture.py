@@ -19,7 +19,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if "configs" not in path.part
 
 #: From the bottom to the top; a part may import the parts of lower layers, and itself.
 LAYERS = (
-    {"_lazy", "errors", "logs", "text"},
+    {"_lazy", "errors", "logs", "output", "text"},
     {"files"},
     {"schemas"},
     {"search"},

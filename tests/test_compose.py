@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from scyan_exp.compose import compose_config, configs_folder
+from scyan_exp.overrides import flags_first
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +72,24 @@ def test_a_value_wins_over_its_group_in_either_order(composed):
         ["model.prior_std=0.25", "prior=tight"],
     ):
         assert composed(*overrides).model.prior_std == 0.25
+
+
+@given(st.data())
+def test_flags_may_stand_anywhere(data):
+    overrides = ["a=1", "~b", "+c.d=[1,2]", "e=-3", "f='x y'"]
+    flags = [["-m"], ["--config-dir", "a=b"], ["--cfg=job"], ["-p", "_global_"], ["--info", "all"]]
+    mixed = [[override] for override in overrides]
+    for flag in flags:
+        mixed.insert(data.draw(st.integers(0, len(mixed))), flag)
+    found = flags_first([part for one in mixed for part in one])
+    assert found == [part for one in mixed if one in flags for part in one] + overrides
+
+
+def test_a_flag_between_overrides_is_taken(composed, scyan_exp, own_group):
+    config = composed("seed=3", "--config-dir", str(own_group), "prior=wide", "--resolve", "name=a")
+    assert (config.seed, config.model.prior_std, config.name) == (3, 0.75, "a")
+    _, output = scyan_exp("train", "seed=3", "--multirun", "prior=tigth")
+    assert "Did you mean 'tight'?" in output
 
 
 def test_groups_combine(composed):
