@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.search.apps import open_study
 
 SMALL = [
     "dataset.n_cells=2000",
@@ -99,50 +98,19 @@ def test_results_are_those_of_the_basic_launcher(name, expected, environment, tm
 
 
 @pytest.mark.slow
-def test_ray_a_failed_and_a_killed_job(environment, tmp_path):
-    pytest.importorskip("ray")
-    folder = tmp_path / "sweep"
-    arguments = [
-        "seed=0,1",
-        "model.lr=1e-3,1e30",
-        *LAUNCHERS["ray"][1],
-    ]
-    sweep(folder, environment, *arguments, code=1)
-    rows = list(csv.DictReader((folder / "sweep.csv").read_text().splitlines()))
-    assert [row["status"] for row in rows] == ["completed", "failed", "completed", "failed"]
-    assert "TrainingDiverged" in rows[1]["error"]
-    before = (folder / "0" / "result.json").stat().st_mtime_ns
-    done = subprocess.run(
-        command("resume", str(folder)), env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert "2 of 4 jobs are completed already" in done.stderr
-    assert (folder / "0" / "result.json").stat().st_mtime_ns == before
-
-
-@pytest.mark.slow
-def test_ray_ctrl_c_saves_and_resume_goes_on(environment, tmp_path):
-    pytest.importorskip("ray")
-    folder = tmp_path / "sweep"
-    long = ["seed=0,1", "trainer.max_epochs=100000", *LAUNCHERS["ray"][1]]
-    process = subprocess.Popen(
-        command("train", "-m", *SMALL, *long, f"hydra.sweep.dir={folder}"),
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while not (folder / "0" / "checkpoints" / "last.ckpt").exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 130, output
-    record = json.loads((folder / "0" / "result.json").read_text())
-    assert record["status"] == "interrupted"
-    assert "scyan-exp resume" in output
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_a_search_is_that_of_the_basic_launcher(name, environment, tmp_path):
+    package, arguments = LAUNCHERS[name]
+    pytest.importorskip(package)
+    search = ["search=quick", "hydra.sweeper.sampler=random", "hydra.sweeper.n_trials=3"]
+    search += ["hydra.sweeper.n_parallel=2", "hydra.sweeper.study_name=s"]
+    found = []
+    for folder, launcher in (("ours", arguments), ("theirs", ["hydra/launcher=basic"])):
+        sweep(tmp_path / folder, environment, *search, *launcher)
+        trials = open_study(tmp_path / folder, name="s").trials
+        found.append([(trial.state.name, trial.params, trial.value) for trial in trials])
+    assert found[0] == found[1]
+    assert [state for state, _, _ in found[0]] == ["COMPLETE"] * 3
 
 
 def test_a_launcher_that_is_not_installed_is_named(scyan_exp, monkeypatch):
