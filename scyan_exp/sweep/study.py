@@ -71,41 +71,14 @@ def run_study(
     fleet = check_settings(fleet_settings) if fleet_settings else None
     search = prepare(config, context, task, settings, arguments, sweep_dir)
     with _folder(sweep_dir), locked(sweep_dir):
-        description = describe(
-            search.folder,
-            config,
-            {
-                "study_name": search.study_name,
-                "storage": search.storage_as_written,
-                "space": {one.key: str(one) for one in search.space.dimensions},
-                "directions": search.directions,
-                "objectives": search.objectives,
-                "config": flat(search.first.plain),
-            },
-        )
-        study = _open_study(search)
-        write_description(search.folder, config, description)
-        trials = Trials(
-            study,
-            search.space,
-            search.compose,
-            search.settings.n_trials,
-            search.settings.max_failures,
-            description["id"],
-            search.settings.storage is None,
-        )
+        trials = _begin(search, config)
         if fleet is not None:
             rows, interrupted = _run_on_fleet(search, trials, fleet, fleet_settings, task)
         else:
             rows, interrupted = run_batches(trials, launcher, search.folder, _n_parallel(search))
-        if trials.refused:
-            rows = sorted([*rows, *trials.refused], key=lambda row: row.job.number)
-            csv = search.folder / "sweep.csv"
-            write_csv(rows, csv, other_rows(csv, ()))
-        if rows:
-            print(shown(rows, {row.job.number: trials.label(row.job) for row in rows}), flush=True)
+        rows = _tabulate(rows, trials, search.folder / "sweep.csv")
         best = report_best(
-            study,
+            trials.study,
             search.folder,
             search.url,
             search.directions,
@@ -131,6 +104,43 @@ def _folder(sweep_dir: Path) -> Iterator[None]:
         if is_new:
             shutil.rmtree(sweep_dir)
         raise
+
+
+def _begin(search: Search, config: DictConfig) -> Trials:
+    """Open the study, new or not, and note in the folder what is searched."""
+    description = describe(
+        search.folder,
+        config,
+        {
+            "study_name": search.study_name,
+            "storage": search.storage_as_written,
+            "space": {one.key: str(one) for one in search.space.dimensions},
+            "directions": search.directions,
+            "objectives": search.objectives,
+            "config": flat(search.first.plain),
+        },
+    )
+    study = _open_study(search)
+    write_description(search.folder, config, description)
+    return Trials(
+        study,
+        search.space,
+        search.compose,
+        search.settings.n_trials,
+        search.settings.max_failures,
+        description["id"],
+        search.settings.storage is None,
+    )
+
+
+def _tabulate(rows: list[Row], trials: Trials, csv: Path) -> list[Row]:
+    """Show the trials of this start, also those that were refused without a run."""
+    if trials.refused:
+        rows = sorted([*rows, *trials.refused], key=lambda row: row.job.number)
+        write_csv(rows, csv, other_rows(csv, ()))
+    if rows:
+        print(shown(rows, {row.job.number: trials.label(row.job) for row in rows}), flush=True)
+    return rows
 
 
 def _open_study(search: Search) -> Study:
