@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TABLE, small_adata
+from tests.search.apps import App
 from tests.sweep.fleet import QUICK, TWO, Sweep, _end, shared
 
 
@@ -24,6 +25,20 @@ def make_sweep(tmp_path) -> Iterator[Callable[..., Sweep]]:
     yield make
     for sweep in sweeps:
         _end(sweep)
+
+
+@pytest.fixture
+def make_app(tmp_path) -> Iterator[Callable[..., App]]:
+    """Programs in folders of this test; nothing of them outlives it."""
+    apps: list[App] = []
+
+    def make(name: str = "sweep", **options) -> App:
+        apps.append(App(tmp_path / name, **options))
+        return apps[-1]
+
+    yield make
+    for app in apps:
+        _end(app)
 
 
 @pytest.fixture

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from tests.search.apps import QUADRATIC_SPACE, App, open_study, states
-from tests.sweep.fleet import _end, ended, no_process_is_left
+from tests.search.apps import QUADRATIC_SPACE, open_study, states
+from tests.sweep.fleet import ended, no_process_is_left
 
 SIX = "hydra.sweeper.n_trials=6"
 RANDOM = "hydra.sweeper.sampler=random"
@@ -21,20 +20,6 @@ LAUNCHERS = [
     "basic",
     pytest.param("joblib", marks=pytest.mark.slow),
 ]
-
-
-@pytest.fixture
-def make_app(tmp_path) -> Callable[..., App]:
-    """Programs in folders of this test; nothing of them outlives it."""
-    apps: list[App] = []
-
-    def make(name: str = "sweep", **options) -> App:
-        apps.append(App(tmp_path / name, **options))
-        return apps[-1]
-
-    yield make
-    for app in apps:
-        _end(app)
 
 
 def job_files(folder: Path) -> dict[int, dict]:

@@ -9,14 +9,13 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.search.apps import QUADRATIC_SPACE, App, open_study
-from tests.sweep.fleet import QUICK, TWO, _end, ended, until
+from tests.search.apps import QUADRATIC_SPACE, open_study
+from tests.sweep.fleet import QUICK, TWO, ended, until
 
 BASE = ("hydra/sweeper=study", TWO, *(one for one in QUICK if not one.startswith("flow")))
 STD = "model.prior_std=interval(0.2,0.4)"
@@ -145,19 +144,6 @@ def test_each_of_a_front_is_written_and_no_other(sweep, scyan_exp):
 
 
 # ---------------------------------------------------------------- programs of other kinds
-
-
-@pytest.fixture
-def make_app(tmp_path) -> Callable[..., App]:
-    apps: list[App] = []
-
-    def make(name: str = "sweep", **options) -> App:
-        apps.append(App(tmp_path / name, **options))
-        return apps[-1]
-
-    yield make
-    for app in apps:
-        _end(app)
 
 
 def test_importances_sum_to_one_and_name_what_matters(make_app):
