@@ -40,7 +40,7 @@ from scyan_exp.training.ddp import (
     peer_processes,
     say_ready,
 )
-from scyan_exp.training.interrupt import Interrupt, StoppedAtOnce
+from scyan_exp.training.interrupt import Interrupt, stopped_as_asked
 from scyan_exp.training.progress import ShowProgress
 from scyan_exp.training.reporting import ReportEpochs
 from scyan_exp.training.saving import SaveRun
@@ -175,11 +175,8 @@ def fit(
     callbacks = [ShowProgress(), interrupt, saved, *reporting]
     trainer = make_trainer(config, callbacks, loggers, folder)
     started = time.perf_counter()
-    try:
-        with peer_processes(config, folder):
-            _fit(trainer, config, experiment)
-    except StoppedAtOnce as error:
-        raise KeyboardInterrupt("stopped at once") from error
+    with stopped_as_asked(), peer_processes(config, folder):
+        _fit(trainer, config, experiment)
     seconds = time.perf_counter() - started
     if not saved.history:
         raise RuntimeError("no epoch was trained: trainer.max_time or max_steps is too small")

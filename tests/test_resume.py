@@ -152,6 +152,22 @@ def test_two_signals_end_at_once(tmp_path):
     assert not (folder / "annotated.h5ad").exists()
 
 
+def test_ctrl_c_before_the_first_epoch_is_no_failure(scyan_exp, tmp_path, monkeypatch):
+    """Lightning answers such a signal by itself, with ``sys.exit(1)`` and a deaf process."""
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(
+        "scyan_exp.training.interrupt.Interrupt.on_fit_start",
+        lambda *_: os.kill(os.getpid(), signal.SIGINT),
+        raising=False,
+    )
+    arguments = ["experiment=smoke", "logger=none", f"hydra.run.dir={tmp_path / 'run'}"]
+    code, output = scyan_exp("train", *arguments)
+    assert code == 130
+    assert "Traceback" not in output
+    assert read_result(tmp_path / "run")["status"] == "interrupted"
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_interrupting_a_sweep_starts_no_further_job(tmp_path):
     sweep = tmp_path / "sweep"
     command = [sys.executable, "-m", "scyan_exp", "train", "-m", *ARGUMENTS, "seed=0,1,2"]

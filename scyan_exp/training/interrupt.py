@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -15,6 +17,23 @@ log = logging.getLogger(__name__)
 
 class StoppedAtOnce(BaseException):
     """A second Ctrl-C. (Lightning would turn a KeyboardInterrupt into ``sys.exit(1)``.)"""
+
+
+@contextmanager
+def stopped_as_asked() -> Iterator[None]:
+    """Around a fit: however Ctrl-C ends it, and whenever, it ends with a KeyboardInterrupt."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except StoppedAtOnce as error:
+        raise KeyboardInterrupt("stopped at once") from error
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        # Before the training starts, Lightning answers by itself, and ignores Ctrl-C from then on.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
+        raise KeyboardInterrupt("stopped before the training") from error
 
 
 class Interrupt(pl.Callback):
