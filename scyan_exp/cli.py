@@ -63,7 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command not in commands:
         hint = near_matches(command, ["train", "resume"])
         return _refuse(f"unknown command {command!r}.{hint} See scyan-exp --help")
-    return commands[command](rest)
+    try:
+        return commands[command](rest)
+    except KeyboardInterrupt:  # before there is anything to save
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def train(arguments: list[str]) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from scyan_exp.compose import COMPOSE_ERRORS, compose_config, first_lines, groups
 from scyan_exp.config import config_problems
@@ -65,7 +66,10 @@ def _searched(
     sweeper = compose_config(good, config_dirs, with_hydra=True).hydra.sweeper
     if "study_sweeper" not in str(sweeper.get("_target_")):
         return [], []
-    values: Any = OmegaConf.to_container(sweeper, resolve=True)
+    try:
+        values: Any = OmegaConf.to_container(sweeper, resolve=True)
+    except OmegaConfBaseException as error:  # such as a variable that is not in the environment
+        return [], [f"{error.full_key}: {first_lines(error)}"]
     params = values["params"]
     if not isinstance(params, dict):
         return [], [f"hydra.sweeper.params: expected keys and what to search, found {params!r}"]

@@ -58,6 +58,14 @@ def _is_in_use(error: BaseException) -> bool:
     return isinstance(error, IntegrityError) or re.search(BUSY, str(error)) is not None
 
 
+def is_database_error(error: BaseException) -> bool:
+    """Whether a database is the cause of an error, or the way to it."""
+    from optuna.exceptions import StorageInternalError
+
+    module = type(error).__module__.partition(".")[0]
+    return isinstance(error, StorageInternalError) or module == "sqlalchemy"
+
+
 def missing_driver(url: str, error: ImportError) -> str:
     """What is missing to reach a database, and what to do."""
     module = error.__cause__.name if isinstance(error.__cause__, ImportError) else None

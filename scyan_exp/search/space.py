@@ -182,18 +182,19 @@ def parse_space(
 
 def as_override(key: object, value: object) -> str:
     """A key and a value of YAML as Hydra's grammar has them; text stands for itself."""
-    return f"{key}={value if isinstance(value, str) else _written(value)}"
+    return f"{key}={value if isinstance(value, str) else quoted(value)}"
 
 
-def _written(value: object) -> str:
+def quoted(value: object) -> str:
+    """A value in Hydra's grammar; text in quotes."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_written(one)}" for key, one in value.items()) + "}"
+        return "{" + ",".join(f"{key}:{quoted(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(_written, value)) + "]"
+        return "[" + ",".join(map(quoted, value)) + "]"
     if isinstance(value, str):
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return repr(value)

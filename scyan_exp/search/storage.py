@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 JOURNAL = "study.journal"
+#: How URLs of files begin.
+OF_FILE = r"journal://|sqlite(\+\w+)?:///"
+IN_MEMORY = r"sqlite(\+\w+)?:(//)?|sqlite(\+\w+)?:///(:memory:.*)?"
 
 
 def storage_url(storage: str | None, sweep_dir: Path, start: Path = Path()) -> str:
@@ -33,14 +36,18 @@ def storage_url(storage: str | None, sweep_dir: Path, start: Path = Path()) -> s
     """
     if storage is None:
         return f"{SCHEME}{start.absolute() / sweep_dir / JOURNAL}"
-    for scheme in (SCHEME, "sqlite:///"):
-        if storage.startswith(scheme) and ":memory:" not in storage:
-            return f"{scheme}{start.absolute() / storage.removeprefix(scheme)}"
+    of_file = re.match(OF_FILE, storage)
+    if of_file and ":memory:" not in storage:
+        return f"{of_file[0]}{start.absolute() / storage.removeprefix(of_file[0])}"
     return storage
 
 
-def open_storage(url: str) -> BaseStorage:
+def open_storage(url: str, is_new: bool = True) -> BaseStorage:
     """Open a storage, or make a new one.
+
+    Args:
+        url: as :func:`storage_url` gives it.
+        is_new: whether it may be made.
 
     Raises:
         InputError: it cannot be opened.
@@ -48,6 +55,19 @@ def open_storage(url: str) -> BaseStorage:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    of_file = re.match(OF_FILE, url)
+    if re.fullmatch(IN_MEMORY, url):
+        raise InputError(
+            "hydra.sweeper.storage: in memory it would be lost, and workers would not see it; "
+            "expected null, or a file such as sqlite:///study.db",
+            where=url,
+        )
+    if of_file and not is_new and not Path(url.removeprefix(of_file[0]).partition("?")[0]).exists():
+        raise InputError(
+            "hydra.sweeper.storage: there is no such file, in which this folder's search is kept; "
+            "put it there again, or use another folder (hydra.sweep.dir=...) for a new search",
+            where=url,
+        )
     try:
         return open_journal(url) if url.startswith(SCHEME) else open_database(url)
     except InputError:
@@ -57,13 +77,35 @@ def open_storage(url: str) -> BaseStorage:
             f"hydra.sweeper.storage: {missing_driver(url, error)}", where=without_password(url)
         ) from error
     except Exception as error:
-        reason = str(error).strip().splitlines()
         raise InputError(
-            f"hydra.sweeper.storage: cannot be opened ({type(error).__name__}: "
-            f"{' '.join(reason[:1])}); expected null, {SCHEME}/path/of/a/file, or a URL such as "
+            f"hydra.sweeper.storage: cannot be opened ({reason_of(error)}); expected null, "
+            f"{SCHEME}/path/of/a/file, or a URL such as "
             "sqlite:////path/study.db or postgresql+psycopg://host/database",
             where=without_password(url),
         ) from error
+
+
+def require_study(storage: BaseStorage, name: str, url: str) -> None:
+    """Make sure that a storage has the study of this name.
+
+    Raises:
+        InputError: it has not.
+    """
+    try:
+        storage.get_study_id_from_name(name)
+    except KeyError as error:
+        raise InputError(
+            f"hydra.sweeper.storage: the study {name} of this folder's search is not there any "
+            "more; use another folder (hydra.sweep.dir=...) for a new search",
+            where=without_password(url),
+        ) from error
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of an error, or of the one behind Optuna's own."""
+    error = error.__cause__ or error
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {' '.join(lines[:1])}"
 
 
 def dashboard_command(url: str) -> str:

@@ -33,7 +33,7 @@ GROUPS = (
     "callbacks",
     "logger",
 )
-#: Trials of a Pareto front that are written at most.
+#: Trials of a Pareto front that are shown at most; files are written of all.
 MANY_BEST = 10
 
 
@@ -45,10 +45,12 @@ def report_best(
     study: Study, sweep_dir: Path, url: str, directions: Sequence[str], compose: Compose
 ) -> dict[str, Any]:
     """Write and show the best trials; return number, values and parameters of the first."""
-    best = study.best_trials[:MANY_BEST] if _completed(study) else []
+    best = study.best_trials if _completed(study) else []
     best = best if len(directions) > 1 else best[:1]
-    for trial in best:
+    for trial in best[:MANY_BEST]:
         _show(study, trial, sweep_dir)
+    if len(best) > MANY_BEST:
+        print(f"... {len(best)} trials on the Pareto front: {sweep_dir}/best_*.yaml", flush=True)
     _remove_earlier(sweep_dir)
     names = ["best"] if len(best) == 1 else [f"best_{trial.number}" for trial in best]
     for name, trial in zip(names, best, strict=True):
@@ -109,7 +111,7 @@ def _write_experiment(
         config = load_config(folder)
     except DAMAGED:  # of another machine's sweep, or of a program that keeps no configs
         return
-    plain: Any = OmegaConf.to_container(without_hydra(config), resolve=True)
+    plain = _with_absolute_paths(OmegaConf.to_container(without_hydra(config), resolve=True))
     choices = {group: config.hydra.runtime.choices.get(group) for group in GROUPS}
     text = _experiment_text(plain, choices, compose)
     if text is None:
@@ -133,6 +135,18 @@ def _write_experiment(
     write_text(sweep_dir / "experiment" / f"{name}.yaml", whole)
     write_text(sweep_dir / f"{name}.yaml", whole)
     print(f"  again: {again}", flush=True)
+
+
+def _with_absolute_paths(plain: Any) -> Any:
+    """The file may be used from another folder than the search."""
+    if not isinstance(plain, Mapping):
+        return plain
+    return {
+        key: str(Path(value).absolute())
+        if key == "path" and isinstance(value, str) and Path(value).exists()
+        else _with_absolute_paths(value)
+        for key, value in plain.items()
+    }
 
 
 def _search_path(config: DictConfig) -> list[str]:

@@ -41,21 +41,26 @@ def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dic
         ]
         problems += _space_differences(earlier["space"], now["space"])
         if not problems:  # of another space, other values of the config are what one expects
-            problems += _differences(earlier["config"], now["config"])
+            problems += config_differences(earlier["config"], now["config"])
         if problems:
             problems.append("use another folder (hydra.sweep.dir=...) for another search")
             raise InputError(problems, where=str(sweep_dir))
-        return earlier
+        return {**earlier, **_command(config)}  # a later start may want more trials
     if (sweep_dir / MANIFEST).exists():
         raise InputError("this folder holds a sweep that is no search", where=str(sweep_dir))
-    return {"id": secrets.token_hex(8), **now, "cwd": str(Path.cwd()), **_command(config)}
+    return {"id": secrets.token_hex(8), **now, **_command(config)}
+
+
+def is_begun(sweep_dir: Path) -> bool:
+    """Whether a folder holds a search."""
+    return (sweep_dir / STUDY_FILE).exists()
 
 
 def write_description(sweep_dir: Path, config: DictConfig, values: dict[str, Any]) -> None:
-    """Write what :func:`describe` returned, unless it is there."""
-    if not (sweep_dir / STUDY_FILE).exists():
+    """Write what :func:`describe` returned."""
+    if not is_begun(sweep_dir):
         OmegaConf.save(config, sweep_dir / "multirun.yaml")
-        write_json(sweep_dir / STUDY_FILE, values)
+    write_json(sweep_dir / STUDY_FILE, values)
 
 
 def flat(values: Any, prefix: str = "") -> dict[str, Any]:
@@ -68,7 +73,16 @@ def flat(values: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def by_file_names(config: dict[str, Any]) -> dict[str, Any]:
+    """A flat config with paths shortened to names: machines keep the same data elsewhere."""
+    return {
+        key: Path(value).name if key.endswith("path") and isinstance(value, str) else value
+        for key, value in config.items()
+    }
+
+
+def config_differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What of two flat configs differs, but for what may change between two starts."""
     keys = sorted({*earlier, *now})
     return [
         f"{key}: the search was begun with {earlier.get(key)!r}, now it is {now.get(key)!r}"
@@ -88,7 +102,7 @@ def _space_differences(earlier: dict[str, str], now: dict[str, str]) -> list[str
 
 
 def _command(config: DictConfig) -> dict[str, Any]:
-    """The command line that began the search."""
+    """The command line of the search, and the folder where it was typed."""
     hydra = config.hydra
     sources = hydra.runtime.config_sources
     folders = [source.path for source in sources if source.provider == "command-line"]
@@ -97,8 +111,9 @@ def _command(config: DictConfig) -> dict[str, Any]:
     given = [str(one) for one in written["hydra"] if not str(one).startswith("hydra.mode=")]
     given = [one for one in given if not one.startswith("hydra.sweep.dir=")]
     task = [str(one) for one in written["task"]]
-    arguments = [*(f"--config-dir={folder}" for folder in folders), *given, *task]
-    return {"arguments": arguments}
+    last = {one.partition("=")[0]: one for one in given}  # a resume has added to them
+    arguments = [*(f"--config-dir={folder}" for folder in folders), *last.values(), *task]
+    return {"arguments": arguments, "cwd": str(Path.cwd())}
 
 
 def read_study(sweep_dir: Path) -> dict[str, Any]:

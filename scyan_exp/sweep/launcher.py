@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.errors import InputError
 from scyan_exp.job import JobFailed
+from scyan_exp.sweep.description import is_begun
 from scyan_exp.sweep.devices import make_slots
 from scyan_exp.sweep.engine import Engine
 from scyan_exp.sweep.jobs import Job, compose_jobs, write_jobs
@@ -78,6 +79,12 @@ def launch(
         raise
     sweep_dir.mkdir(parents=True, exist_ok=True)
     with closing(engine), locked(sweep_dir):
+        if is_begun(sweep_dir):
+            raise InputError(
+                "this folder holds a search, whose trials the jobs would overwrite; use another "
+                f"folder, or go on with it: {resume_command(sweep_dir)}",
+                where=str(sweep_dir),
+            )
         write_jobs(jobs, sweep_dir, settings)
         rows = run_jobs(jobs, fleet, engine, sweep_dir)
     failure = failure_of(rows, sweep_dir)
@@ -140,7 +147,7 @@ def failure_of(rows: Sequence[Row], sweep_dir: Path) -> JobFailed | None:
     rest = f", {not_run} not run" if not_run else ""
     return JobFailed(
         f"{len(failed)} of {len(rows)} jobs failed ({numbers}){rest}; see "
-        f"{sweep_dir / 'sweep.csv'} and train.log in their folders. Again: "
+        f"{sweep_dir / 'sweep.csv'} and the train.log of each. Again: "
         f"{resume_command(sweep_dir)}"
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hydra.core.utils import JobReturn, JobStatus
 
 from scyan_exp.results.record import RunRecord
+from scyan_exp.search.space import quoted
 from scyan_exp.sweep.jobs import Job
 from scyan_exp.sweep.schedule import Row
 from scyan_exp.sweep.table import other_rows, write_csv
@@ -112,6 +113,6 @@ def _overrides(job: Job, sweep_dir: Path) -> Sequence[str]:
         f"hydra.sweeper.trial={sweeper.trial}",
         f"hydra.sweeper.prunes={sweeper.prunes}",
         *([f"hydra.sweeper.pruner={sweeper.pruner}"] if isinstance(sweeper.pruner, str) else []),
-        f"hydra.sweeper.study_name='{sweeper.study_name}'",
-        f"hydra.sweep.subdir='{folder}'",
+        f"hydra.sweeper.study_name={quoted(sweeper.study_name)}",
+        f"hydra.sweep.subdir={quoted(str(folder))}",
     ]

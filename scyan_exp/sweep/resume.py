@@ -68,17 +68,18 @@ def search_arguments(sweep_dir: Path, changes: Sequence[str]) -> list[str] | Non
 
 def _placed(changes: Sequence[str]) -> Iterator[str]:
     """Settings with the names that they have in a config."""
+    of_study = StudySettings.model_fields.keys() - {"trial", "prunes"}  # set by the sweeper
     for change in changes:
         key, equals, _ = change.partition("=")
         first = key.partition(".")[0]
         if not equals:
             raise InputError(f"{change}: expected key=value, such as n_trials=40")
-        if first in StudySettings.model_fields:
+        if first in of_study:
             yield f"hydra.sweeper.{change}"
         elif first in FleetSettings.model_fields:
             yield f"hydra.launcher.{change}"
         else:
-            known = [*StudySettings.model_fields, *FleetSettings.model_fields]
+            known = [*of_study, *FleetSettings.model_fields]
             raise InputError(f"{key}: unknown setting.{near_matches(first, known)}")
 
 

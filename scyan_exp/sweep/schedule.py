@@ -107,7 +107,7 @@ class Schedule:
         self._source = source
         self._n_parallel = n_parallel or engine.n_slots
         self.interrupted = False
-        self._killed = False
+        self._killed = self._is_stopped = False
         self._pending: deque[Job] = deque()
         self._retries: deque[Job] = deque()
         self._families: dict[int, Family] = {}
@@ -185,7 +185,9 @@ class Schedule:
         """A job that waits, or one of the source."""
         if self._pending:
             return self._pending.popleft()
-        while self._source is not None and self._n_begun() < self._n_parallel:
+        if self._is_stopped or self._source is None:
+            return None
+        while self._n_begun() < self._n_parallel:
             job = self._source.next()
             if job is None:
                 return None
@@ -257,7 +259,7 @@ class Schedule:
             self._retries.clear()
             for one in self._families.values():
                 one.stop()
-            self._source = None
+            self._is_stopped = True
 
     def _write_csv(self) -> None:
         write_csv(list(self.rows.values()), self.csv, self._other_rows)

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from scyan_exp.config import objective_names
 from scyan_exp.errors import InputError
 from scyan_exp.search.settings import StudySettings, check_study, password_problem
-from scyan_exp.search.space import Space, parse_space
+from scyan_exp.search.space import Space, parse_space, quoted
 from scyan_exp.search.storage import storage_url
 from scyan_exp.sweep.description import STUDY_FILE, read_study
 from scyan_exp.sweep.jobs import Check, Job, compose_jobs
@@ -100,7 +100,7 @@ def prepare(
         compose.trial_overrides.append(f"hydra.sweeper.pruner={pruner}")
     compose.trial_overrides += [
         f"hydra.sweeper.prunes={pruner is not None}",
-        f"hydra.sweeper.study_name='{study_name}'",
+        f"hydra.sweeper.study_name={quoted(study_name)}",
     ]
     return Search(
         settings,

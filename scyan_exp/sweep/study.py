@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,13 +16,18 @@ from omegaconf import DictConfig
 
 from scyan_exp.errors import InputError
 from scyan_exp.job import JobFailed
-from scyan_exp.search.settings import (
-    make_pruner,
-    make_sampler,
-)
-from scyan_exp.search.storage import open_storage
+from scyan_exp.search.database import is_database_error
+from scyan_exp.search.settings import make_pruner, make_sampler
+from scyan_exp.search.storage import open_storage, reason_of, require_study, without_password
 from scyan_exp.sweep.best import report_best
-from scyan_exp.sweep.description import describe, flat, write_description
+from scyan_exp.sweep.description import (
+    by_file_names,
+    config_differences,
+    describe,
+    flat,
+    is_begun,
+    write_description,
+)
 from scyan_exp.sweep.jobs import Job, write_jobs
 from scyan_exp.sweep.launcher import failure_of, locked, make_engine, resume_command
 from scyan_exp.sweep.others import run_batches
@@ -36,6 +42,9 @@ from scyan_exp.sweep.worker import Task
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
     from optuna import Study
+
+#: User attribute of a study: the config that all who share it have in common.
+CONFIG = "config"
 
 
 def run_study(
@@ -70,13 +79,15 @@ def run_study(
     fleet_settings: dict[str, Any] = getattr(launcher, "settings", {})  # empty for other launchers
     fleet = check_settings(fleet_settings) if fleet_settings else None
     search = prepare(config, context, task, settings, arguments, sweep_dir)
-    with _folder(sweep_dir), locked(sweep_dir):
+    with _folder(sweep_dir), locked(sweep_dir), _storage_answers(search):
         trials = _begin(search, config)
         if fleet is not None:
             rows, interrupted = _run_on_fleet(search, trials, fleet, fleet_settings, task)
         else:
             rows, interrupted = run_batches(trials, launcher, search.folder, _n_parallel(search))
         rows = _tabulate(rows, trials, search.folder / "sweep.csv")
+        if trials.is_exhausted:
+            print("The sampler has nothing more to try.", flush=True)
         best = report_best(
             trials.study,
             search.folder,
@@ -104,6 +115,20 @@ def _folder(sweep_dir: Path) -> Iterator[None]:
         if is_new:
             shutil.rmtree(sweep_dir)
         raise
+
+
+@contextmanager
+def _storage_answers(search: Search) -> Iterator[None]:
+    """Say so when the storage has gone away; what has ended is kept in the run folders."""
+    try:
+        yield
+    except Exception as error:
+        if not is_database_error(error):
+            raise
+        raise JobFailed(
+            f"hydra.sweeper.storage: {without_password(search.url)} does not answer any more "
+            f"({reason_of(error)}). To go on: {resume_command(search.folder)}"
+        ) from error
 
 
 def _begin(search: Search, config: DictConfig) -> Trials:
@@ -148,7 +173,9 @@ def _open_study(search: Search) -> Study:
     from optuna.exceptions import ExperimentalWarning
     from optuna.study import StudyDirection
 
-    storage = open_storage(search.url)
+    storage = open_storage(search.url, is_new=not is_begun(search.folder))
+    if is_begun(search.folder):
+        require_study(storage, search.study_name, search.url)
     study = optuna.create_study(
         storage=storage,
         study_name=search.study_name,
@@ -165,6 +192,7 @@ def _open_study(search: Search) -> Study:
             where="config",
         )
     _check_space(study, search)
+    _check_config(study, search)
     if search.objectives:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -193,6 +221,20 @@ def _check_space(study: Study, search: Search) -> None:
             ],
             where="config",
         )
+
+
+def _check_config(study: Study, search: Search) -> None:
+    """Make sure that those who share a study search the same objectives with the same config."""
+    now = {"objectives": search.objectives, **by_file_names(flat(search.first.plain))}
+    if CONFIG not in study.user_attrs:
+        study.set_user_attr(CONFIG, json.loads(json.dumps(now)))
+    problems = config_differences(study.user_attrs[CONFIG], json.loads(json.dumps(now)))
+    if problems:
+        problems.append(
+            f"hydra.sweeper.study_name={search.study_name}: the storage has a study of this name; "
+            "use another name for another search"
+        )
+        raise InputError(problems, where=without_password(search.url))
 
 
 def _run_on_fleet(
@@ -230,7 +272,6 @@ class _Written:
 
 
 def _raise_failures(rows: Sequence[Row], trials: Trials, sweep_dir: Path) -> None:
-    failure = failure_of(rows, sweep_dir)
     if trials.gave_up:
         last = next((row.error for row in reversed(rows) if row.error), "")
         raise JobFailed(
@@ -238,6 +279,15 @@ def _raise_failures(rows: Sequence[Row], trials: Trials, sweep_dir: Path) -> Non
             f"(hydra.sweeper.max_failures); the last: {last}. See train.log in their folders, and "
             f"go on with: {resume_command(sweep_dir)}"
         )
+    failed = trials.failed()
+    if failed:
+        numbers = ", ".join(map(str, failed[:20]))
+        raise JobFailed(
+            f"{len(failed)} of {trials.n_jobs} trials failed ({numbers}), and count as trials; see "
+            f"{sweep_dir / 'sweep.csv'} and the train.log of each. For more trials: "
+            f"{resume_command(sweep_dir)} n_trials={trials.n_jobs + len(failed)}"
+        )
+    failure = failure_of(rows, sweep_dir)
     if failure is not None:
         raise failure
 

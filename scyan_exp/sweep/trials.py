@@ -67,6 +67,20 @@ class Trials:
         study.stop = self._exhaust  # type: ignore[method-assign]
         self._unfinished = deque(trial for trial in self._trials() if self._is_left(trial))
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the sampler has nothing more to try, before all trials were made."""
+        return self._is_exhausted and len(self._trials()) < self.n_jobs
+
+    def failed(self) -> list[int]:
+        """Numbers of the trials of this sweep that failed, now or earlier."""
+        return [
+            trial.number
+            for trial in self._trials()
+            if trial.state == TrialState.FAIL
+            and (self._is_own or trial.user_attrs.get(SWEEP) == self._sweep)
+        ]
+
     def __str__(self) -> str:
         n_ended = sum(trial.state.is_finished() for trial in self._trials())
         return f"{self.n_jobs} trials" + (f" ({n_ended} of them have ended)" if n_ended else "")
