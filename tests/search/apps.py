@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 
+from scyan_exp.search.space import quoted
 from scyan_exp.search.storage import open_storage
 from tests.sweep.fleet import MARK, Sweep
 
@@ -72,7 +73,7 @@ class App(Sweep):
                 "-m",
                 "hydra/sweeper=study",
                 f"hydra/launcher={launcher}",
-                f"hydra.sweep.dir={self.folder}",
+                f"hydra.sweep.dir={quoted(str(self.folder))}",
                 *arguments,
             ],
             text=True,
