@@ -59,6 +59,9 @@ def run_all(
         clear_earlier(folder)
         with explain_unwritable(folder), recording(record):
             pruned = _train(repeats, identity, trial)
+            ended = [RunRecord.read(repeat.folder) or {} for repeat in repeats]
+            record.epochs = sum(one.get("epochs", 0) for one in ended)
+            record.fit_seconds = sum(one.get("fit_seconds", 0.0) for one in ended)
             if pruned is not None:
                 record.end("pruned", {}, config["objective"])
             else:
@@ -126,8 +129,6 @@ def _conclude(
     summary = {**_prefixed("std", std), **_prefixed("consensus", of_consensus)}
     tracker.log_results({**mean, **summary}, figures)
     record.wandb_run_id = tracker.run_id
-    record.epochs = sum(one["epochs"] for one in ended)
-    record.fit_seconds = sum(one["fit_seconds"] for one in ended)
     record.repeats = {
         "std": std,
         "consensus": of_consensus,

@@ -167,6 +167,7 @@ def test_of_a_run_with_repeats_the_first_training_is_pruned(sweep, launcher):
         assert sweep.result(trial.number)["status"] == "pruned"
         first = json.loads((folder / "seed_0" / "result.json").read_text())
         assert first["status"] == "pruned"
+        assert sweep.result(trial.number)["epochs"] == first["epochs"] > 0
         assert not (folder / "seed_1").exists()
         assert not (folder / "annotated.h5ad").exists()
     no_process_is_left(sweep)
