@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scyan_exp.search.database import is_database_error
 from scyan_exp.search.settings import StudySettings, check_study, make_pruner
-from scyan_exp.search.storage import open_storage, storage_url
+from scyan_exp.search.storage import open_storage, reason_of, storage_url
+
+log = logging.getLogger(__name__)
 
 
 class RunningTrial:
@@ -35,7 +39,19 @@ class RunningTrial:
         )
 
     def report(self, epoch: int, value: float) -> bool:
-        """Write the value of an epoch; return whether to stop, as the pruner says."""
+        """Write the value of an epoch; return whether to stop, as the pruner says.
+
+        A database that does not answer costs the report, not the training.
+        """
+        try:
+            return self._report(epoch, value)
+        except Exception as error:
+            if not is_database_error(error):
+                raise
+            log.warning("epoch %d is not reported to the search: %s", epoch, reason_of(error))
+            return False
+
+    def _report(self, epoch: int, value: float) -> bool:
         if self._storage.get_trial(self._id).state.is_finished():
             return False  # told while this job was taken for lost
         self._storage.set_trial_intermediate_value(self._id, epoch, value)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,19 +15,12 @@ from omegaconf import DictConfig
 from scyan_exp.errors import InputError
 from scyan_exp.job import JobFailed
 from scyan_exp.search.database import is_database_error
-from scyan_exp.search.settings import make_pruner, make_sampler
-from scyan_exp.search.storage import open_storage, reason_of, require_study, without_password
+from scyan_exp.search.storage import reason_of, without_password
 from scyan_exp.sweep.best import report_best
-from scyan_exp.sweep.description import (
-    by_file_names,
-    config_differences,
-    describe,
-    flat,
-    is_begun,
-    write_description,
-)
+from scyan_exp.sweep.description import describe, flat, write_description
 from scyan_exp.sweep.jobs import Job, write_jobs
 from scyan_exp.sweep.launcher import failure_of, locked, make_engine, resume_command
+from scyan_exp.sweep.opening import open_study
 from scyan_exp.sweep.others import run_batches
 from scyan_exp.sweep.progress import Progress
 from scyan_exp.sweep.schedule import Policy, Row, Schedule
@@ -41,10 +32,6 @@ from scyan_exp.sweep.worker import Task
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
-    from optuna import Study
-
-#: User attribute of a study: the config that all who share it have in common.
-CONFIG = "config"
 
 
 def run_study(
@@ -145,7 +132,7 @@ def _begin(search: Search, config: DictConfig) -> Trials:
             "config": flat(search.first.plain),
         },
     )
-    study = _open_study(search)
+    study = open_study(search)
     write_description(search.folder, config, description)
     return Trials(
         study,
@@ -166,75 +153,6 @@ def _tabulate(rows: list[Row], trials: Trials, csv: Path) -> list[Row]:
     if rows:
         print(shown(rows, {row.job.number: trials.label(row.job) for row in rows}), flush=True)
     return rows
-
-
-def _open_study(search: Search) -> Study:
-    import optuna
-    from optuna.exceptions import ExperimentalWarning
-    from optuna.study import StudyDirection
-
-    storage = open_storage(search.url, is_new=not is_begun(search.folder))
-    if is_begun(search.folder):
-        require_study(storage, search.study_name, search.url)
-    study = optuna.create_study(
-        storage=storage,
-        study_name=search.study_name,
-        directions=[StudyDirection[one.upper()] for one in search.directions],
-        sampler=make_sampler(search.settings),
-        pruner=make_pruner(search.settings.chosen_pruner(search.objectives)),
-        load_if_exists=True,
-    )
-    found = [direction.name.lower() for direction in study.directions]
-    if found != search.directions:
-        raise InputError(
-            f"hydra.sweeper.study_name={search.study_name}: this study has directions {found}, the "
-            f"objective needs {search.directions}; use another name",
-            where="config",
-        )
-    _check_space(study, search)
-    _check_config(study, search)
-    if search.objectives:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            study.set_metric_names(search.objectives)
-    return study
-
-
-def _check_space(study: Study, search: Search) -> None:
-    """Make sure that a study which others began has the parameters of this search."""
-    wanted = search.space.distributions()
-    others = {
-        name: trial.distributions.get(name)
-        for trial in study.get_trials(deepcopy=False)
-        if trial.distributions
-        # One that was cut off may have some of its parameters.
-        for name in {*trial.distributions, *(wanted if trial.state.is_finished() else ())}
-        if trial.distributions.get(name) != wanted.get(name)
-    }
-    if others:
-        raise InputError(
-            [
-                f"hydra.sweeper.study_name={search.study_name}: the storage has a study of this "
-                f"name that searches {name} otherwise ({distribution or 'not at all'}); use "
-                "another name"
-                for name, distribution in others.items()
-            ],
-            where="config",
-        )
-
-
-def _check_config(study: Study, search: Search) -> None:
-    """Make sure that those who share a study search the same objectives with the same config."""
-    now = {"objectives": search.objectives, **by_file_names(flat(search.first.plain))}
-    if CONFIG not in study.user_attrs:
-        study.set_user_attr(CONFIG, json.loads(json.dumps(now)))
-    problems = config_differences(study.user_attrs[CONFIG], json.loads(json.dumps(now)))
-    if problems:
-        problems.append(
-            f"hydra.sweeper.study_name={search.study_name}: the storage has a study of this name; "
-            "use another name for another search"
-        )
-        raise InputError(problems, where=without_password(search.url))
 
 
 def _run_on_fleet(
