@@ -154,10 +154,11 @@ def test_two_signals_end_at_once(tmp_path):
 
 def test_ctrl_c_before_the_first_epoch_is_no_failure(scyan_exp, tmp_path, monkeypatch):
     """Lightning answers such a signal by itself, with ``sys.exit(1)`` and a deaf process."""
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
     monkeypatch.setattr(
         "scyan_exp.training.interrupt.Interrupt.on_fit_start",
-        lambda *_: os.kill(os.getpid(), signal.SIGINT),
+        lambda *_: signal.raise_signal(signal.SIGINT),  # to this very thread
         raising=False,
     )
     arguments = ["experiment=smoke", "logger=none", f"hydra.run.dir={tmp_path / 'run'}"]
