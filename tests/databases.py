@@ -29,7 +29,8 @@ def postgresql_server() -> Iterator[Callable[[], str]]:
         if USER:
             shutil.chown(folder, USER)
         initdb = next(Path(pgserver.__file__).parent.glob("**/bin/initdb"))
-        run(initdb, "-D", folder / "data", "-U", "me", "--auth=trust", "--no-sync").wait()
+        if run(initdb, "-D", folder / "data", "-U", "me", "--auth=trust", "--no-sync").wait():
+            pytest.skip("PostgreSQL's initdb does not work here")
         server = run(
             initdb.with_name("postgres"),
             *("-D", folder / "data", "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"),
@@ -48,7 +49,7 @@ def run(*command: str | Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=USER, cwd="/"
         )
-    except PermissionError as error:
+    except (PermissionError, KeyError) as error:
         pytest.skip(f"PostgreSQL cannot be started as {USER}: {error}")
 
 
@@ -60,7 +61,8 @@ def _databases(folder: Path, server: subprocess.Popen[bytes]) -> Callable[[], st
         with contextlib.suppress(psycopg.OperationalError):
             psycopg.connect(host=str(folder), user="me", dbname="postgres").close()
             break
-        assert server.poll() is None, "the server has ended"
+        if server.poll() is not None:
+            pytest.skip("PostgreSQL's server does not run here")
         time.sleep(0.1)
 
     def new_database() -> str:
