@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -152,10 +153,17 @@ def test_two_signals_end_at_once(tmp_path):
     assert not (folder / "annotated.h5ad").exists()
 
 
+@pytest.fixture
+def ctrl_c_works() -> Iterator[None]:
+    """Also where the tests are started in the background of a script, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_works")
 def test_ctrl_c_before_the_first_epoch_is_no_failure(scyan_exp, tmp_path, monkeypatch):
     """Lightning answers such a signal by itself, with ``sys.exit(1)`` and a deaf process."""
-    before = signal.default_int_handler
-    signal.signal(signal.SIGINT, before)
     monkeypatch.setattr(
         "scyan_exp.training.interrupt.Interrupt.on_fit_start",
         lambda *_: signal.raise_signal(signal.SIGINT),  # to this very thread
@@ -166,7 +174,7 @@ def test_ctrl_c_before_the_first_epoch_is_no_failure(scyan_exp, tmp_path, monkey
     assert code == 130
     assert "Traceback" not in output
     assert read_result(tmp_path / "run")["status"] == "interrupted"
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_interrupting_a_sweep_starts_no_further_job(tmp_path):
