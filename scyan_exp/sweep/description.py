@@ -31,7 +31,7 @@ def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dic
         InputError: the folder holds another search, or a sweep that is none.
     """
     now = json.loads(json.dumps(search))
-    if (sweep_dir / STUDY_FILE).is_file():
+    if is_begun(sweep_dir):
         earlier = read_study(sweep_dir)
         problems = [
             f"{key}: this folder's search has {json.dumps(earlier[key])}, the command gives "
@@ -53,7 +53,7 @@ def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dic
 
 def is_begun(sweep_dir: Path) -> bool:
     """Whether a folder holds a search."""
-    return (sweep_dir / STUDY_FILE).exists()
+    return (sweep_dir / STUDY_FILE).is_file()
 
 
 def write_description(sweep_dir: Path, config: DictConfig, values: dict[str, Any]) -> None:

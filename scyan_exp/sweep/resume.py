@@ -16,7 +16,7 @@ from yaml import YAMLError
 from scyan_exp.errors import InputError, near_matches
 from scyan_exp.job import TrainJob
 from scyan_exp.search.settings import StudySettings
-from scyan_exp.sweep.description import STUDY_FILE, read_study
+from scyan_exp.sweep.description import is_begun, read_study
 from scyan_exp.sweep.jobs import read_jobs
 from scyan_exp.sweep.launcher import failure_of, locked, make_engine, run_jobs
 from scyan_exp.sweep.members import n_trainings
@@ -57,7 +57,7 @@ def search_arguments(sweep_dir: Path, changes: Sequence[str]) -> list[str] | Non
     Raises:
         InputError: a damaged description, or an unknown setting.
     """
-    if not (sweep_dir / STUDY_FILE).is_file():
+    if not is_begun(sweep_dir):
         return None
     study = read_study(sweep_dir)
     sweep_dir = sweep_dir.absolute()

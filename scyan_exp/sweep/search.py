@@ -16,7 +16,7 @@ from scyan_exp.errors import InputError
 from scyan_exp.search.settings import StudySettings, check_study, password_problem
 from scyan_exp.search.space import Space, parse_space, quoted
 from scyan_exp.search.storage import storage_url
-from scyan_exp.sweep.description import STUDY_FILE, read_study
+from scyan_exp.sweep.description import is_begun, read_study
 from scyan_exp.sweep.jobs import Check, Job, compose_jobs
 from scyan_exp.sweep.worker import Task
 
@@ -88,7 +88,7 @@ def prepare(
     objectives = objective_names(first.plain["objective"]) if first.plain else []
     directions = settings.directions_for(objectives)
     # The folder of an earlier start may have been renamed since.
-    earlier = read_study(sweep_dir)["study_name"] if (sweep_dir / STUDY_FILE).is_file() else None
+    earlier = read_study(sweep_dir)["study_name"] if is_begun(sweep_dir) else None
     study_name = settings.study_name or earlier or sweep_dir.absolute().name
     pruner = settings.chosen_pruner(objectives)
     if len(directions) > 1 and pruner is not None:
