@@ -3,7 +3,7 @@
 
 import sys
 
-from scyan_exp.cli import main
+from scyan_exp.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main(["train", *sys.argv[1:]]))

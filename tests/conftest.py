@@ -18,7 +18,7 @@ import pytest
 from tests.databases import postgresql_server
 
 # Helpers whose asserts say as much as those of tests.
-pytest.register_assert_rewrite("tests.sweep.fleet", "tests.sweep.members")
+pytest.register_assert_rewrite("tests.fleet.sweeps", "tests.fleet.members")
 
 MARKERS = ["CD3", "CD4", "CD8", "CD19"]
 TABLE = """\
@@ -100,7 +100,7 @@ CommandLine = Callable[..., tuple[int, str]]
 @pytest.fixture
 def scyan_exp(tmp_path, monkeypatch, capfd) -> CommandLine:
     """Run ``scyan-exp`` in this process, in a scratch folder: exit code and all output."""
-    from scyan_exp.cli import main
+    from scyan_exp.cli.main import main
 
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.setattr("sys.argv", ["scyan-exp"])

@@ -1,6 +1,6 @@
 """Hydra's launcher ``fleet``: the jobs of a sweep on all devices (``hydra/launcher=fleet``).
 
-Hydra imports this file at every start, so the work stands in ``scyan_exp.sweep``.
+Hydra imports this file at every start, so the work stands in ``scyan_exp.fleet``.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 # Hydra loads plugins in a way that annotations must be no strings.
 @dataclass
 class FleetLauncherConf:
-    """Settings; ``scyan_exp.sweep.settings`` says what they mean."""
+    """Settings; ``scyan_exp.fleet.settings`` says what they mean."""
 
     _target_: str = "hydra_plugins.fleet_launcher.fleet_launcher.FleetLauncher"
     engine: str = "local"
@@ -55,7 +55,7 @@ class FleetLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run the jobs; one result each, in order."""
-        from scyan_exp.sweep.launcher import launch
+        from scyan_exp.fleet.launch import launch
 
         return launch(
             self._config,

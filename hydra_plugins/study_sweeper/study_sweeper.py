@@ -1,6 +1,6 @@
 """Hydra's sweeper ``study``: a hyperparameter search with Optuna (``hydra/sweeper=study``).
 
-Hydra imports this file at every start, so the work stands in ``scyan_exp.sweep``.
+Hydra imports this file at every start, so the work stands in ``scyan_exp.fleet``.
 """
 
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the search; returns the number and the values of the best trial."""
-        from scyan_exp.sweep.study import run_study
+        from scyan_exp.search.study import run_study
 
         return run_study(
             self._config, self._context, self._task, self._settings, arguments, self._launcher

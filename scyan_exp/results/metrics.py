@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from scyan_exp.config.schema import BATCH_OBJECTIVES, LABEL_OBJECTIVES
 from scyan_exp.data.cells import Cells
 from scyan_exp.errors import listed
 from scyan_exp.results.annotation import Annotation, predict_cells
-from scyan_exp.schemas import BATCH_OBJECTIVES, LABEL_OBJECTIVES
 from scyan_exp.training.scyan import Scyan
 
 log = logging.getLogger(__name__)

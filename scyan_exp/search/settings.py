@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from scyan_exp.config.schema import DIRECTIONS, settings_problems
 from scyan_exp.errors import InputError, near_matches
-from scyan_exp.schemas import DIRECTIONS, settings_problems
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -20,7 +20,7 @@ Count = Annotated[int, Field(ge=1)]
 Direction = Literal["minimize", "maximize"]
 
 #: Our own pruner.
-OUR_PRUNER = "scyan_exp.search.pruning.StalledPruner"
+OUR_PRUNER = "scyan_exp.search.pruners.StalledPruner"
 #: Samplers by name; constant liar: trials that run at the same time are kept apart.
 SAMPLERS: dict[str, dict[str, Any]] = {
     "tpe": {"_target_": "optuna.samplers.TPESampler", "constant_liar": True},
@@ -152,7 +152,7 @@ def sampler_values(settings: StudySettings) -> dict[str, Any]:
 
 def make_sampler(settings: StudySettings) -> BaseSampler:
     """The sampler; a seeded one draws each trial by its number."""
-    from scyan_exp.search.sampling import CONTINUING, SeededByTrial
+    from scyan_exp.search.samplers import CONTINUING, SeededByTrial
 
     values = sampler_values(settings)
     seed = values.get("seed")
@@ -180,7 +180,7 @@ def _maker(what: str, target: str) -> Callable[..., Any] | None:
     """The class that a ``_target_`` names, if it may: one of Optuna's, or our pruner."""
     import optuna
 
-    from scyan_exp.search.pruning import StalledPruner
+    from scyan_exp.search.pruners import StalledPruner
 
     if what == "pruner" and target == OUR_PRUNER:
         return StalledPruner

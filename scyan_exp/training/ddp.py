@@ -38,7 +38,7 @@ def peer_processes(config: Mapping[str, Any], folder: Path) -> Iterator[None]:
     """Start the other processes of a run, and end them with the block.
 
     Args:
-        config: the resolved config; the others run :func:`scyan_exp.experiment.run_peer` on it.
+        config: the resolved config; the others run :func:`scyan_exp.run.experiment.run_peer` on it.
         folder: the run folder; each process logs to ``ddp_rank<i>.log`` in it.
     """
     world_size = n_processes(config["trainer"])

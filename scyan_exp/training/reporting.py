@@ -1,13 +1,25 @@
-"""Reporting epochs to a search, which may end the run."""
+"""Reporting epochs to whoever asked for the run, who may end it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import pytorch_lightning as pl
 
 from scyan_exp.training.saving import AfterEpoch
 from scyan_exp.training.scyan import Scyan
+
+
+class Reporter(Protocol):
+    """Takes the value of each epoch and says whether to go on, such as the trial of a search."""
+
+    @property
+    def monitor(self) -> str:
+        """What to report: ``objective``, measured on some of the cells, or ``loss``."""
+
+    def report(self, epoch: int, value: float) -> bool:
+        """Take the value of an epoch; return whether the training should stop."""
 
 
 class ReportEpochs(AfterEpoch):

@@ -11,7 +11,7 @@ import scyan_exp
 from scyan_exp.errors import InputError
 from scyan_exp.results import annotation as annotation_module
 from scyan_exp.results.annotation import predict_cells
-from scyan_exp.results.new_cells import annotate
+from scyan_exp.run.annotate import annotate
 from tests.conftest import small_adata
 from tests.results.conftest import make_annotation
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
+from scyan_exp.config.schema import BATCH_OBJECTIVES, DIRECTIONS, LABEL_OBJECTIVES
 from scyan_exp.results import metrics as metrics_module
 from scyan_exp.results.annotation import predict_cells
 from scyan_exp.results.metrics import (
@@ -21,7 +22,6 @@ from scyan_exp.results.metrics import (
     supervised_metrics,
     unsupervised_metrics,
 )
-from scyan_exp.schemas import BATCH_OBJECTIVES, DIRECTIONS, LABEL_OBJECTIVES
 
 #: What the config accepts as an objective is what is computed.
 SUPERVISED = LABEL_OBJECTIVES

@@ -13,8 +13,8 @@ from typing import Any
 import optuna
 
 from scyan_exp.search.space import quoted
-from scyan_exp.search.storage import open_storage
-from tests.sweep.fleet import MARK, Sweep
+from scyan_exp.search.storage.storage import open_storage
+from tests.fleet.sweeps import MARK, Sweep
 
 #: What a program is, around the function of its config.
 PROGRAM = """\

@@ -8,12 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scyan_exp.search.storage import dashboard_command, without_password
+from scyan_exp.search.storage.storage import dashboard_command, without_password
+from tests.fleet.sweeps import QUICK, TWO, ended
 from tests.search.apps import App, open_study
-from tests.sweep import conftest
-from tests.sweep.fleet import QUICK, TWO, ended
-
-make_sweep, sweep = conftest.make_sweep, conftest.sweep
 
 PASSWORDS = st.text(
     st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="@/:?#&"), min_size=6

@@ -7,8 +7,8 @@ from pathlib import Path
 import optuna
 import pytest
 
+from scyan_exp.config.schema import DIRECTIONS
 from scyan_exp.errors import InputError
-from scyan_exp.schemas import DIRECTIONS
 from scyan_exp.search.settings import (
     PRUNERS,
     SAMPLERS,

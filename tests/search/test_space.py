@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scyan_exp.compose import configs_folder
+from scyan_exp.config.compose import configs_folder
 from scyan_exp.errors import InputError
 from scyan_exp.search.space import Dimension, parse_space
 

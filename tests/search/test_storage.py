@@ -15,21 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scyan_exp.errors import InputError
-from scyan_exp.search.storage import (
+from scyan_exp.search.storage.storage import (
     JOURNAL,
     open_storage,
     storage_url,
 )
-from tests.sweep import conftest
-
-make_sweep, sweep = conftest.make_sweep, conftest.sweep
-
 
 #: Writes trials to the study of a storage: URL, how many, a number of its own.
 WRITER = """\
 import sys
 import optuna
-from scyan_exp.search.storage import open_storage
+from scyan_exp.search.storage.storage import open_storage
 
 url, n_trials, own = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 study = optuna.load_study(study_name="s", storage=open_storage(url))
@@ -47,7 +43,7 @@ for i in range(n_trials):
 HOLDER = """\
 import sys, time
 from pathlib import Path
-from scyan_exp.search.journal import KernelLock
+from scyan_exp.search.storage.journal import KernelLock
 
 lock = KernelLock(Path(sys.argv[1]))
 lock.acquire()
@@ -58,7 +54,7 @@ time.sleep(600)
 OPENER = """\
 import random, sys, time
 from pathlib import Path
-from scyan_exp.search.storage import open_storage
+from scyan_exp.search.storage.storage import open_storage
 
 folder, own, n_openers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 open_storage(f"sqlite:///{folder / own}.db")  # imports what it needs

@@ -1,0 +1,1 @@
+"""The console script ``scyan-exp``: a file a command."""

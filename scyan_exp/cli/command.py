@@ -1,0 +1,66 @@
+"""What a command is, and how one ends: exit codes, and how errors are shown.
+
+Exit codes: 0 done; 1 a run (or a job of a sweep) failed; 2 the config or an input is wrong, and
+nothing was trained; 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from scyan_exp.errors import InputError
+from scyan_exp.run.job import DONE, FAILED, INTERRUPTED, WRONG_INPUT, JobFailed
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of ``scyan-exp``: ``COMMAND`` of a file in this folder.
+
+    Attributes:
+        name: as it is typed.
+        summary: what it does, for ``scyan-exp --help``; None for a command that is not shown.
+        run: takes the arguments, returns the exit code. What it needs is imported when it runs.
+        examples: command lines with a word on each.
+    """
+
+    name: str
+    summary: str | None
+    run: Callable[[list[str]], int]
+    examples: Sequence[tuple[str, str]] = ()
+
+
+def exit_code(run: Callable[[], object]) -> int:
+    """Run, and say how it ended."""
+    try:
+        run()
+    except InputError as error:
+        return refuse(error)
+    except JobFailed as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else DONE
+    return DONE
+
+
+def set_environment() -> None:
+    """Defaults of the libraries' own variables; what the user has set stays."""
+    # Hydra hands its errors to us, instead of printing them and exiting with 1.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    # Threads of a run wait for each other busily for 300,000 rounds by default, which starves
+    # every other run on the machine; after 5,000 rounds they sleep.
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+    # Torch warns on every DDP run that some epoch used all parameters: so it should be.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
+def refuse(message: object) -> int:
+    """Show what is wrong with a config or an input."""
+    print(message, file=sys.stderr)
+    return WRONG_INPUT

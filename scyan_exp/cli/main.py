@@ -1,0 +1,82 @@
+"""The console script ``scyan-exp``: which commands there are, and choosing one.
+
+Torch is imported only when something is trained.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Mapping, Sequence
+
+import scyan_exp.cli
+from scyan_exp import __version__
+from scyan_exp.cli.command import Command, refuse
+from scyan_exp.errors import near_matches
+from scyan_exp.run.job import DONE, INTERRUPTED
+from scyan_exp.terminal import outlive_readers
+
+#: Files of this folder that several commands share; every other one is a command.
+SHARED = {"main", "command", "problems", "safety"}
+
+HELP = """\
+scyan-exp: experiments with Scyan models, from YAML to annotated cells.
+
+usage: scyan-exp COMMAND [ARGUMENTS]
+
+commands:
+{commands}
+
+examples:
+{examples}
+
+options:
+  -h, --help  this text
+  --version   the version
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit code."""
+    outlive_readers()
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    known = commands()
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(help_text(known), end="")
+        return DONE
+    if arguments[0] == "--version":
+        print(f"scyan-exp {__version__}")
+        return DONE
+    name, *rest = arguments
+    if name not in known:
+        shown = [command.name for command in known.values() if command.summary]
+        hint = near_matches(name, shown)
+        return refuse(f"unknown command {name!r}.{hint} See scyan-exp --help")
+    try:
+        return known[name].run(rest)
+    except KeyboardInterrupt:  # before there is anything to save
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def commands() -> dict[str, Command]:
+    """The commands by name: a file of this folder each."""
+    files = {module.name for module in pkgutil.iter_modules(scyan_exp.cli.__path__)} - SHARED
+    found = [importlib.import_module(f"scyan_exp.cli.{file}").COMMAND for file in sorted(files)]
+    return {command.name: command for command in found}
+
+
+def help_text(known: Mapping[str, Command]) -> str:
+    """What ``scyan-exp --help`` prints."""
+    shown = [command for command in known.values() if command.summary]
+    shown.sort(key=lambda command: (command.name != "train", command.name))
+    examples = [
+        f"  {f'scyan-exp {line}':<53}  {words}".rstrip()
+        for command in shown
+        for line, words in command.examples
+    ]
+    return HELP.format(
+        commands="\n".join(f"  {command.name:<10}  {command.summary}" for command in shown),
+        examples="\n".join(examples),
+    )

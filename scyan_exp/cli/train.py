@@ -1,0 +1,80 @@
+"""``scyan-exp train``: one run, a sweep with ``-m``, or a search."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
+from scyan_exp.errors import InputError
+from scyan_exp.files import unwritable
+from scyan_exp.run.job import TrainJob, discard
+
+
+def train(arguments: list[str]) -> int:
+    """Train one experiment, or a sweep with ``-m``; arguments as Hydra takes them."""
+    import hydra
+
+    from scyan_exp.cli.problems import command_problems
+    from scyan_exp.cli.safety import unsafe_problems
+    from scyan_exp.config.compose import COMPOSE_ERRORS, configs_folder, first_lines, quiet_presets
+    from scyan_exp.config.overrides import flags_first, with_multirun
+
+    set_environment()
+    arguments = with_multirun(flags_first(arguments))
+    sys.argv = ["scyan-exp train", *arguments]
+    problems = unsafe_problems(arguments)
+    if not problems and {"-m", "--multirun"} & set(arguments):
+        problems = command_problems(arguments)  # before Hydra writes the folder of the sweep
+    if problems:
+        return refuse(InputError(problems, where="config"))
+    app = hydra.main(str(configs_folder()), "train", version_base="1.3")(task())
+    quiet_presets()
+
+    def run() -> None:
+        try:
+            app()
+        except InputError:  # of a launcher, before the first job; itself a ValueError
+            raise
+        except COMPOSE_ERRORS as error:
+            problems = command_problems(arguments) or [first_lines(error)]
+            raise InputError(problems, where="config") from error
+        except OSError as error:  # of Hydra's own files: a job explains its errors itself
+            raise SystemExit(_refuse_output(error)) from error
+
+    return exit_code(run)
+
+
+def task() -> TrainJob:
+    """What each job runs."""
+    from scyan_exp.search.reporter import reporter_of_job
+
+    return TrainJob(reporter_of_job)
+
+
+def _refuse_output(error: OSError) -> int:
+    """Hydra could not write its files: say where, and leave none behind."""
+    handlers = logging.getLogger().handlers
+    logs = [Path(h.baseFilename) for h in handlers if isinstance(h, logging.FileHandler)]
+    for path in logs:
+        discard(path.parent)
+    where = error.filename or (logs[-1].parent if logs else None)
+    return refuse(unwritable(error, where))
+
+
+COMMAND = Command(
+    "train",
+    "train, annotate and measure one experiment, a sweep with -m, or a search",
+    train,
+    (
+        ("train", "built-in cells, default settings"),
+        ("train dataset=h5ad dataset.path=cells.h5ad table.path=table.csv", ""),
+        ("train flow=deep prior=tight model.temperature=1", ""),
+        ("train -m seed=0,1,2 model.prior_std=0.2,0.3", "a sweep of six runs"),
+        ("train -m seed=0,1,2 hydra/launcher=fleet", "the same on all devices"),
+        ("train search=quick hydra/launcher=fleet", "a hyperparameter search"),
+        ("train --help", "all groups and the composed config"),
+        ("train --cfg job --resolve", "the config, without running it"),
+    ),
+)

@@ -1,0 +1,78 @@
+"""Composing configs: where they are, and which groups there are."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+#: What composing raises; Hydra uses ValueError for values that cannot name a group's option.
+COMPOSE_ERRORS = (HydraException, MissingConfigException, OmegaConfBaseException, ValueError)
+
+
+def configs_folder() -> Path:
+    """The folder of our YAML files: in the package when installed, else beside it."""
+    package = Path(__file__).parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def compose_config(
+    overrides: Sequence[str], config_dirs: Sequence[str] = (), *, with_hydra: bool = False
+) -> DictConfig:
+    """The config that a command line composes, without running it.
+
+    Args:
+        overrides: as on the command line, without sweeps.
+        config_dirs: folders with groups of the user's own, as with ``--config-dir``.
+        with_hydra: keep Hydra's own part of the config.
+    """
+    configs = str(configs_folder())
+    with warnings.catch_warnings(), initialize_config_dir(configs, version_base="1.3"):
+        quiet_presets()
+        whole = _with_search_path(overrides, config_dirs)
+        return compose("train", overrides=whole, return_hydra_config=with_hydra)
+
+
+def quiet_presets() -> None:
+    """Our presets of others' launchers bear their names and are checked against their schemas.
+
+    That is meant; Hydra warns of it.
+    """
+    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against")
+
+
+def first_lines(error: Exception) -> str:
+    """What Hydra or OmegaConf said, without the part meant for programmers."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("full_key", "object_type"))]
+    cause = error.__cause__
+    if isinstance(cause, COMPOSE_ERRORS):
+        kept.append(first_lines(cause))
+    return ": ".join(dict.fromkeys(kept[:3]))
+
+
+def groups(config_dirs: Sequence[str] = ()) -> dict[str, list[str]]:
+    """The config groups and their options; files starting with ``_`` are parts of others."""
+    groups: dict[str, list[str]] = {}
+    for folder in (configs_folder(), *map(Path, config_dirs)):
+        for path in sorted(folder.glob("*/*.yaml")):
+            if not path.stem.startswith("_"):
+                groups.setdefault(path.parent.name, []).append(path.stem)
+    return groups
+
+
+def _with_search_path(overrides: Sequence[str], config_dirs: Sequence[str]) -> list[str]:
+    """Overrides with folders of groups in the search path, besides those that they name."""
+    key = "hydra.searchpath="
+    given = [one.removeprefix(key).strip().strip("[]") for one in overrides if one.startswith(key)]
+    folders = [f"file://{Path(folder).resolve()}" for folder in config_dirs]
+    if not folders:
+        return list(overrides)
+    others = [one for one in overrides if not one.startswith(key)]
+    return [f"{key}[{','.join([*folders, *given])}]", *others]

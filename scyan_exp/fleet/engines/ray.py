@@ -1,0 +1,154 @@
+"""The engine of a Ray cluster: the same jobs as Ray tasks, here or on other machines."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scyan_exp.errors import InputError
+from scyan_exp.fleet.engines.base import Ended, EndStatus, late
+from scyan_exp.fleet.engines.devices import Slot
+from scyan_exp.fleet.engines.worker import Task
+from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.settings import RaySettings
+
+
+@dataclass
+class _Running:
+    job: Job
+    started: float
+    interrupted: bool = False
+
+
+class RayEngine:
+    """Runs each job as a Ray task; folders must be visible to all machines of the cluster.
+
+    Args:
+        settings: ``hydra.launcher.ray``.
+        wants_gpu: whether the jobs train on GPUs.
+        task: the program that each job runs.
+        timeout: seconds that a job may take; None for any.
+
+    Raises:
+        InputError: Ray is not installed, or the cluster cannot hold a job.
+    """
+
+    def __init__(
+        self, settings: RaySettings, wants_gpu: bool, task: Task, timeout: float | None = None
+    ) -> None:
+        if importlib.util.find_spec("ray") is None:
+            raise InputError(
+                "hydra.launcher.engine=ray: Ray is not installed; pip install 'scyan_exp[ray]'"
+            )
+        import ray
+
+        self._ray, self._timeout = ray, timeout
+        if not ray.is_initialized():
+            ray.init(**{"include_dashboard": False, "log_to_driver": False, **settings.init})
+        num_gpus = settings.num_gpus
+        if num_gpus is None:
+            num_gpus = 1 if wants_gpu else 0
+        self.n_slots = _n_slots(ray.cluster_resources(), settings.num_cpus, num_gpus)
+        self._remote = ray.remote(_run).options(
+            num_cpus=settings.num_cpus, num_gpus=num_gpus, max_retries=0
+        )
+        self._n_threads = max(1, int(settings.num_cpus))
+        self._task = ray.put(task)
+        self._running: dict[Any, _Running] = {}
+
+    def submit(self, job: Job) -> None:
+        """Start a job as a task."""
+        reference = self._remote.remote(str(job.folder), self._task, self._n_threads)
+        self._running[reference] = _Running(job, time.monotonic())
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """The jobs that have ended; waits for the first of them, at most so long."""
+        done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        ended = [self._collect(reference) for reference in done]
+        for reference, running in list(self._running.items()):
+            if self._timeout is not None and time.monotonic() - running.started >= self._timeout:
+                self._cancel(reference, force=True)
+                ended.append(self._end(reference, "timed out", late(self._timeout)))
+        return ended
+
+    def interrupt(self) -> None:
+        """Pass Ctrl-C on to running jobs."""
+        for reference, running in self._running.items():
+            if not running.interrupted:
+                running.interrupted = True
+                self._cancel(reference, force=False)
+
+    def kill(self) -> None:
+        """End every job at once."""
+        for reference in self._running:
+            self._cancel(reference, force=True)
+
+    def close(self) -> None:
+        """Leave the cluster; a local one ends."""
+        self.kill()
+        self._ray.shutdown()
+
+    def _cancel(self, reference: Any, force: bool) -> None:
+        with suppress(Exception):  # it has ended meanwhile
+            self._ray.cancel(reference, force=force, recursive=True)
+
+    def _collect(self, reference: Any) -> Ended:
+        exceptions = self._ray.exceptions
+        try:
+            result = self._ray.get(reference)
+        except exceptions.TaskCancelledError:
+            return self._end(reference, "interrupted", "interrupted")
+        except exceptions.RayError as error:
+            first = str(error).strip().splitlines()[0]
+            return self._end(reference, "lost", f"{type(error).__name__}: {first}")
+        status: EndStatus = result["status"]
+        return self._end(
+            reference, status, result.get("error"), result.get("value"), result["device"]
+        )
+
+    def _end(
+        self,
+        reference: Any,
+        status: EndStatus,
+        error: str | None,
+        value: Any = None,
+        device: str = "ray",
+    ) -> Ended:
+        running = self._running.pop(reference)
+        seconds = time.monotonic() - running.started
+        return Ended(running.job, status, value, error, seconds, device)
+
+
+def _n_slots(resources: dict[str, float], num_cpus: float, num_gpus: float) -> int:
+    """Jobs that the cluster can run at a time."""
+    counts = [int(resources.get("CPU", 0) / num_cpus)]
+    if num_gpus:
+        counts.append(int(resources.get("GPU", 0) / num_gpus))
+    if min(counts) == 0:
+        raise InputError(
+            f"hydra.launcher.ray: a job needs {num_cpus:g} CPUs and {num_gpus:g} GPUs; the "
+            f"cluster has {resources.get('CPU', 0):g} and {resources.get('GPU', 0):g}"
+        )
+    return min(counts)
+
+
+def _run(folder: str, task: Task, n_threads: int) -> dict[str, Any]:
+    """In a process of Ray's: run the job of a folder."""
+    import ray
+
+    from scyan_exp.fleet.engines.worker import output_to_log, prepare, run_job
+
+    context = ray.get_runtime_context()
+    gpus = ray.get_gpu_ids()
+    where = f"gpu:{','.join(map(str, gpus))}" if gpus else "cpu"
+    import_libraries = getattr(task, "import_libraries", None)
+    if import_libraries is not None:
+        import_libraries()
+    prepare(Slot(where, n_threads))
+    with output_to_log(Path(folder)):
+        result = run_job(Path(folder), task)
+    return {**result, "device": f"{where}@{context.get_node_id()[:6]}"}

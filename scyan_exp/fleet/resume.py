@@ -1,0 +1,55 @@
+"""``scyan-exp resume``: the jobs of a sweep that are not completed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import simple_stdout_log_config
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from scyan_exp.errors import InputError
+from scyan_exp.fleet.jobs import read_jobs
+from scyan_exp.fleet.launch import failure_of, locked, make_engine, run_jobs
+from scyan_exp.fleet.repeats import n_trainings
+from scyan_exp.fleet.settings import check_settings
+from scyan_exp.run.job import TrainJob
+
+
+def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> None:
+    """Run what is missing of a sweep: failed jobs again, cut off ones from where they were.
+
+    Args:
+        sweep_dir: its folder.
+        changes: settings of the launcher that are others now, as ``key=value``.
+        task: the program that each job runs.
+
+    Raises:
+        InputError: no sweep, or another process is at it.
+        JobFailed: jobs failed again.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    simple_stdout_log_config()
+    sweep_dir = sweep_dir.absolute()
+    jobs, settings = read_jobs(sweep_dir, task.check)
+    fleet = check_settings({**settings, **_parsed(changes)})
+    with closing(make_engine(jobs, fleet, task, n_trainings(jobs))) as engine, locked(sweep_dir):
+        rows = run_jobs(jobs, fleet, engine, sweep_dir)
+    failure = failure_of(rows, sweep_dir)
+    if failure is not None:
+        raise failure
+
+
+def _parsed(changes: Sequence[str]) -> dict[str, Any]:
+    for change in changes:
+        if "=" not in change:
+            raise InputError(f"{change}: expected key=value, such as devices=cpu")
+    try:
+        values: Any = OmegaConf.to_container(OmegaConf.from_dotlist(list(changes)))
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise InputError(f"{' '.join(changes)}: {error}") from error
+    return values

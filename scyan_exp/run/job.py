@@ -1,0 +1,178 @@
+"""One job as Hydra starts it: a single run, or one of a sweep, under any launcher."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scyan_exp.errors import InputError
+from scyan_exp.terminal import short_numbers
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from scyan_exp.run.record import Value
+    from scyan_exp.run.tracking import RunIdentity
+    from scyan_exp.training.reporting import Reporter
+
+log = logging.getLogger(__name__)
+
+#: What a run imports sooner or later.
+LIBRARIES = (
+    "scyan_exp.run.experiment",
+    "anndata.io",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "sklearn.metrics",
+    "wandb",
+)
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+#: Finds who takes the values of a job's epochs, from ``hydra.sweeper``, the folder of the sweep,
+#: and the folder where it was started.
+ReporterOf = Callable[[Mapping[str, Any], Path, Path], "Reporter | None"]
+
+
+class JobFailed(RuntimeError):
+    """A job of a sweep failed; its error is already in its log."""
+
+
+class TrainJob:
+    """Hydra's task function. Torch is imported when a job is called, not before.
+
+    In a sweep, a job whose folder holds the result of the same config is not run again, and one
+    that was cut off continues from its last checkpoint: so a sweep into the same folder goes on.
+
+    Args:
+        reporter_of: finds who takes the values of a job's epochs; None for nobody.
+    """
+
+    def __init__(self, reporter_of: ReporterOf | None = None) -> None:
+        self._reporter_of = reporter_of
+
+    def __call__(self, config: DictConfig) -> Value | None:
+        """Run a job; what goes wrong is logged here.
+
+        Returns:
+            The objective (a list of several), or None when a search pruned the run.
+
+        Raises:
+            SystemExit: a single run had wrong input, or failed; with its exit code.
+            JobFailed: a job of a sweep did.
+        """
+        from hydra.core.hydra_config import HydraConfig
+
+        folder, is_single = Path(HydraConfig.get().runtime.output_dir), not is_sweep()
+        try:
+            return self._run(config, folder)
+        except InputError as error:
+            if is_single:  # Hydra lets SystemExit through, and takes other errors for its own
+                discard(folder)
+                print(error, file=sys.stderr)
+                raise SystemExit(WRONG_INPUT) from error
+            log.error("%s", error)
+            raise JobFailed(f"a job had wrong input; see {folder / 'train.log'}") from error
+        except KeyboardInterrupt:
+            if is_single:
+                discard(folder)  # of a run that had not begun
+            raise
+        except Exception as error:
+            log.exception("the run failed; see %s", folder / "train.log")
+            if is_single:
+                raise SystemExit(FAILED) from error
+            raise JobFailed(f"a job failed; see {folder / 'train.log'}") from error
+
+    def check(self, config: DictConfig) -> dict[str, Any]:
+        """The config of a job, checked and resolved, without torch.
+
+        Raises:
+            InputError: everything that is wrong with it.
+        """
+        from scyan_exp.config.check import check_config
+
+        return check_config(config)
+
+    def import_libraries(self) -> None:
+        """Import what jobs need, for processes that will be forked off this one."""
+        for name in LIBRARIES:
+            importlib.import_module(name)
+
+    def _run(self, config: DictConfig, folder: Path) -> Value | None:
+        from omegaconf import OmegaConf
+
+        from scyan_exp.files import write_text
+
+        plain = self.check(config)
+        write_text(folder / ".hydra" / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+        from scyan_exp.run.record import RunRecord
+
+        was_cut_off = False
+        if is_sweep():
+            ended = RunRecord.read_ended(folder, plain)
+            if ended is not None:
+                log.info("%s earlier; objective: %s", ended["status"], ended["objective"])
+                return ended["objective"]
+            was_cut_off = RunRecord.has_cut_off(folder, plain)
+        from scyan_exp.run.experiment import RunPruned
+        from scyan_exp.run.repeated import run_all
+
+        try:
+            return run_all(
+                plain,
+                folder,
+                identity(config, folder),
+                continuing=was_cut_off,
+                reporter=self._reporter(),
+            )
+        except RunPruned as reason:
+            log.info("%s", reason)
+            return None
+
+    def _reporter(self) -> Reporter | None:
+        """Takes the values of the epochs, if the present job of Hydra's has anybody who does."""
+        from hydra.core.hydra_config import HydraConfig
+        from omegaconf import OmegaConf
+
+        hydra = HydraConfig.get()
+        if self._reporter_of is None or not is_sweep():
+            return None
+        sweeper: Any = OmegaConf.to_container(hydra.sweeper, resolve=True)
+        return self._reporter_of(sweeper, Path(str(hydra.sweep.dir)), Path(hydra.runtime.cwd))
+
+
+def is_sweep() -> bool:
+    """Whether the present job of Hydra's is one of a sweep."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def identity(config: DictConfig, folder: Path) -> RunIdentity:
+    """Name, group and tags of a job on dashboards."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from scyan_exp.run.tracking import RunIdentity
+
+    job = HydraConfig.get()
+    sweep = Path(job.sweep.dir).name if is_sweep() else None
+    return RunIdentity(
+        name=config.name or short_numbers(job.job.override_dirname) or folder.name,
+        group=config.group or sweep,
+        tags=list(config.tags),
+    )
+
+
+def discard(folder: Path) -> None:
+    """Remove the folder of a run that never began, if Hydra's files are all it holds."""
+    if {path.name for path in folder.glob("*")} <= {".hydra", "train.log"}:
+        shutil.rmtree(folder, ignore_errors=True)
+        for parent in (folder.parent, folder.parent.parent):  # outputs/<day>, outputs
+            if "outputs" in (parent.name, parent.parent.name) and not any(parent.iterdir()):
+                parent.rmdir()

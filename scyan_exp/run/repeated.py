@@ -1,0 +1,178 @@
+"""A run of several trainings, one a seed, and their consensus."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from scyan_exp.config.check import config_hash
+from scyan_exp.data.cells import Cells
+from scyan_exp.files import explain_unwritable, write_text
+from scyan_exp.results.annotation import load_model, write_annotated
+from scyan_exp.results.consensus import Consensus, Member, combine, weigh
+from scyan_exp.results.figures import draw_consensus_figures
+from scyan_exp.results.metrics import compute_metrics
+from scyan_exp.run.build import CELLS
+from scyan_exp.run.experiment import RunPruned, prepare, run
+from scyan_exp.run.record import RunRecord, Value, recording
+from scyan_exp.run.repeats import Repeat, clear_earlier, repeats_of
+from scyan_exp.run.summary import say_repeats, say_results
+from scyan_exp.run.tracking import RunIdentity, Tracker
+from scyan_exp.training.reporting import Reporter
+
+log = logging.getLogger(__name__)
+
+
+def run_all(
+    config: Mapping[str, Any],
+    folder: Path,
+    identity: RunIdentity,
+    *,
+    continuing: bool = False,
+    reporter: Reporter | None = None,
+) -> Value:
+    """Run a config with its repeats; a single run is :func:`scyan_exp.run.experiment.run`.
+
+    Trainings whose folder holds the result of the same config are kept, so a run that was cut
+    off goes on. The first one alone reports to a search: when it is pruned, so is the run.
+
+    Returns:
+        The mean of the trainings' objectives (a list of several).
+
+    Raises:
+        InputError, RunInterrupted, RunPruned: as a single run does.
+    """
+    repeats = repeats_of(config, folder)
+    if not repeats:
+        return run(config, folder, identity, continuing=continuing, reporter=reporter)
+    record = RunRecord(folder, config_hash(config), config["seed"])
+    with _cells_kept():
+        cells = prepare(repeats[0].config, folder).cells
+        clear_earlier(folder)
+        with explain_unwritable(folder), recording(record):
+            pruned = _train(repeats, identity, reporter)
+            ended = [RunRecord.read(repeat.folder) or {} for repeat in repeats]
+            record.epochs = sum(one.get("epochs", 0) for one in ended)
+            record.fit_seconds = sum(one.get("fit_seconds", 0.0) for one in ended)
+            if pruned is not None:
+                record.end("pruned", {}, config["objective"])
+            else:
+                with Tracker(config["logger"], folder, identity, config) as tracker:
+                    value = _conclude(config, record, cells, repeats, tracker)
+    if pruned is not None:
+        raise pruned
+    return value
+
+
+def _train(
+    repeats: Sequence[Repeat], identity: RunIdentity, reporter: Reporter | None
+) -> RunPruned | None:
+    """Train one after the other; return why no more were trained, if the search said so."""
+    try:
+        for i, repeat in enumerate(repeats):
+            _train_one(repeat, identity, reporter if i == 0 else None)
+    except RunPruned as reason:
+        return reason
+    return None
+
+
+def _train_one(repeat: Repeat, identity: RunIdentity, reporter: Reporter | None) -> None:
+    """Train one of several, unless it is done."""
+    ended = RunRecord.read_ended(repeat.folder, repeat.config)
+    if ended is not None and ended["status"] == "pruned":
+        raise RunPruned("pruned by the search earlier")
+    if ended is not None:
+        log.info("seed %d: completed earlier", repeat.seed)
+        return
+    log.info("seed %d", repeat.seed)
+    own = replace(identity, name=f"{identity.name} seed={repeat.seed}")
+    continuing = RunRecord.has_cut_off(repeat.folder, repeat.config)
+    text = OmegaConf.to_yaml(OmegaConf.create(repeat.config))
+    write_text(repeat.folder / ".hydra" / "config.yaml", text)
+    run(repeat.config, repeat.folder, own, continuing=continuing, reporter=reporter)
+
+
+@contextmanager
+def _cells_kept() -> Iterator[None]:
+    """The same cells for all trainings."""
+    before, CELLS.keep = CELLS.keep, True
+    try:
+        yield
+    finally:
+        CELLS.keep = before
+        CELLS.release()
+
+
+def _conclude(
+    config: Mapping[str, Any],
+    record: RunRecord,
+    cells: Cells,
+    repeats: Sequence[Repeat],
+    tracker: Tracker,
+) -> Value:
+    """Annotate by consensus, measure, and write everything to the run folder."""
+    members, consensus = _agree(config, repeats, cells)
+    agreement = float(consensus.agreement.mean())
+    of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
+    ended = [RunRecord.read(repeat.folder) or {} for repeat in repeats]
+    mean, std = _spread([one["metrics"] for one in ended])
+    figures = draw_consensus_figures(record.folder / "figures", consensus, members, cells.labels)
+    write_annotated(cells.adata, consensus, record.folder / "annotated.h5ad")
+    summary = {**_prefixed("std", std), **_prefixed("consensus", of_consensus)}
+    tracker.log_results({**mean, **summary}, figures)
+    record.wandb_run_id = tracker.run_id
+    record.repeats = {
+        "std": std,
+        "consensus": of_consensus,
+        "members": [
+            {
+                "seed": repeat.seed,
+                "folder": repeat.name,
+                "weight": member.weight,
+                "metrics": one["metrics"],
+            }
+            for repeat, member, one in zip(repeats, members, ended, strict=True)
+        ],
+    }
+    value = record.end("completed", mean, config["objective"])
+    assert value is not None
+    say_repeats(mean, record.repeats)
+    say_results(consensus, of_consensus, record.folder)
+    return value
+
+
+def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {f"{prefix}/{name}": value for name, value in values.items()}
+
+
+def _agree(
+    config: Mapping[str, Any], repeats: Sequence[Repeat], cells: Cells
+) -> tuple[list[Member], Consensus]:
+    device = "cpu" if config["trainer"]["accelerator"] == "cpu" else "cuda"
+    models = {
+        repeat.name: load_model(repeat.folder / "checkpoints" / "best.ckpt").to(device)
+        for repeat in repeats
+    }
+    members, annotations = weigh(models, cells.x, cells.covariates)
+    return members, combine(members, cells.x, cells.covariates, annotations)
+
+
+def _spread(
+    metrics: Sequence[Mapping[str, float | None]],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean and sample standard deviation of each metric; one that is not finite makes both so."""
+    mean, std = {}, {}
+    for name in metrics[0]:
+        values = [math.inf if one[name] is None else float(one[name]) for one in metrics]  # type: ignore[arg-type]
+        is_finite = all(map(math.isfinite, values))
+        mean[name] = float(np.mean(values))
+        std[name] = float(np.std(values, ddof=1)) if is_finite else math.inf
+    return mean, std

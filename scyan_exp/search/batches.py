@@ -1,0 +1,118 @@
+"""Searches under launchers that are not ours: trials in batches, through Hydra's interface."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.utils import JobReturn, JobStatus
+
+from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.schedule import Row
+from scyan_exp.fleet.table import other_rows, write_csv
+from scyan_exp.run.record import RunRecord
+from scyan_exp.search.space import quoted
+from scyan_exp.search.trials import Trials
+
+if TYPE_CHECKING:
+    from hydra.plugins.launcher import Launcher
+
+log = logging.getLogger(__name__)
+
+
+def run_batches(
+    trials: Trials, launcher: Launcher, sweep_dir: Path, n_parallel: int
+) -> tuple[list[Row], bool]:
+    """Run all trials, so many at a time.
+
+    What a trial gave is read from its ``result.json``, where there is one: so a batch that was
+    cut off loses nothing.
+
+    Returns:
+        The rows of the trials, and whether Ctrl-C ended them.
+    """
+    print(f"{trials}, {n_parallel} at a time; results: {sweep_dir}", flush=True)
+    rows: dict[int, Row] = {}
+    interrupted = False
+    while not interrupted:
+        batch = _batch(trials, rows, n_parallel)
+        if not batch:
+            break
+        try:
+            returns = launcher.launch(
+                [_overrides(job, sweep_dir) for job in batch], batch[0].number
+            )
+        except KeyboardInterrupt:
+            returns, interrupted = [], True
+        except Exception as error:
+            log.error("the launcher failed: %s", error)
+            returns = []
+        for i, job in enumerate(batch):
+            row = rows[job.number]
+            _take(row, returns[i] if i < len(returns) else None, interrupted)
+            trials.ended(row)
+        csv = sweep_dir / "sweep.csv"
+        write_csv(list(rows.values()), csv, other_rows(csv, rows))
+    return [rows[number] for number in sorted(rows)], interrupted
+
+
+def _batch(trials: Trials, rows: dict[int, Row], size: int) -> list[Job]:
+    """The jobs to start; those whose folder has the result are told at once."""
+    batch: list[Job] = []
+    while len(batch) < size and (job := trials.next()) is not None:
+        row = rows[job.number] = Row(job)
+        if _take_record(row):
+            row.status = "kept" if row.status == "completed" else row.status
+            trials.ended(row)
+        else:
+            batch.append(job)
+    return batch
+
+
+def _take(row: Row, returned: JobReturn | None, interrupted: bool) -> None:
+    """What became of a job."""
+    if _take_record(row):
+        return
+    if returned is not None and returned.status == JobStatus.COMPLETED and not row.job.plain:
+        row.status, row.value = "completed", returned.return_value
+        return
+    record = RunRecord.read(row.job.folder) or {}
+    if record.get("status") == "failed" or (returned is not None and not interrupted):
+        row.status = "failed"
+        row.error = str(record.get("error") or _error(returned))
+    elif interrupted:
+        row.status, row.error = "interrupted", "interrupted"
+    else:
+        row.status, row.error = "lost", "its process was lost"
+
+
+def _take_record(row: Row) -> bool:
+    ended = RunRecord.read_ended(row.job.folder, row.job.plain) if row.job.plain else None
+    if ended is None:
+        return False
+    row.status, row.value = ended["status"], ended["objective"]
+    row.seconds = float(ended.get("fit_seconds") or 0)
+    return True
+
+
+def _error(returned: JobReturn | None) -> str:
+    try:
+        return str(None if returned is None else returned.return_value)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _overrides(job: Job, sweep_dir: Path) -> Sequence[str]:
+    """The overrides of a job, with what its trial needs and its very folder."""
+    sweeper = job.config.hydra.sweeper
+    folder = job.folder.relative_to(sweep_dir.absolute())
+    return [
+        *job.overrides,
+        f"hydra.sweeper.trial={sweeper.trial}",
+        f"hydra.sweeper.prunes={sweeper.prunes}",
+        *([f"hydra.sweeper.pruner={sweeper.pruner}"] if isinstance(sweeper.pruner, str) else []),
+        f"hydra.sweeper.study_name={quoted(sweeper.study_name)}",
+        f"hydra.sweep.subdir={quoted(str(folder))}",
+    ]

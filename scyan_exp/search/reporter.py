@@ -1,0 +1,77 @@
+"""What a running job knows of its trial: it reports epochs, and learns whether to stop."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scyan_exp.search.settings import StudySettings, check_study, make_pruner
+from scyan_exp.search.storage.database import is_database_error
+from scyan_exp.search.storage.storage import open_storage, reason_of, storage_url
+
+log = logging.getLogger(__name__)
+
+
+class RunningTrial:
+    """A trial in the storage of its study, seen from the job that runs it.
+
+    Args:
+        settings: of the search.
+        url: its storage.
+        study_name: its name there.
+        number: of the trial.
+    """
+
+    def __init__(self, settings: StudySettings, url: str, study_name: str, number: int) -> None:
+        import optuna
+
+        self.monitor, self.number = settings.monitor, number
+        self._storage = open_storage(url)
+        self._study = optuna.load_study(
+            study_name=study_name, storage=self._storage, pruner=make_pruner(settings.pruner)
+        )
+        # Loading the study wraps some storages in a cache.
+        self._storage = self._study._storage
+        self._id = self._storage.get_trial_id_from_study_id_trial_number(
+            self._study._study_id, number
+        )
+
+    def report(self, epoch: int, value: float) -> bool:
+        """Write the value of an epoch; return whether to stop, as the pruner says.
+
+        A database that does not answer costs the report, not the training.
+        """
+        try:
+            return self._report(epoch, value)
+        except Exception as error:
+            if not is_database_error(error):
+                raise
+            log.warning("epoch %d is not reported to the search: %s", epoch, reason_of(error))
+            return False
+
+    def _report(self, epoch: int, value: float) -> bool:
+        if self._storage.get_trial(self._id).state.is_finished():
+            return False  # told while this job was taken for lost
+        self._storage.set_trial_intermediate_value(self._id, epoch, value)
+        return self._study.pruner.prune(self._study, self._storage.get_trial(self._id))
+
+
+def reporter_of_job(
+    sweeper: Mapping[str, Any], sweep_dir: Path, start: Path
+) -> RunningTrial | None:
+    """The trial of a job whose search prunes.
+
+    Args:
+        sweeper: ``hydra.sweeper`` of the job.
+        sweep_dir: the folder of the sweep.
+        start: where the search was started.
+    """
+    if sweeper.get("trial") is None or not sweeper.get("prunes"):
+        return None
+    settings = check_study({k: v for k, v in sweeper.items() if not k.startswith("_")})
+    assert settings.trial is not None
+    assert settings.study_name is not None
+    url = storage_url(settings.storage, sweep_dir, start)
+    return RunningTrial(settings, url, settings.study_name, settings.trial)

@@ -1,0 +1,232 @@
+"""Asking a study for trials and telling it what became of them."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from scyan_exp.errors import InputError
+from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.schedule import Row
+from scyan_exp.run.record import RunRecord
+from scyan_exp.search.space import Dimension, Scalar, Space
+from scyan_exp.terminal import short_numbers
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+#: User attributes of a trial: the sweep that runs it, its folder there, its other metrics, and
+#: why it failed.
+SWEEP, FOLDER, METRICS, ERROR = "sweep", "folder", "metrics", "error"
+#: A running trial of nobody was lost between two writes of its creator.
+ORPHANED = timedelta(minutes=1)
+
+
+class Trials:
+    """The trials of a search as jobs, see ``schedule.JobSource``.
+
+    A trial that has begun and was not told (its sweep was killed) is run again: with the same
+    parameters, in the same folder, under the same number.
+
+    Args:
+        study: an Optuna study.
+        space: what to search.
+        compose: makes the job of a trial from its number and overrides.
+        n_jobs: trials in all.
+        max_failures: no more trials when so many failed and none did not; None for any number.
+        sweep: identifies this sweep among those that share the storage.
+        is_own: whether no other sweep uses the storage.
+
+    Attributes:
+        refused: rows of trials whose values are wrong together.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        space: Space,
+        compose: Callable[[int, list[str]], Job],
+        n_jobs: int,
+        max_failures: int | None,
+        sweep: str,
+        is_own: bool,
+    ) -> None:
+        self.study, self.n_jobs, self.n_failed_in_row = study, n_jobs, 0
+        self._space, self._compose = space, compose
+        self._max_failures, self._sweep, self._is_own = max_failures, sweep, is_own
+        self.refused: list[Row] = []
+        self._is_exhausted = False
+        # Samplers of finite spaces end a search so, which Optuna allows within `optimize` alone.
+        study.stop = self._exhaust  # type: ignore[method-assign]
+        self._unfinished = deque(trial for trial in self._trials() if self._is_left(trial))
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the sampler has nothing more to try, before all trials were made."""
+        return self._is_exhausted and len(self._trials()) < self.n_jobs
+
+    def failed(self) -> list[int]:
+        """Numbers of the trials of this sweep that failed, now or earlier."""
+        return [
+            trial.number
+            for trial in self._trials()
+            if trial.state == TrialState.FAIL
+            and (self._is_own or trial.user_attrs.get(SWEEP) == self._sweep)
+        ]
+
+    def __str__(self) -> str:
+        n_ended = sum(trial.state.is_finished() for trial in self._trials())
+        return f"{self.n_jobs} trials" + (f" ({n_ended} of them have ended)" if n_ended else "")
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether too many trials failed."""
+        return self._max_failures is not None and self.n_failed_in_row >= self._max_failures
+
+    def next(self) -> Job | None:
+        """The job of the next trial."""
+        while not self.gave_up:
+            trial = self._next_trial()
+            if trial is None:
+                return None
+            params = {d.name: _suggested(trial, d) for d in self._space.dimensions}
+            overrides = self._space.overrides(params)
+            try:
+                return self._begun(trial, self._compose(trial.number, overrides))
+            except InputError as error:
+                self._refuse(trial, overrides, error)
+        return None
+
+    def ended(self, row: Row) -> None:
+        """Tell the study what became of a trial.
+
+        One that was interrupted or whose process was lost stays as it is, to be run again by a
+        resume.
+        """
+        if row.status in ("interrupted", "not run"):
+            return
+        if row.status == "lost":
+            self.n_failed_in_row += 1
+            return
+        if row.status == "pruned":
+            self._tell(row.job.number, TrialState.PRUNED)
+            return
+        if row.status in ("completed", "kept"):
+            values, error = _finite_values(row.value, len(self.study.directions))
+            if error is None:
+                self._set(row.job.number, METRICS, _metrics(row.job))
+                self._tell(row.job.number, TrialState.COMPLETE, values)
+                return
+            row.status, row.error = "failed", error
+        self._set(row.job.number, ERROR, row.error)
+        self._tell(row.job.number, TrialState.FAIL)
+
+    def label(self, job: Job) -> str:
+        """The parameters of a trial."""
+        searched = [dimension.key for dimension in self._space.dimensions]
+        of_trial = [one for one in job.overrides if one.partition("=")[0] in searched]
+        return short_numbers(" ".join(of_trial))
+
+    def _next_trial(self) -> Trial | None:
+        trial = self._left_or_new()
+        if trial is not None and self._is_too_many(trial):
+            # Somebody else made one between our counting and our making this one. It waits for a
+            # search that wants more.
+            self.study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+            return None
+        return trial
+
+    def _left_or_new(self) -> Trial | None:
+        if self._unfinished:
+            return Trial(self.study, self._unfinished.popleft()._trial_id)
+        states = [trial.state for trial in self._trials()]
+        n_waiting = states.count(TrialState.WAITING)
+        if len(states) - n_waiting >= self.n_jobs or self._is_exhausted:
+            return None
+        if n_waiting:  # that somebody has enqueued
+            return self.study.ask()
+        # As `ask`, but with its owner in the same write: killed in between, it is not nobody's.
+        template = create_trial(state=TrialState.RUNNING, user_attrs={SWEEP: self._sweep})
+        storage = self.study._storage
+        return Trial(self.study, storage.create_new_trial(self.study._study_id, template))
+
+    def _is_too_many(self, trial: Trial) -> bool:
+        """Whether trials with lower numbers are enough."""
+        if self._is_own:
+            return False
+        earlier = (one for one in self._trials() if one.number < trial.number)
+        return sum(one.state != TrialState.WAITING for one in earlier) >= self.n_jobs
+
+    def _begun(self, trial: Trial, job: Job) -> Job:
+        """Note in the storage whose trial it is."""
+        if trial.user_attrs.get(SWEEP) != self._sweep:
+            trial.set_user_attr(SWEEP, self._sweep)
+        if FOLDER not in trial.user_attrs:
+            trial.set_user_attr(FOLDER, str(job.config.hydra.sweep.subdir))
+        return job
+
+    def _refuse(self, trial: Trial, overrides: list[str], error: InputError) -> None:
+        """A trial whose values are wrong together has failed, without a run."""
+        job = Job(trial.number, Path(), overrides, OmegaConf.create())
+        self.refused.append(Row(job, "failed", error="; ".join(error.problems)))
+        self.ended(self.refused[-1])
+
+    def _exhaust(self) -> None:
+        self._is_exhausted = True
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
+
+    def _is_left(self, trial: FrozenTrial) -> bool:
+        """Whether a trial was begun by this sweep and not told."""
+        if trial.state != TrialState.RUNNING:
+            return False
+        if self._is_own or trial.user_attrs.get(SWEEP) == self._sweep:
+            return True
+        began = trial.datetime_start or datetime.now()
+        return SWEEP not in trial.user_attrs and datetime.now() - began > ORPHANED
+
+    def _tell(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> None:
+        self.n_failed_in_row = self.n_failed_in_row + 1 if state == TrialState.FAIL else 0
+        self.study.tell(number, values, state=state, skip_if_finished=True)
+
+    def _set(self, number: int, name: str, value: Any) -> None:
+        storage = self.study._storage
+        trial_id = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
+        if not storage.get_trial(trial_id).state.is_finished():
+            storage.set_trial_user_attr(trial_id, name, value)
+
+
+def _suggested(trial: Trial, dimension: Dimension) -> Scalar:
+    """The value of a parameter: what the trial has already, or a new one."""
+    d = dimension
+    if d.kind == "choice":
+        return trial.suggest_categorical(d.name, d.choices)
+    if d.kind == "int":
+        low, high = int(d.low), int(d.high)
+        return trial.suggest_int(d.name, low, high, step=int(d.step or 1), log=d.log)
+    return trial.suggest_float(d.name, d.low, d.high, step=d.step, log=d.log)
+
+
+def _metrics(job: Job) -> dict[str, float | None]:
+    ended = RunRecord.read_ended(job.folder, job.plain) if job.plain else None
+    return {} if ended is None else dict(ended["metrics"])
+
+
+def _finite_values(value: Any, n_objectives: int) -> tuple[list[float], str | None]:
+    """The values of a trial, or what is wrong with them."""
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not all(isinstance(one, (int, float)) for one in values):
+        return [], f"expected a number as the objective, found {value!r}"
+    if len(values) != n_objectives:
+        return [], f"expected {n_objectives} objectives, found {len(values)}"
+    if not all(math.isfinite(one) for one in values):
+        return [], f"the objective is not finite ({value})"
+    return [float(one) for one in values], None

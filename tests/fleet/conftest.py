@@ -1,0 +1,70 @@
+"""Sweeps and their inputs, for the tests of this folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TABLE, small_adata
+from tests.fleet.sweeps import QUICK, TWO, Sweep, _end, shared
+from tests.search.apps import App
+
+
+@pytest.fixture
+def make_sweep(tmp_path) -> Iterator[Callable[..., Sweep]]:
+    """Sweeps in folders of this test; nothing of them outlives it."""
+    sweeps: list[Sweep] = []
+
+    def make(name: str = "sweep", folder: Path = tmp_path) -> Sweep:
+        sweeps.append(Sweep(folder / name))
+        return sweeps[-1]
+
+    yield make
+    for sweep in sweeps:
+        _end(sweep)
+
+
+@pytest.fixture
+def make_app(tmp_path) -> Iterator[Callable[..., App]]:
+    """Programs in folders of this test; nothing of them outlives it."""
+    apps: list[App] = []
+
+    def make(name: str = "sweep", **options) -> App:
+        apps.append(App(tmp_path / name, **options))
+        return apps[-1]
+
+    yield make
+    for app in apps:
+        _end(app)
+
+
+@pytest.fixture
+def sweep(make_sweep) -> Sweep:
+    return make_sweep()
+
+
+@pytest.fixture(scope="module")
+def two_jobs(tmp_path_factory) -> Sweep:
+    """Two quick jobs that are completed; what was said stands in ``output.txt`` beside them."""
+    return shared(tmp_path_factory, "two", [*QUICK, TWO, "seed=0,1"])
+
+
+@pytest.fixture
+def copied(two_jobs, make_sweep) -> Sweep:
+    """A copy of ``two_jobs``, to be damaged."""
+    sweep = make_sweep()
+    shutil.copytree(two_jobs.folder, sweep.folder)
+    return sweep
+
+
+@pytest.fixture
+def files(tmp_path) -> dict[str, Path]:
+    """Cells and a table of one's own, twice."""
+    paths = {name: tmp_path / name for name in ("cells.h5ad", "damaged.h5ad", "table.csv")}
+    small_adata().write_h5ad(paths["cells.h5ad"])
+    paths["damaged.h5ad"].write_bytes(paths["cells.h5ad"].read_bytes()[:4000])
+    paths["table.csv"].write_text(TABLE)
+    return paths

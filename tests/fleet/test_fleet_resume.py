@@ -1,0 +1,130 @@
+"""Going on with a sweep: what is kept, what is run, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+
+import pytest
+
+from tests.fleet.sweeps import ENDLESS, QUICK, TWO, ended, until, write_experiments
+
+
+@pytest.mark.slow
+def test_a_completed_sweep_has_nothing_to_resume(copied):
+    before = copied.completed()
+    output = ended(copied.resume())
+    assert "2 of 2 jobs are completed already" in output
+    assert copied.statuses == ["kept", "kept"]
+    assert copied.completed() == before
+
+
+@pytest.mark.parametrize("launcher", ["basic", pytest.param("fleet", marks=pytest.mark.slow)])
+def test_the_same_command_again_runs_what_is_missing(copied, launcher):
+    (copied.folder / "1" / "result.json").unlink()
+    before = copied.completed()
+    assert before.keys() == {0}
+    ended(copied.train(*QUICK, "seed=0,1", launcher=launcher))
+    after = copied.completed()
+    assert after.keys() == {0, 1}
+    assert after[0] == before[0]
+
+
+@pytest.mark.slow
+def test_a_job_that_is_another_now_is_run_under_both_launchers(copied):
+    for launcher, lr in (("basic", 0.003), ("fleet", 0.004)):
+        before = copied.completed()
+        ended(copied.train(*QUICK, "seed=0,1", f"model.lr={lr}", launcher=launcher))
+        after = copied.completed()
+        assert all(after[job] != before[job] for job in (0, 1))
+
+
+def test_the_second_resume_of_a_folder_is_refused(sweep):
+    process = sweep.train(*ENDLESS, TWO, "seed=0,1")
+    until((sweep.folder / "sweep.csv").exists, process)
+    for again in (sweep.resume(), sweep.train(*ENDLESS, TWO, "seed=0,1")):
+        output = ended(again, code=2)
+        assert f"{sweep.folder}: another process is running the jobs of this sweep" in output
+    assert process.poll() is None
+    until(lambda: min(sweep.epochs(0), sweep.epochs(1)) > 0, process)
+    process.send_signal(signal.SIGINT)
+    ended(process, code=130)
+
+
+@pytest.mark.slow
+def test_edited_yaml_changes_nothing_of_queued_jobs(sweep):
+    configs = sweep.folder.parent / "configs"
+    swept = write_experiments(configs, ["seed: 0", "seed: 1", "seed: 2"])
+    arguments = [f"--config-dir={configs}", *QUICK[1:], "flow=shallow", swept]
+    process = sweep.train(*arguments, "hydra.launcher.jobs_per_device=1")
+    until((sweep.folder / "sweep.csv").exists, process)
+    for path in (configs / "experiment").iterdir():
+        path.write_text("# @package _global_\nseed: 99\nnonsense: 1\n")
+    ended(process)
+    assert [sweep.result(job)["seed"] for job in range(3)] == [0, 1, 2]
+
+
+# ---------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: shutil.rmtree(folder), "no such folder"),
+        (lambda folder: (folder / "sweep.json").write_text("{"), "not the list of a sweep's jobs"),
+        (lambda folder: (folder / "sweep.json").write_text('{"jobs": [1]}'), "sweep.json"),
+        (lambda folder: (folder / "1/.hydra/config.yaml").write_text("a: [1"), "job 1"),
+        (lambda folder: (folder / "1/.hydra/config.yaml").write_text("seed: 1"), "job 1"),
+        (lambda folder: (folder / "1/.hydra/config.yaml").unlink(), "job 1"),
+        (lambda folder: (folder / "1/.hydra/hydra.yaml").write_text("- 1"), "job 1"),
+    ],
+)
+def test_a_damaged_sweep_is_not_resumed(copied, scyan_exp, damage, message):
+    damage(copied.folder)
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 2
+    assert message in output
+    assert str(copied.folder) in output
+    assert "Traceback" not in output
+
+
+def test_a_folder_without_a_sweep_is_not_resumed(scyan_exp, tmp_path):
+    code, output = scyan_exp("resume", str(tmp_path))
+    assert code == 2
+    assert "no sweep: there is no sweep.json" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_of_the_basic_launcher_names_the_command_to_go_on(scyan_exp, tmp_path):
+    arguments = [*QUICK, "trainer.max_epochs=1", "model.warm_up=[0.35,4]", "seed=0"]
+    code, output = scyan_exp("train", "-m", *arguments, "hydra.sweep.dir=sweep")
+    assert code == 0, output
+    code, output = scyan_exp("resume", "sweep")
+    assert code == 2
+    assert "scyan-exp train -m" in output
+    assert "'model.warm_up=[0.35,4]'" in output
+    assert f"seed=0 hydra/launcher=fleet hydra.sweep.dir={tmp_path / 'sweep'}" in output
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("retires=2", "hydra.launcher.retires: unknown key. Did you mean 'retries'?"),
+        ("retries=many", "hydra.launcher.retries: found 'many'"),
+        ("retries", "expected key=value"),
+        ("retries=[", "retries=["),
+        ("devices=[0]", "but the jobs train on the CPU"),
+    ],
+)
+def test_wrong_changes_are_refused(copied, scyan_exp, change, message):
+    code, output = scyan_exp("resume", str(copied.folder), change)
+    assert code == 2
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_resume_without_a_folder_says_how(scyan_exp):
+    for arguments in ([], ["--help"]):
+        code, output = scyan_exp("resume", *arguments)
+        assert code in (0, 2)
+        assert "resume FOLDER" in output

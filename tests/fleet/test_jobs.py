@@ -1,0 +1,128 @@
+"""Jobs of a sweep: composed, written to their folders, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from scyan_exp.config.check import check_config
+from scyan_exp.config.compose import compose_config
+from scyan_exp.errors import InputError
+from scyan_exp.fleet.jobs import Job, compose_jobs, load_config, read_jobs, write_jobs
+
+
+@pytest.fixture
+def compose_all(tmp_path, hydra_restore_singletons):
+    """Compose jobs of a sweep into ``tmp_path/sweep``."""
+    sweep = tmp_path / "sweep"
+
+    def run(*job_overrides: list[str], always: Sequence[str] = (), first: int = 0) -> list[Job]:
+        def load(overrides: list[str]):
+            of_hydra = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={sweep}", *always]
+            return compose_config([*of_hydra, *overrides], with_hydra=True)
+
+        return compose_jobs(load, job_overrides, first, check_config)
+
+    return run
+
+
+def test_jobs_come_back_from_their_folders_as_they_were_written(compose_all, tmp_path):
+    sweep = tmp_path / "sweep"
+    jobs = compose_all(["seed=3", "name=run-${seed}"], ["model.lr=0.1", "tags=[a,b]"])
+    write_jobs(jobs, sweep, {"devices": [0, 1], "timeout_min": None})
+    again, settings = read_jobs(sweep, check_config)
+    assert settings == {"devices": [0, 1], "timeout_min": None}
+    assert [one.number for one in again] == [0, 1]
+    assert [one.overrides for one in again] == [one.overrides for one in jobs]
+    assert [one.plain for one in again] == [one.plain for one in jobs]
+    assert (
+        [one.folder for one in again] == [one.folder for one in jobs] == [sweep / "0", sweep / "1"]
+    )
+    assert again[0].plain["name"] == "run-3"
+    for one in again:
+        assert one.config.hydra.runtime.output_dir == str(one.folder)
+        assert str(one.config.hydra.mode) == "RunMode.MULTIRUN"
+
+
+def test_a_sweep_that_was_moved_is_read_where_it_is(compose_all, tmp_path):
+    write_jobs(compose_all(["seed=1"]), tmp_path / "sweep", {})
+    (tmp_path / "sweep").rename(tmp_path / "moved")
+    (moved,), _ = read_jobs(tmp_path / "moved", check_config)
+    assert moved.folder == tmp_path / "moved" / "0"
+    assert moved.config.hydra.runtime.output_dir == str(moved.folder)
+
+
+def test_a_relative_folder_is_read_as_an_absolute_one(compose_all, tmp_path, monkeypatch):
+    write_jobs(compose_all(["seed=1"]), tmp_path / "sweep", {})
+    monkeypatch.chdir(tmp_path)
+    (one,), _ = read_jobs(Path("sweep"), check_config)
+    assert one.folder == tmp_path / "sweep" / "0"
+
+
+def test_files_of_hydra_may_lie_in_another_folder(compose_all, tmp_path):
+    write_jobs(
+        compose_all(["seed=5"], always=["hydra.output_subdir=.config"]), tmp_path / "sweep", {}
+    )
+    (one,), _ = read_jobs(tmp_path / "sweep", check_config)
+    assert one.plain["seed"] == 5
+    assert load_config(one.folder).seed == 5
+
+
+def test_batches_of_a_sweeper_add_to_the_list(compose_all, tmp_path):
+    write_jobs(compose_all(["seed=0"], ["seed=1"]), tmp_path / "sweep", {})
+    write_jobs(compose_all(["seed=2"], ["seed=3"], first=2), tmp_path / "sweep", {"retries": 4})
+    jobs, settings = read_jobs(tmp_path / "sweep", check_config)
+    assert [(one.number, one.plain["seed"]) for one in jobs] == [(i, i) for i in range(4)]
+    assert settings == {"retries": 4}
+
+
+def test_all_problems_of_all_jobs_are_named(compose_all, tmp_path):
+    with pytest.raises(InputError) as refused:
+        compose_all(["model.lr=-1", "seed=-2"], ["seed=1"], ["trainer.max_epochs=0"])
+    problems = refused.value.problems
+    assert len(problems) == 3
+    assert [problem[:5] for problem in problems] == ["job 0", "job 0", "job 2"]
+    assert "job 2 (trainer.max_epochs=0): trainer.max_epochs: expected" in problems[2]
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_jobs_that_would_share_a_folder_are_refused(compose_all):
+    with pytest.raises(InputError, match=r"jobs 0, 1 would share the folder .*/same; use"):
+        compose_all(["seed=0"], ["seed=1"], always=["hydra.sweep.subdir=same"])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", '{"jobs": 3, "launcher": {}}', '{"jobs": [{}], "launcher": {}}']
+)
+def test_a_damaged_list_of_jobs_is_refused(tmp_path, text):
+    (tmp_path / "sweep.json").write_text(text)
+    with pytest.raises(InputError) as refused:
+        read_jobs(tmp_path, check_config)
+    assert "sweep.json" in str(refused.value)
+
+
+BROKEN = ("a: [1", "- 1\n- 2", "just text", "\x00")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("hydra.yaml", text) for text in BROKEN),  # when empty, Hydra's defaults stand in
+        *(("config.yaml", text) for text in (*BROKEN, "", "seed: one")),
+    ],
+)
+def test_a_damaged_config_is_refused_with_the_number_of_its_job(compose_all, tmp_path, name, text):
+    write_jobs(compose_all(["seed=0"], ["seed=1"]), tmp_path / "sweep", {})
+    (tmp_path / "sweep" / "1" / ".hydra" / name).write_text(text)
+    with pytest.raises(InputError) as refused:
+        read_jobs(tmp_path / "sweep", check_config)
+    assert "job 1" in str(refused.value)
+
+
+def test_a_job_whose_folder_is_gone_is_refused(compose_all, tmp_path):
+    write_jobs(compose_all(["seed=0"], ["seed=1"]), tmp_path / "sweep", {})
+    (tmp_path / "sweep" / "1").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="job 1"):
+        read_jobs(tmp_path / "sweep", check_config)

@@ -1,0 +1,199 @@
+"""Annotating new cells with a model, a checkpoint, or the folder of a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import scyan_exp
+from scyan_exp.errors import InputError
+from scyan_exp.results.annotation import load_model
+from scyan_exp.run.annotate import annotate
+from tests.conftest import TABLE, small_adata
+
+#: Runs of a second: cells of one's own, with a batch and an age.
+SMALL = (
+    "dataset=h5ad",
+    "dataset.label_key=cell_type",
+    "dataset.batch_key=batch",
+    "dataset.continuous_covariates=[age]",
+    "flow=shallow",
+    "model.batch_size=100",
+    "model.lr=0.002",
+    "trainer.max_epochs=5",
+    "callbacks=none",
+    "logger=none",
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    """A folder with a run of three repeats, ``several``, and one of a seed, ``single``."""
+    from scyan_exp.cli.main import main
+
+    folder = tmp_path_factory.mktemp("runs")
+    small_adata().write_h5ad(folder / "cells.h5ad")
+    (folder / "table.csv").write_text(TABLE)
+    files = (f"dataset.path={folder / 'cells.h5ad'}", f"table.path={folder / 'table.csv'}")
+    for name, arguments in (("several", ["repeats=3", "seed=4"]), ("single", ["seed=5"])):
+        run_dir = f"hydra.run.dir={folder / name}"
+        assert main(["train", *SMALL, *files, *arguments, run_dir]) == 0
+    return folder
+
+
+def columns(adata: anndata.AnnData) -> pd.DataFrame:
+    obs = adata.obs
+    return obs[[name for name in obs if name.startswith("scyan")]]
+
+
+def of_file(folder: Path) -> anndata.AnnData:
+    return anndata.read_h5ad(folder / "annotated.h5ad")
+
+
+@pytest.fixture(params=["several", "single"])
+def run_folder(runs, request) -> Path:
+    return runs / request.param
+
+
+def test_the_folder_annotates_the_cells_of_the_run_as_the_run_did(run_folder):
+    adata = small_adata()
+    annotate(run_folder, adata)
+    found, expected = columns(adata), columns(of_file(run_folder))
+    assert found.columns.tolist() == expected.columns.tolist()
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-4, atol=1e-4, check_categorical=True)
+    np.testing.assert_allclose(
+        adata.obsm["X_scyan"], of_file(run_folder).obsm["X_scyan"], rtol=1e-4, atol=1e-4
+    )
+
+
+def test_the_name_of_the_folder_may_be_text(run_folder):
+    first, second = small_adata(60), small_adata(60)
+    scyan_exp.annotate(run_folder, first)
+    scyan_exp.annotate(str(run_folder), second)
+    pd.testing.assert_frame_equal(first.obs, second.obs)
+
+
+def test_new_cells_have_the_columns_of_a_consensus(runs):
+    adata = small_adata(50, seed=9)
+    annotation = annotate(runs / "several", adata)
+    members = [f"scyan_pop_seed_{seed}" for seed in (4, 5, 6)]
+    names = ["scyan_pop", "scyan_log_prob", "scyan_pop_level", "scyan_agreement", *members]
+    assert columns(adata).columns.tolist() == names
+    assert adata.obs["scyan_agreement"].between(0, 1 + 1e-6).all()
+    assert adata.obsm["X_scyan"].shape == (50, 4)
+    assert len(annotation.population) == 50
+
+
+def test_the_order_and_number_of_new_cells_make_no_difference(runs):
+    """Weights are those of the training cells: a cell's consensus does not depend on others."""
+    together, alone = small_adata(80, seed=3), small_adata(80, seed=3)[[7, 41, 12]].copy()
+    annotate(runs / "several", together)
+    annotate(runs / "several", alone)
+    expected = columns(together).loc[alone.obs_names]
+    pd.testing.assert_frame_equal(columns(alone), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_one_wrong_batch_of_cells_does_not_change_the_weights(runs):
+    """Even where these cells would favour another member."""
+    adata = small_adata(60, seed=3)
+    adata.X = adata.X[:, ::-1].copy()
+    found = annotate(runs / "several", adata)
+    record = json.loads((runs / "several" / "result.json").read_text())
+    weights = [one["weight"] for one in record["repeats"]["members"]]
+    own = [one.population == found.population for one in found.members.values()]
+    expected = sum(w * alike for w, alike in zip(weights, own, strict=True))
+    np.testing.assert_allclose(found.agreement, expected)
+
+
+def test_members_columns_are_what_their_own_folders_say(runs):
+    adata, alone = small_adata(60), small_adata(60)
+    annotate(runs / "several", adata)
+    for seed in (4, 5, 6):
+        annotate(runs / "several" / f"seed_{seed}", alone)
+        expected = alone.obs["scyan_pop"].rename(f"scyan_pop_seed_{seed}")
+        pd.testing.assert_series_equal(adata.obs[f"scyan_pop_seed_{seed}"], expected)
+
+
+def test_a_single_run_its_checkpoint_and_its_model_annotate_alike(runs):
+    checkpoint = runs / "single" / "checkpoints" / "best.ckpt"
+    expected = small_adata(60)
+    annotate(runs / "single", expected)
+    for what in (checkpoint, str(checkpoint), load_model(checkpoint)):
+        adata = small_adata(60)
+        annotate(what, adata)
+        pd.testing.assert_frame_equal(adata.obs, expected.obs)
+        assert "scyan_agreement" not in adata.obs
+
+
+def test_a_moved_folder_annotates_the_same(runs, tmp_path):
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(runs / "several", moved)
+    first, second = small_adata(60), small_adata(60)
+    annotate(runs / "several", first)
+    annotate(moved, second)
+    pd.testing.assert_frame_equal(first.obs, second.obs)
+
+
+def test_wrong_cells_are_refused_and_left_as_they_were(runs):
+    adata = small_adata(20)[:, ["CD3", "CD4"]].copy()
+    before = adata.obs.copy()
+    with pytest.raises(InputError, match="marker 'CD8' of the table is not in"):
+        annotate(runs / "several", adata)
+    pd.testing.assert_frame_equal(adata.obs, before)
+
+
+def test_members_are_loaded_as_data_alone(runs):
+    paths = list((runs / "several").glob("seed_*/checkpoints/*.ckpt"))
+    assert len(paths) >= 2
+    for path in paths:
+        assert "state_dict" in torch.load(path, weights_only=True)
+
+
+# ---------------------------------------------------------------- what is no run
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"no run: there is no result\.json in it") as raised:
+        annotate(tmp_path, small_adata(10))
+    assert str(tmp_path) in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}'])
+def test_a_folder_with_a_damaged_record_is_refused(tmp_path, text):
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(InputError):
+        annotate(tmp_path, small_adata(10))
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted", "running"])
+def test_a_run_without_a_model_or_a_consensus_is_refused(runs, tmp_path, status):
+    """Cut off before its first checkpoint, or with repeats before its end."""
+    record = json.loads((runs / "several" / "result.json").read_text())
+    record |= {"status": status, "metrics": {}, "repeats": None, "objective": None}
+    (tmp_path / "result.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=str(tmp_path)):
+        annotate(tmp_path, small_adata(10))
+
+
+@pytest.mark.parametrize("lost", ["seed_5", "seed_5/checkpoints/best.ckpt"])
+def test_a_member_that_is_gone_is_named(runs, tmp_path, lost):
+    folder = tmp_path / "run"
+    shutil.copytree(runs / "several", folder)
+    if (folder / lost).is_dir():
+        shutil.rmtree(folder / lost)
+    else:
+        (folder / lost).unlink()
+    with pytest.raises((InputError, FileNotFoundError), match="seed_5"):
+        annotate(folder, small_adata(10))
+
+
+def test_a_path_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises((InputError, FileNotFoundError), match="nowhere"):
+        annotate(tmp_path / "nowhere", small_adata(10))

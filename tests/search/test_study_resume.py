@@ -1,0 +1,170 @@
+"""Going on with a search: more trials, another one in its folder, damaged files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.fleet.sweeps import (
+    ENDLESS,
+    PATIENCE,
+    QUICK,
+    TWO,
+    Sweep,
+    ended,
+    no_process_is_left,
+    shared,
+    until,
+)
+from tests.search import test_study_kill
+from tests.search.apps import open_study, states
+from tests.search.test_study_kill import SEARCH, SHORT, SPACE, Search, assert_whole
+
+own_search = test_study_kill.own_search
+
+
+def test_two_who_go_on_with_a_search_are_refused_but_one(own_search):
+    arguments = [*ENDLESS, "hydra.sweeper.n_trials=2"]
+    process = own_search.begin(*arguments)
+    until(lambda: min(own_search.epochs(0), own_search.epochs(1)) > 0, process)
+    for second in (own_search.resume(), own_search.begin(*arguments)):
+        output = ended(second, code=2)
+        assert "another process is running the jobs of this sweep" in output
+        assert "Traceback" not in output
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    ended(process, code=130)
+    assert states(own_search.study) == ["RUNNING"] * 2
+
+
+@pytest.mark.slow
+def test_of_two_resumers_at_the_same_time_one_is_refused(own_search):
+    process = own_search.begin(*SHORT, "hydra.sweeper.n_trials=5")
+    until(lambda: own_search.epochs(0) > 0, process)
+    process.kill()
+    process.communicate()
+    no_process_is_left(own_search)
+    both = [own_search.resume(), own_search.resume()]
+    for one in both:
+        one.wait(PATIENCE)
+    assert sorted(one.returncode for one in both) == [0, 2], [one.communicate() for one in both]
+    assert_whole(own_search, 5)
+
+
+@pytest.fixture(scope="module")
+def two_completed(tmp_path_factory) -> Sweep:
+    """A search of two trials that is completed."""
+    arguments = [*SEARCH, *QUICK, "hydra.sweeper.n_trials=2"]
+    return shared(tmp_path_factory, "two-trials", arguments)
+
+
+@pytest.fixture
+def two_trials(two_completed, own_search) -> Search:
+    """A copy of it, to be changed."""
+    shutil.copytree(two_completed.folder, own_search.folder)
+    return own_search
+
+
+def test_a_search_can_be_given_more_trials_and_another_seed_repeats_none(two_trials):
+    before = two_trials.finished()
+    output = ended(two_trials.resume("n_trials=4", "jobs_per_device=1"))
+    assert "4 trials (2 of them have ended), 1 at a time" in output
+    after = two_trials.finished()
+    assert {number: after[number] for number in before} == before
+    assert_whole(two_trials, 4)
+
+
+def test_a_completed_search_has_nothing_to_do(two_trials):
+    before = two_trials.finished()
+    output = ended(two_trials.resume())
+    assert "2 trials (2 of them have ended)" in output
+    assert "Best: trial " in output
+    assert two_trials.finished() == before
+
+
+def test_another_search_in_the_same_folder_is_refused_by_name(two_trials, scyan_exp):
+    before = two_trials.finished()
+    same = ["train", "-m", "hydra/sweeper=study", "hydra/launcher=fleet", *QUICK]
+    same += [TWO, "hydra.sweeper.n_trials=3", f"hydra.sweep.dir={two_trials.folder}"]
+    wider = ["model.prior_std=interval(0.2,0.5)", SPACE[1]]
+    for changed, names in (
+        ([*wider], ["model.prior_std", "0.5"]),
+        ([*SPACE, "model.lr=0.01"], ["model.lr", "0.01"]),
+        ([*SPACE, "objective=loss"], ["objective"]),
+        ([*SPACE, "model.n_layers=3", "seed=5"], ["model.n_layers", "seed"]),
+        ([*SPACE, "hydra.sweeper.direction=maximize"], ["directions"]),
+        ([*SPACE, "hydra.sweeper.study_name=other"], ["study_name"]),
+    ):
+        code, output = scyan_exp(*same, *changed)
+        assert code == 2, output
+        assert "Traceback" not in output
+        assert str(two_trials.folder) in output
+        assert all(name in output for name in names), output
+        assert "use another folder" in output
+    assert two_trials.finished() == before
+    assert len(two_trials.rows) == 2
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_no_search_is_not_searched(sweep, scyan_exp):
+    ended(sweep.train(*QUICK, "seed=0"))
+    where = ["hydra/sweeper=study", "hydra/launcher=fleet", f"hydra.sweep.dir={sweep.folder}"]
+    code, output = scyan_exp("train", "-m", *QUICK, *where, *SPACE)
+    assert code == 2
+    assert "no search" in output
+    assert sweep.statuses == ["completed"]
+    assert not (sweep.folder / "study.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("n_trails=4", "n_trails: unknown setting. Did you mean 'n_trials'"),
+        ("n_trials=0", "hydra.sweeper.n_trials: found 0"),
+        ("n_trials", "expected key=value"),
+        ("model.lr=0.1", "model.lr: unknown setting"),
+    ],
+)
+def test_wrong_changes_are_refused(two_trials, scyan_exp, change, message):
+    code, output = scyan_exp("resume", str(two_trials.folder), change)
+    assert code == 2
+    assert message in output
+    assert "Traceback" not in output
+    assert len(two_trials.finished()) == 2
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"id": 1}'])
+def test_a_damaged_description_is_named(tmp_path, scyan_exp, text):
+    (tmp_path / "study.json").write_text(text)
+    code, output = scyan_exp("resume", str(tmp_path))
+    assert code == 2
+    assert str(tmp_path / "study.json") in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.slow
+def test_a_search_that_was_moved_goes_on(own_search):
+    ended(own_search.begin(*QUICK, "hydra.sweeper.n_trials=2"))
+    moved = own_search.folder.with_name("moved")
+    own_search.folder.rename(moved)
+    own_search.folder = moved
+    ended(own_search.resume("n_trials=3"))
+    assert states(open_study(moved, name="sweep")) == ["COMPLETE"] * 3
+
+
+@pytest.mark.slow
+def test_a_search_is_resumed_in_the_folder_where_it_was_begun(own_search, tmp_path):
+    """Paths of its command are relative to that folder."""
+    (tmp_path / "elsewhere").mkdir()
+    ended(own_search.begin(*QUICK, "hydra.sweeper.n_trials=1", "hydra.sweep.dir=sweep"))
+    here = Path.cwd()
+    try:
+        os.chdir(tmp_path / "elsewhere")
+        ended(own_search.resume("n_trials=2"))
+    finally:
+        os.chdir(here)
+    assert_whole(own_search, 2)

@@ -1,1 +1,0 @@
-"""Tests of ``scyan_exp.sweep``."""
