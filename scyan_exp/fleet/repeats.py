@@ -13,8 +13,9 @@ from omegaconf import OmegaConf
 from scyan_exp.config.check import config_hash
 from scyan_exp.files import write_text
 from scyan_exp.fleet.jobs import HYDRA_FOLDER, Job
-from scyan_exp.run.record import RunRecord
-from scyan_exp.run.repeats import Repeat, clear_earlier, repeats_of
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.record import RunRecord, clear_earlier
+from scyan_exp.run.repeats import Repeat, repeats_of
 from scyan_exp.terminal import short_numbers
 
 
@@ -68,9 +69,7 @@ class Family:
 
     def fail(self, status: str, error: str) -> None:
         """Write into the record of the job how it ended without being run itself."""
-        self._record.status = "interrupted" if status == "interrupted" else "failed"
-        self._record.error = error
-        self._record.write()
+        self._record.fail(Outcome(status), error)
 
     def stop(self) -> None:
         """Start nothing more of it, the job itself neither."""
@@ -90,7 +89,7 @@ def has_members(job: Job) -> bool:
 
 def _is_done(repeat: Repeat) -> bool:
     ended = RunRecord.read_ended(repeat.folder, repeat.config)
-    return ended is not None and ended["status"] == "completed"
+    return ended is not None and ended.status == Outcome.COMPLETED
 
 
 def _training_job(job: Job, repeat: Repeat, reports: bool) -> Job:

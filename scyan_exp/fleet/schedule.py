@@ -16,7 +16,8 @@ from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.progress import Progress
 from scyan_exp.fleet.repeats import Family, has_members
 from scyan_exp.fleet.table import labels, other_rows, write_csv
-from scyan_exp.run.record import LOST, TIMED_OUT, RunRecord
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.record import RunRecord
 
 #: Seconds between looks at the clock while jobs run.
 TICK = 1.0
@@ -145,8 +146,8 @@ class Schedule:
         record = RunRecord.read_ended(row.job.folder, row.job.plain)
         if record is None:
             return False
-        row.status = "pruned" if record["status"] == "pruned" else "kept"
-        row.value = record["objective"]
+        row.status = "pruned" if record.status == Outcome.PRUNED else "kept"
+        row.value = record.objective
         return True
 
     def _n_kept(self) -> int:
@@ -219,9 +220,9 @@ class Schedule:
         if self._killed and ended.status == "lost":
             row.status, row.error = "interrupted", "stopped at once"
         elif row.status in ("lost", "timed out"):
-            kind = LOST if row.status == "lost" else TIMED_OUT
-            if row.job.plain:
-                RunRecord.write_lost(row.job.folder, f"{kind}: {row.error}")
+            record = RunRecord.read(row.job.folder) if row.job.plain else None
+            if record is not None and record.status == Outcome.RUNNING:
+                record.fail(Outcome(row.status), row.error)
         if row.status == "completed" and row.job.plain and row.value is None:
             row.status = "pruned"
         if self._may_retry(row):

@@ -55,11 +55,11 @@ def _members(checkpoint: str | Path | Scyan) -> list[Member]:
     record = RunRecord.read(folder)
     if record is None:
         raise InputError("no run: there is no result.json in it", where=str(folder))
-    if not record.get("repeats"):
+    if record.repeats is None:
         checkpoint = folder / "checkpoints" / "best.ckpt"
         if not checkpoint.is_file():
             raise InputError(
-                f"this run has no model (its status is {record['status']!r})", where=str(folder)
+                f"this run has no model (its status is {record.status.value!r})", where=str(folder)
             )
         return [Member("model", load_model(checkpoint), 1.0)]
     return [
@@ -68,5 +68,5 @@ def _members(checkpoint: str | Path | Scyan) -> list[Member]:
             load_model(folder / one["folder"] / "checkpoints" / "best.ckpt"),
             one["weight"],
         )
-        for one in record["repeats"]["members"]
+        for one in record.repeats["members"]
     ]

@@ -28,7 +28,8 @@ from scyan_exp.results.annotation import predict_cells, write_annotated
 from scyan_exp.results.figures import draw_figures
 from scyan_exp.results.metrics import EpochMetric, compute_metrics
 from scyan_exp.run.build import CELLS, Experiment, build, check_devices, check_trainer, make_trainer
-from scyan_exp.run.record import RunRecord, Status, Value, clear_results, recording
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.record import RunRecord, Value, clear_results, recording
 from scyan_exp.run.summary import say_results, say_training
 from scyan_exp.run.tracking import RunIdentity, Tracker
 from scyan_exp.training.checkpoint import check_resumable, load_weights
@@ -102,7 +103,7 @@ def run(
         trained = fit(config, experiment, folder, tracker, reporter)
         record.epochs, record.fit_seconds = len(trained.history), trained.seconds
         metrics: dict[str, float] = {"loss": trained.best_loss}
-        if trained.end == "pruned":
+        if trained.end == Outcome.PRUNED:
             tracker.log_results({**metrics, "pruned": True})
         else:
             annotation = predict_cells(experiment.model, cells.x, cells.covariates)
@@ -115,7 +116,7 @@ def run(
         raise RunPruned(f"pruned by the search after {record.epochs} epochs")
     say_training(record.epochs, trained.best_epoch, trained.seconds, trained.end)
     say_results(annotation, metrics, folder)
-    if trained.end == "interrupted":
+    if trained.end == Outcome.INTERRUPTED:
         raise RunInterrupted
     return value
 
@@ -157,7 +158,7 @@ class Trained:
     best_epoch: int
     best_loss: float
     seconds: float
-    end: Status
+    end: Outcome
 
 
 def fit(
@@ -183,9 +184,9 @@ def fit(
     experiment.model.to(trainer.strategy.root_device)  # Lightning moves it to the CPU at the end
     best_loss = saved.best_rank[1]
     best_epoch = next(int(r["epoch"]) for r in saved.history if r["loss"] == best_loss)
-    end: Status = "interrupted" if interrupt.requested else "completed"
+    end = Outcome.INTERRUPTED if interrupt.requested else Outcome.COMPLETED
     if any(one.pruned for one in reporting):
-        end = "pruned"
+        end = Outcome.PRUNED
     return Trained(saved.history, best_epoch, best_loss, seconds, end)
 
 

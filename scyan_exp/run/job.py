@@ -116,8 +116,8 @@ class TrainJob:
         if is_sweep():
             ended = RunRecord.read_ended(folder, plain)
             if ended is not None:
-                log.info("%s earlier; objective: %s", ended["status"], ended["objective"])
-                return ended["objective"]
+                log.info("%s earlier; objective: %s", ended.status, ended.objective)
+                return ended.objective
             was_cut_off = RunRecord.has_cut_off(folder, plain)
         from scyan_exp.run.experiment import RunPruned
         from scyan_exp.run.repeated import run_all

@@ -7,20 +7,22 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from scyan_exp.config.check import config_hash, objective_names
 from scyan_exp.errors import InputError, listed
 from scyan_exp.files import write_json
+from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.outcome import Outcome
 
-Status = Literal["running", "completed", "pruned", "interrupted", "failed"]
 #: Value of one objective, or of several.
 Value = float | list[float]
-
-#: How the errors of runs begin whose process was taken away: nothing was wrong with them.
-LOST, TIMED_OUT = "WorkerLost", "TimedOut"
+#: Of the file; files without a number are of format 1.
+FORMAT = 2
+#: How format 1 told that a process was taken away: as the beginning of the error.
+CAUSES_OF_FORMAT_1 = {"WorkerLost": Outcome.LOST, "TimedOut": Outcome.TIMED_OUT}
 
 
 @dataclass
@@ -33,7 +35,7 @@ class RunRecord:
         seed: seed of the run.
         status: ``running`` until the end.
         objective: value of the configured objective (a list of several), when completed.
-        metrics: all metrics computed.
+        metrics: all metrics computed; None for one that is not finite, when read from a file.
         epochs: epochs trained.
         fit_seconds: seconds spent in training.
         wandb_run_id: id of the W&B run, if there is one.
@@ -44,85 +46,98 @@ class RunRecord:
     folder: Path
     config_hash: str
     seed: int
-    status: Status = "running"
+    status: Outcome = Outcome.RUNNING
     objective: Value | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
     epochs: int = 0
     fit_seconds: float = 0.0
     wandb_run_id: str | None = None
     error: str | None = None
     repeats: dict[str, Any] | None = None
 
-    @property
-    def path(self) -> Path:
-        """The file ``result.json``."""
-        return self.folder / "result.json"
+    @classmethod
+    def read(cls, folder: Path) -> RunRecord | None:
+        """The record of a folder, or None if it has none that can be read.
+
+        Raises:
+            InputError: a newer version of the program wrote it.
+        """
+        path = RunFolder(folder).result
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        if not isinstance(values, dict) or not {"status", "config_hash", "metrics"} <= set(values):
+            return None
+        written_as = values.pop("format", 1)
+        if written_as > FORMAT:
+            raise InputError(
+                f"is of format {written_as}, this version reads up to {FORMAT}: update scyan_exp",
+                where=str(path),
+            )
+        if written_as == 1:
+            values = _from_format_1(values)
+        try:
+            values["status"] = Outcome(values["status"])
+            return cls(folder=folder, **values)
+        except (TypeError, ValueError):
+            return None
+
+    @classmethod
+    def read_ended(cls, folder: Path, plain: Mapping[str, Any]) -> RunRecord | None:
+        """The record of a folder if it says that a run of this very config came to its end.
+
+        Its ``objective`` is that of ``plain``, whatever it was then.
+        """
+        record = cls.read(folder)
+        if record is None or record.config_hash != config_hash(plain):
+            return None
+        if record.status == Outcome.PRUNED:
+            return replace(record, objective=None)
+        names = set(objective_names(plain["objective"]))
+        if record.status != Outcome.COMPLETED or not names <= set(record.metrics):
+            return None
+        return replace(record, objective=objective_value(record.metrics, plain["objective"]))
+
+    @classmethod
+    def has_cut_off(cls, folder: Path, plain: Mapping[str, Any]) -> bool:
+        """Whether a folder holds a run of this very config that was cut off."""
+        record = cls.read(folder)
+        if record is None or record.config_hash != config_hash(plain):
+            return False
+        return record.status.was_cut_off
 
     def write(self) -> None:
         """Write the record atomically."""
         values = {name: value for name, value in vars(self).items() if name != "folder"}
-        write_json(self.path, values)
+        write_json(RunFolder(self.folder).result, {"format": FORMAT, **values})
 
     def end(
-        self, status: Status, metrics: dict[str, float], objective: str | list[str]
+        self, status: Outcome, metrics: Mapping[str, float], objective: str | list[str]
     ) -> Value | None:
         """Write the record of a run that has come to its end; return its objective.
 
         Raises:
             InputError: the objective is none of the metrics.
         """
-        self.status, self.metrics = status, metrics
-        self.objective = None if status == "pruned" else objective_value(metrics, objective)
+        self.status, self.metrics = status, dict(metrics)
+        pruned = status == Outcome.PRUNED
+        self.objective = None if pruned else objective_value(self.metrics, objective)
         self.write()
         return self.objective
 
-    @staticmethod
-    def read(folder: Path) -> dict[str, Any] | None:
-        """The values of a folder's record, or None if it has none that can be read."""
-        path = folder / "result.json"
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
-        known = isinstance(values, dict) and {"status", "config_hash", "metrics"} <= set(values)
-        return values if known else None
+    def fail(self, status: Outcome, error: str | None) -> None:
+        """Write that the run ended otherwise, and why."""
+        self.status, self.error = status, error
+        self.write()
 
-    @staticmethod
-    def read_ended(folder: Path, plain: dict[str, Any]) -> dict[str, Any] | None:
-        """The record of a folder if it says that a run of this very config came to its end.
 
-        Its ``objective`` is that of ``plain``, whatever it was then.
-        """
-        values = RunRecord.read(folder)
-        if values is None or values["config_hash"] != config_hash(plain):
-            return None
-        if values["status"] == "pruned":
-            return {**values, "objective": None}
-        if values["status"] != "completed" or not set(objective_names(plain["objective"])) <= set(
-            values["metrics"]
-        ):
-            return None
-        return {**values, "objective": objective_value(values["metrics"], plain["objective"])}
-
-    @staticmethod
-    def was_cut_off(values: dict[str, Any]) -> bool:
-        """Whether a record is that of a run that would have gone on."""
-        was_lost = str(values.get("error")).startswith((LOST, TIMED_OUT))
-        return values["status"] in ("running", "interrupted") or was_lost
-
-    @staticmethod
-    def has_cut_off(folder: Path, plain: dict[str, Any]) -> bool:
-        """Whether a folder holds a run of this very config that was cut off."""
-        values = RunRecord.read(folder)
-        same = values is not None and values["config_hash"] == config_hash(plain)
-        return same and RunRecord.was_cut_off(values)  # type: ignore[arg-type]  # not None: same
-
-    @staticmethod
-    def write_lost(folder: Path, error: str) -> None:
-        """Say in the record of a run, if it had begun, that its process is gone."""
-        values = RunRecord.read(folder)
-        if values is not None and values["status"] == "running":
-            write_json(folder / "result.json", {**values, "status": "failed", "error": error})
+def _from_format_1(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as the first versions wrote it, in today's words."""
+    cause, _, error = str(values.get("error")).partition(": ")
+    if values["status"] == "failed" and cause in CAUSES_OF_FORMAT_1:
+        return {**values, "status": CAUSES_OF_FORMAT_1[cause], "error": error}
+    return dict(values)
 
 
 def objective_value(metrics: Mapping[str, float | None], objective: str | list[str]) -> Value:
@@ -148,13 +163,22 @@ def recording(record: RunRecord) -> Iterator[None]:
         record.write()
         yield
     except BaseException as error:
-        record.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        record.error = f"{type(error).__name__}: {error}".strip(": ")
-        record.write()
+        interrupted = isinstance(error, KeyboardInterrupt)
+        status = Outcome.INTERRUPTED if interrupted else Outcome.FAILED
+        record.fail(status, f"{type(error).__name__}: {error}".strip(": "))
         raise
 
 
 def clear_results(folder: Path) -> None:
     """A run folder used again must not show the results of one run beside the record of another."""
-    (folder / "annotated.h5ad").unlink(missing_ok=True)
-    shutil.rmtree(folder / "figures", ignore_errors=True)
+    RunFolder(folder).annotated.unlink(missing_ok=True)
+    shutil.rmtree(RunFolder(folder).figures, ignore_errors=True)
+
+
+def clear_earlier(folder: Path) -> None:
+    """As :func:`clear_results`, and the earlier run's model and course too."""
+    clear_results(folder)
+    own = RunFolder(folder)
+    shutil.rmtree(own.best.parent, ignore_errors=True)
+    for path in (own.metrics, own.population_weights):
+        path.unlink(missing_ok=True)

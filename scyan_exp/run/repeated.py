@@ -22,8 +22,9 @@ from scyan_exp.results.figures import draw_consensus_figures
 from scyan_exp.results.metrics import compute_metrics
 from scyan_exp.run.build import CELLS
 from scyan_exp.run.experiment import RunPruned, prepare, run
-from scyan_exp.run.record import RunRecord, Value, recording
-from scyan_exp.run.repeats import Repeat, clear_earlier, repeats_of
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.record import RunRecord, Value, clear_earlier, recording
+from scyan_exp.run.repeats import Repeat, repeats_of
 from scyan_exp.run.summary import say_repeats, say_results
 from scyan_exp.run.tracking import RunIdentity, Tracker
 from scyan_exp.training.reporting import Reporter
@@ -59,11 +60,11 @@ def run_all(
         clear_earlier(folder)
         with explain_unwritable(folder), recording(record):
             pruned = _train(repeats, identity, reporter)
-            ended = [RunRecord.read(repeat.folder) or {} for repeat in repeats]
-            record.epochs = sum(one.get("epochs", 0) for one in ended)
-            record.fit_seconds = sum(one.get("fit_seconds", 0.0) for one in ended)
+            ended = [one for r in repeats if (one := RunRecord.read(r.folder)) is not None]
+            record.epochs = sum(one.epochs for one in ended)
+            record.fit_seconds = sum(one.fit_seconds for one in ended)
             if pruned is not None:
-                record.end("pruned", {}, config["objective"])
+                record.end(Outcome.PRUNED, {}, config["objective"])
             else:
                 with Tracker(config["logger"], folder, identity, config) as tracker:
                     value = _conclude(config, record, cells, repeats, tracker)
@@ -87,7 +88,7 @@ def _train(
 def _train_one(repeat: Repeat, identity: RunIdentity, reporter: Reporter | None) -> None:
     """Train one of several, unless it is done."""
     ended = RunRecord.read_ended(repeat.folder, repeat.config)
-    if ended is not None and ended["status"] == "pruned":
+    if ended is not None and ended.status == Outcome.PRUNED:
         raise RunPruned("pruned by the search earlier")
     if ended is not None:
         log.info("seed %d: completed earlier", repeat.seed)
@@ -122,8 +123,8 @@ def _conclude(
     members, consensus = _agree(config, repeats, cells)
     agreement = float(consensus.agreement.mean())
     of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
-    ended = [RunRecord.read(repeat.folder) or {} for repeat in repeats]
-    mean, std = _spread([one["metrics"] for one in ended])
+    ended = [one for r in repeats if (one := RunRecord.read(r.folder)) is not None]
+    mean, std = _spread([one.metrics for one in ended])
     figures = draw_consensus_figures(record.folder / "figures", consensus, members, cells.labels)
     write_annotated(cells.adata, consensus, record.folder / "annotated.h5ad")
     summary = {**_prefixed("std", std), **_prefixed("consensus", of_consensus)}
@@ -137,12 +138,12 @@ def _conclude(
                 "seed": repeat.seed,
                 "folder": repeat.name,
                 "weight": member.weight,
-                "metrics": one["metrics"],
+                "metrics": one.metrics,
             }
             for repeat, member, one in zip(repeats, members, ended, strict=True)
         ],
     }
-    value = record.end("completed", mean, config["objective"])
+    value = record.end(Outcome.COMPLETED, mean, config["objective"])
     assert value is not None
     say_repeats(mean, record.repeats)
     say_results(consensus, of_consensus, record.folder)

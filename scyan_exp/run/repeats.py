@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scyan_exp.run.record import clear_results
+from scyan_exp.run.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,6 @@ def repeats_of(config: Mapping[str, Any], folder: Path) -> list[Repeat]:
     if n_repeats == 1:
         return []
     return [
-        Repeat(seed, folder / f"seed_{seed}", {**config, "repeats": 1, "seed": seed})
+        Repeat(seed, RunFolder(folder).repeat(seed).path, {**config, "repeats": 1, "seed": seed})
         for seed in range(first, first + n_repeats)
     ]
-
-
-def clear_earlier(folder: Path) -> None:
-    """A run folder used again must not show an earlier run's model and results as of this one."""
-    clear_results(folder)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    for name in ("metrics.csv", "population_weights.csv"):
-        (folder / name).unlink(missing_ok=True)

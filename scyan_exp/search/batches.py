@@ -12,6 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.schedule import Row
 from scyan_exp.fleet.table import other_rows, write_csv
+from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
 from scyan_exp.search.space import quoted
 from scyan_exp.search.trials import Trials
@@ -78,10 +79,11 @@ def _take(row: Row, returned: JobReturn | None, interrupted: bool) -> None:
     if returned is not None and returned.status == JobStatus.COMPLETED and not row.job.plain:
         row.status, row.value = "completed", returned.return_value
         return
-    record = RunRecord.read(row.job.folder) or {}
-    if record.get("status") == "failed" or (returned is not None and not interrupted):
+    record = RunRecord.read(row.job.folder)
+    failed = record is not None and record.status == Outcome.FAILED
+    if failed or (returned is not None and not interrupted):
         row.status = "failed"
-        row.error = str(record.get("error") or _error(returned))
+        row.error = (None if record is None else record.error) or _error(returned)
     elif interrupted:
         row.status, row.error = "interrupted", "interrupted"
     else:
@@ -92,8 +94,8 @@ def _take_record(row: Row) -> bool:
     ended = RunRecord.read_ended(row.job.folder, row.job.plain) if row.job.plain else None
     if ended is None:
         return False
-    row.status, row.value = ended["status"], ended["objective"]
-    row.seconds = float(ended.get("fit_seconds") or 0)
+    row.status = "pruned" if ended.status == Outcome.PRUNED else "completed"
+    row.value, row.seconds = ended.objective, ended.fit_seconds
     return True
 
 

@@ -217,7 +217,7 @@ def _suggested(trial: Trial, dimension: Dimension) -> Scalar:
 
 def _metrics(job: Job) -> dict[str, float | None]:
     ended = RunRecord.read_ended(job.folder, job.plain) if job.plain else None
-    return {} if ended is None else dict(ended["metrics"])
+    return {} if ended is None else dict(ended.metrics)
 
 
 def _finite_values(value: Any, n_objectives: int) -> tuple[list[float], str | None]:
