@@ -10,7 +10,7 @@ from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from scyan_exp.config.check import config_problems
+from scyan_exp.config.check import config_problems, required
 from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, first_lines, groups
 from scyan_exp.config.overrides import (
     bare_key,
@@ -151,9 +151,7 @@ def _all_value_problems(
     for overrides in variants(composed):
         config = compose_config(overrides, config_dirs)
         missing = sorted(OmegaConf.missing_keys(config))
-        yield from (
-            f"{key}: a value is required ({key}=... on the command line)" for key in missing
-        )
+        yield from (str(required(key)) for key in missing)
         plain = plain_config(config)
         yield from _given_problems(plain)
         if overrides == [values[0] for values in composed]:
@@ -163,7 +161,8 @@ def _all_value_problems(
 
 
 def _given_problems(plain: Mapping[str, Any]) -> Iterator[str]:
-    yield from (problem for problem in config_problems(plain) if "'???'" not in problem)
+    texts = map(str, config_problems(plain))
+    yield from (text for text in texts if "'???'" not in text)
 
 
 def _sentence(

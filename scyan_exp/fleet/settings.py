@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scyan_exp.config.schema import settings_problems
+from scyan_exp.config.sentences import problems_of
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.jobs import Job
 
@@ -61,8 +61,7 @@ def check_settings(values: Mapping[str, Any]) -> FleetSettings:
     try:
         return FleetSettings.model_validate(dict(values))
     except ValidationError as error:
-        parts: list[type[BaseModel]] = [FleetSettings, RaySettings]
-        problems = settings_problems(error, values, "hydra.launcher", parts)
+        problems = problems_of(error, FleetSettings, "hydra.launcher.")
         raise InputError(problems, where="config") from error
 
 

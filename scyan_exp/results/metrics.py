@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from scyan_exp.config.schema import BATCH_OBJECTIVES, LABEL_OBJECTIVES
+from scyan_exp.config.objectives import BATCH_OBJECTIVES, LABEL_OBJECTIVES
 from scyan_exp.data.cells import Cells
 from scyan_exp.errors import listed
 from scyan_exp.results.annotation import Annotation, predict_cells

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from scyan_exp.files import write_text
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,10 @@ class RunFolder:
     def log(self) -> Path:
         """The log of this run alone."""
         return self.path / "train.log"
+
+    def write_config(self, plain: Mapping[str, Any]) -> None:
+        """Write the resolved config, in plain containers."""
+        write_text(self.config, OmegaConf.to_yaml(OmegaConf.create(dict(plain))))
 
     def repeat(self, seed: int) -> RunFolder:
         """The folder of one of several trainings."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scyan_exp.config.check import config_hash, objective_names
+from scyan_exp.config.schema import RunConfig, objective_names
 from scyan_exp.errors import InputError, listed
 from scyan_exp.files import write_json
 from scyan_exp.run.folder import RunFolder
@@ -84,26 +84,25 @@ class RunRecord:
             return None
 
     @classmethod
-    def read_ended(cls, folder: Path, plain: Mapping[str, Any]) -> RunRecord | None:
+    def read_ended(cls, folder: Path, config: RunConfig) -> RunRecord | None:
         """The record of a folder if it says that a run of this very config came to its end.
 
-        Its ``objective`` is that of ``plain``, whatever it was then.
+        Its ``objective`` is that of ``config``, whatever it was then.
         """
         record = cls.read(folder)
-        if record is None or record.config_hash != config_hash(plain):
+        if record is None or record.config_hash != config.hash:
             return None
         if record.status == Outcome.PRUNED:
             return replace(record, objective=None)
-        names = set(objective_names(plain["objective"]))
-        if record.status != Outcome.COMPLETED or not names <= set(record.metrics):
+        if record.status != Outcome.COMPLETED or not set(config.objectives) <= set(record.metrics):
             return None
-        return replace(record, objective=objective_value(record.metrics, plain["objective"]))
+        return replace(record, objective=objective_value(record.metrics, config.objective))
 
     @classmethod
-    def has_cut_off(cls, folder: Path, plain: Mapping[str, Any]) -> bool:
+    def has_cut_off(cls, folder: Path, config: RunConfig) -> bool:
         """Whether a folder holds a run of this very config that was cut off."""
         record = cls.read(folder)
-        if record is None or record.config_hash != config_hash(plain):
+        if record is None or record.config_hash != config.hash:
             return False
         return record.status.was_cut_off
 

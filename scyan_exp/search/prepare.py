@@ -11,7 +11,7 @@ from hydra._internal.config_repository import CachingConfigRepository
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from scyan_exp.config.check import objective_names
+from scyan_exp.config.schema import objective_names
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.engines.worker import Task
 from scyan_exp.fleet.jobs import Check, Job, compose_jobs

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scyan_exp.config.schema import DIRECTIONS, settings_problems
+from scyan_exp.config.objectives import DIRECTIONS
+from scyan_exp.config.sentences import problems_of
 from scyan_exp.errors import InputError, near_matches
 
 if TYPE_CHECKING:
@@ -128,11 +129,11 @@ def check_study(values: Mapping[str, Any]) -> StudySettings:
     Raises:
         InputError: everything that is wrong with them.
     """
-    problems = []
+    problems: list[str] = []
     try:
         settings = StudySettings.model_validate(dict(values))
     except ValidationError as error:
-        problems += settings_problems(error, values, "hydra.sweeper", [StudySettings])
+        problems += map(str, problems_of(error, StudySettings, "hydra.sweeper."))
     problems += _chosen_problems("sampler", values.get("sampler", "tpe"), SAMPLERS)
     problems += _chosen_problems("pruner", values.get("pruner", "auto"), PRUNERS)
     if values.get("direction") and values.get("directions"):

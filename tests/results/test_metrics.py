@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from scyan_exp.config.schema import BATCH_OBJECTIVES, DIRECTIONS, LABEL_OBJECTIVES
+from scyan_exp.config.objectives import BATCH_OBJECTIVES, DIRECTIONS, LABEL_OBJECTIVES
 from scyan_exp.results import metrics as metrics_module
 from scyan_exp.results.annotation import predict_cells
 from scyan_exp.results.metrics import (
