@@ -15,12 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
+from scyan_exp.config.objectives import KEYS_OF_NEEDS, METRICS
 from scyan_exp.config.schema import (
     ALLOWED_TARGETS,
-    BATCH_OBJECTIVES,
     DATASETS,
-    DIRECTIONS,
-    LABEL_OBJECTIVES,
     SECTIONS,
     TABLES,
     TRAINER_ARGUMENTS,
@@ -201,29 +199,23 @@ def _target_problems(plain: Any, path: str = "") -> list[str]:
 def _objective_problems(objective: Any, dataset: Any) -> list[str]:
     """What is no objective, or one that these cells do not allow."""
     names = objective if isinstance(objective, list) else [objective]
-    unknown = [name for name in names if not isinstance(name, str) or name not in DIRECTIONS]
+    unknown = [name for name in names if not isinstance(name, str) or name not in METRICS]
     if unknown:
-        hints = "".join(near_matches(str(name), DIRECTIONS) for name in unknown)
+        hints = "".join(near_matches(str(name), METRICS) for name in unknown)
         return [
-            f"objective: expected one of {', '.join(DIRECTIONS)}, or a list of several, found "
+            f"objective: expected one of {', '.join(METRICS)}, or a list of several, found "
             f"{objective!r}.{hints}"
         ]
     if isinstance(objective, list) and (len(names) < 2 or len(set(names)) < len(names)):
         return [f"objective: expected at least 2 distinct metrics, found {objective!r}."]
     dataset = dataset if isinstance(dataset, Mapping) else {}
-    needs = (("label_key", "labels", LABEL_OBJECTIVES), ("batch_key", "batches", BATCH_OBJECTIVES))
-    absent = {
-        name: (key, what)
-        for key, what, names in needs
-        if dataset.get(key) is None
-        for name in names
-    }
-    possible = ", ".join(name for name in DIRECTIONS if name not in absent)
+    absent = {need: key for need, key in KEYS_OF_NEEDS.items() if dataset.get(key) is None}
+    possible = ", ".join(name for name, one in METRICS.items() if not {*one.needs} & {*absent})
     return [
-        f"objective: {name!r} needs {absent[name][1]}; set dataset.{absent[name][0]}, or choose "
-        f"one of {possible}"
+        f"objective: {name!r} needs {need}; set dataset.{key}, or choose one of {possible}"
         for name in objective_names(objective)
-        if name in absent
+        for need, key in absent.items()
+        if need in METRICS[name].needs
     ]
 
 

@@ -45,23 +45,6 @@ ALLOWED_TARGETS = re.compile(
     r"|pytorch_lightning\.(callbacks|loggers)\.[A-Z]\w*"
 )
 
-#: Metrics that can be the objective, and which way is better.
-DIRECTIONS = {
-    "heuristic": "minimize",
-    "loss": "minimize",
-    "n_missing_populations": "minimize",
-    "davies_bouldin": "minimize",
-    "neg_log_dirichlet": "minimize",
-    "table_agreement": "maximize",
-    "ilisi": "maximize",
-    "accuracy": "maximize",
-    "f1_macro": "maximize",
-    "balanced_accuracy": "maximize",
-}
-#: Those that need ``dataset.label_key``, or ``dataset.batch_key``.
-LABEL_OBJECTIVES = ("accuracy", "f1_macro", "balanced_accuracy")
-BATCH_OBJECTIVES = ("ilisi",)
-
 #: Arguments of ``pytorch_lightning.Trainer`` that a run supports besides those below. Loggers
 #: and callbacks have config groups; folders, processes and the rest are the run's own business.
 TRAINER_ARGUMENTS = {
@@ -207,7 +190,7 @@ class RunSection(Section):
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     repeats: Count
-    objective: Any  # checked by itself: one of DIRECTIONS, or a list of several
+    objective: Any  # checked by itself: one of METRICS, or a list of several
     ckpt_path: Name | None
 
 

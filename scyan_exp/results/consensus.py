@@ -3,7 +3,7 @@
 Single trainings differ with the seed, and some end in bad optima: cells drift into populations of
 which the table says little. Neither the loss nor the agreement of members with each other tells
 such a training from a good one; how well the expressions of its cells follow the table does
-(:func:`~scyan_exp.results.metrics.table_agreement`). ``docs/consensus.md`` says what was compared.
+(``table_agreement``). ``docs/consensus.md`` says what was compared.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from scyan_exp.data.datamodule import ChunkLoader
+from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.results.annotation import CHUNK_SIZE, Annotation, predict_cells
-from scyan_exp.results.metrics import table_agreement
 from scyan_exp.training.scyan import Scyan
 
 #: A member that agrees with the table by this much less has 1/e of the weight.

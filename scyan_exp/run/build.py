@@ -19,7 +19,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 
 from scyan_exp.config.check import objective_names
-from scyan_exp.config.schema import LABEL_OBJECTIVES
+from scyan_exp.config.objectives import METRICS
 from scyan_exp.data.cells import Cells, prepare_cells
 from scyan_exp.data.datamodule import CellDataModule
 from scyan_exp.errors import InputError, listed, near_matches
@@ -214,7 +214,7 @@ def check_objective(objective: str | list[str], cells: Cells) -> None:
     Raises:
         InputError: it needs labels, and none of them is a row of the table.
     """
-    wanted = [name for name in objective_names(objective) if name in LABEL_OBJECTIVES]
+    wanted = [name for name in objective_names(objective) if "labels" in METRICS[name].needs]
     if not wanted or cells.labels is None:
         return
     if not cells.labels.isin(cells.table.populations).any():

@@ -20,13 +20,13 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger
 
 from scyan_exp.config.check import config_hash
-from scyan_exp.config.schema import DIRECTIONS
+from scyan_exp.config.objectives import METRICS
 from scyan_exp.data.cells import Cells
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable, require_space
 from scyan_exp.results.annotation import predict_cells, write_annotated
 from scyan_exp.results.figures import draw_figures
-from scyan_exp.results.metrics import EpochMetric, compute_metrics
+from scyan_exp.results.measuring import EpochMetric, compute_metrics
 from scyan_exp.run.build import CELLS, Experiment, build, check_devices, check_trainer, make_trainer
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_results, recording
@@ -107,7 +107,7 @@ def run(
             tracker.log_results({**metrics, "pruned": True})
         else:
             annotation = predict_cells(experiment.model, cells.x, cells.covariates)
-            metrics |= compute_metrics(annotation, cells)
+            metrics = compute_metrics(annotation, cells, trained.best_loss)
             figures = draw_figures(folder / "figures", annotation, trained.history, cells.labels)
             write_annotated(cells.adata, annotation, folder / "annotated.h5ad")
             tracker.log_results(metrics, figures)
@@ -200,7 +200,7 @@ def _reporting(
         log.warning("no pruning: a run on several devices reports no epochs")
         return []
     if reporter.monitor == "loss":
-        sign = 1 if DIRECTIONS[config["objective"]] == "minimize" else -1
+        sign = 1 if METRICS[config["objective"]].direction == "minimize" else -1
         return [ReportEpochs(lambda model: sign * model.epoch_metrics["loss"], reporter.report)]
     measure = EpochMetric(config["objective"], cells)
     return [ReportEpochs(measure, reporter.report)]

@@ -19,7 +19,7 @@ from scyan_exp.files import explain_unwritable, write_text
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Member, combine, weigh
 from scyan_exp.results.figures import draw_consensus_figures
-from scyan_exp.results.metrics import compute_metrics
+from scyan_exp.results.measuring import compute_metrics
 from scyan_exp.run.build import CELLS
 from scyan_exp.run.experiment import RunPruned, prepare, run
 from scyan_exp.run.outcome import Outcome

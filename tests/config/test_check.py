@@ -14,7 +14,8 @@ import pytest
 import scyan_exp
 from scyan_exp.config.check import check_config, config_hash, config_problems
 from scyan_exp.config.compose import compose_config
-from scyan_exp.config.schema import ALLOWED_TARGETS, LABEL_OBJECTIVES
+from scyan_exp.config.objectives import METRICS
+from scyan_exp.config.schema import ALLOWED_TARGETS
 from scyan_exp.errors import InputError
 
 INF = math.inf
@@ -186,7 +187,7 @@ def test_interpolations_are_resolved():
     assert plain["name"] == "run-3"
 
 
-@pytest.mark.parametrize("objective", LABEL_OBJECTIVES)
+@pytest.mark.parametrize("objective", [n for n, one in METRICS.items() if "labels" in one.needs])
 def test_an_objective_that_needs_labels_says_so(default, objective):
     config = changed(default, objective=objective, dataset__label_key=None)
     (problem,) = config_problems(config)

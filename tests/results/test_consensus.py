@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from scyan_exp import Scyan
 from scyan_exp.data import CellDataModule, Cells, KnowledgeTable
+from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.results import annotation as annotation_module
 from scyan_exp.results import consensus as consensus_module
 from scyan_exp.results.annotation import predict_cells
 from scyan_exp.results.consensus import Consensus, Member, combine, weigh, weights_of
-from scyan_exp.results.metrics import table_agreement
 
 Models = dict[str, Scyan]
 
