@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Parts by name, in the order of their registration.
+    """Parts by name: those of this package first, module by module as listed.
 
     Args:
         what: what the parts are, for messages.
@@ -70,6 +70,13 @@ class Registry(Mapping[str, T], Generic[T]):
         except BaseException:
             self._is_loaded = False  # whoever asks next is told the same
             raise
+        # Whichever module was imported first.
+        self._parts = dict(sorted(self._parts.items(), key=lambda part: self._rank(part[0])))
+
+    def _rank(self, name: str) -> int:
+        """The place of the module that a part comes from."""
+        homes = [self._origins[name].startswith(f"{module}.") for module in self._modules]
+        return homes.index(True) if any(homes) else len(homes)
 
 
 def origin_of(part: Any) -> str:

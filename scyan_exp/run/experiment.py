@@ -25,7 +25,7 @@ from scyan_exp.data.cells import Cells
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable, require_space
 from scyan_exp.results.annotation import predict_cells, write_annotated
-from scyan_exp.results.figures import draw_figures
+from scyan_exp.results.figures.drawing import draw_figures, shown_of
 from scyan_exp.results.measuring import EpochMetric, compute_metrics
 from scyan_exp.run.build import CELLS, Experiment, build, check_devices, check_trainer, make_trainer
 from scyan_exp.run.outcome import Outcome
@@ -108,7 +108,8 @@ def run(
         else:
             annotation = predict_cells(experiment.model, cells.x, cells.covariates)
             metrics = compute_metrics(annotation, cells, trained.best_loss)
-            figures = draw_figures(folder / "figures", annotation, trained.history, cells.labels)
+            shown = shown_of(annotation, cells, trained.history)
+            figures = draw_figures(folder / "figures", shown)
             write_annotated(cells.adata, annotation, folder / "annotated.h5ad")
             tracker.log_results(metrics, figures)
         value = record.end(trained.end, metrics, config["objective"])

@@ -18,7 +18,7 @@ from scyan_exp.data.cells import Cells
 from scyan_exp.files import explain_unwritable, write_text
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Member, combine, weigh
-from scyan_exp.results.figures import draw_consensus_figures
+from scyan_exp.results.figures.drawing import draw_figures, shown_of
 from scyan_exp.results.measuring import compute_metrics
 from scyan_exp.run.build import CELLS
 from scyan_exp.run.experiment import RunPruned, prepare, run
@@ -125,7 +125,7 @@ def _conclude(
     of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
     ended = [one for r in repeats if (one := RunRecord.read(r.folder)) is not None]
     mean, std = _spread([one.metrics for one in ended])
-    figures = draw_consensus_figures(record.folder / "figures", consensus, members, cells.labels)
+    figures = draw_figures(record.folder / "figures", shown_of(consensus, cells, members=members))
     write_annotated(cells.adata, consensus, record.folder / "annotated.h5ad")
     summary = {**_prefixed("std", std), **_prefixed("consensus", of_consensus)}
     tracker.log_results({**mean, **summary}, figures)

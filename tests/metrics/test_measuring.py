@@ -140,6 +140,14 @@ def test_a_metric_says_what_can_be_said(options, said):
         metric(**options)
 
 
+def test_parts_of_listed_modules_come_first_in_their_order():
+    """Whichever was imported first."""
+    registry = Registry("thing", ("json.encoder", "json.decoder"))
+    for name, origin in (("x", "mine.x"), ("b", "json.decoder.b"), ("a", "json.encoder.a")):
+        registry.add(name, name, origin)
+    assert list(registry) == ["a", "b", "x"]
+
+
 def test_a_part_that_is_defined_anew_replaces_the_old_one():
     """A cell of a notebook, run again."""
     registry = Registry("thing", ())
