@@ -11,6 +11,8 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from scyan_exp.config.extensions import extension_configs
+
 #: What composing raises; Hydra uses ValueError for values that cannot name a group's option.
 COMPOSE_ERRORS = (HydraException, MissingConfigException, OmegaConfBaseException, ValueError)
 
@@ -60,7 +62,7 @@ def first_lines(error: Exception) -> str:
 def groups(config_dirs: Sequence[str] = ()) -> dict[str, list[str]]:
     """The config groups and their options; files starting with ``_`` are parts of others."""
     groups: dict[str, list[str]] = {}
-    for folder in (configs_folder(), *map(Path, config_dirs)):
+    for folder in (configs_folder(), *extension_configs(), *map(Path, config_dirs)):
         for path in sorted(folder.glob("*/*.yaml")):
             if not path.stem.startswith("_"):
                 groups.setdefault(path.parent.name, []).append(path.stem)
