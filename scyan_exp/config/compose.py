@@ -61,12 +61,12 @@ def first_lines(error: Exception) -> str:
 
 def groups(config_dirs: Sequence[str] = ()) -> dict[str, list[str]]:
     """The config groups and their options; files starting with ``_`` are parts of others."""
-    groups: dict[str, list[str]] = {}
+    options: dict[str, dict[str, None]] = {}
     for folder in (configs_folder(), *extension_configs(), *map(Path, config_dirs)):
         for path in sorted(folder.glob("*/*.yaml")):
             if not path.stem.startswith("_"):
-                groups.setdefault(path.parent.name, []).append(path.stem)
-    return groups
+                options.setdefault(path.parent.name, {})[path.stem] = None
+    return {group: list(names) for group, names in options.items()}
 
 
 def _with_search_path(overrides: Sequence[str], config_dirs: Sequence[str]) -> list[str]:
