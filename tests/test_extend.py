@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import MARKERS, TABLE, small_adata
-from tests.extension import REPOSITORY, install, run_with
+from tests.extension import REPOSITORY, install, pyproject, run_with
 
 PAGE = (REPOSITORY / "docs" / "extend.md").read_text(encoding="utf-8")
 #: The code of the page by what it adds: ``(language, of)`` as its first line says.
@@ -86,6 +86,37 @@ def test_the_workers_of_a_sweep_know_the_parts_of_a_package(package, tmp_path):
     done = run_with([package], tmp_path, "train", "objective=evenness", *arguments)
     assert done.returncode == 0, done.stderr
     assert all(0 < result(tmp_path / f"sweep/{i}")["objective"] <= 1 for i in (0, 1))
+
+
+BROKEN = """
+from scyan_exp.metrics import metric
+from scyan_exp.results.figures import figure
+
+@metric(direction="minimize")
+def broken(n_pops):
+    raise KeyError("of the metric")
+
+@figure("broken")
+def broken_figure(annotation):
+    raise KeyError("of the figure")
+"""
+
+
+def test_parts_of_a_package_that_fail_lose_no_run(tmp_path):
+    files = {"scyan_broken.py": BROKEN}
+    site = install(tmp_path / "site", pyproject("scyan-broken", "scyan_broken"), files)
+    arguments = ("objective=broken", "hydra.run.dir=run", *SMALL)
+    done = run_with([site], tmp_path, "train", *arguments)
+    assert done.returncode == 0, done.stderr
+    found = result(tmp_path / "run")
+    assert (found["status"], found["objective"], found["error"]) == ("completed", None, None)
+    assert found["metrics"]["broken"] is None
+    assert found["metrics"]["accuracy"] is not None
+    text = (tmp_path / "run/train.log").read_text()
+    assert "metric broken cannot be computed (KeyError: 'of the metric')" in text
+    assert "figure broken cannot be drawn (KeyError: 'of the figure')" in text
+    assert 'raise KeyError("of the figure")' in text  # where it failed
+    assert len(list((tmp_path / "run/figures").iterdir())) == 5
 
 
 def test_without_the_package_its_metric_is_unknown(tmp_path):
