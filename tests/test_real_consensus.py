@@ -18,8 +18,9 @@ from torch import Tensor
 
 from scyan_exp import annotate
 from scyan_exp.data.cells import encode_cells
+from scyan_exp.metrics import METRICS
 from scyan_exp.results.annotation import load_model
-from scyan_exp.results.metrics import supervised_metrics
+from scyan_exp.results.measuring import label_codes
 from tests.data.spleen import read_spleen
 from tests.test_real_data import himc
 
@@ -94,9 +95,10 @@ def score_plain_mean(folder: Path, cells: anndata.AnnData) -> dict[str, float]:
         with torch.inference_mode():
             joint_NP, _, _ = model.module.compute_probabilities(x, covariates)
         total_NP = total_NP + joint_NP.softmax(dim=1)
-    populations = np.array(model.table.populations, dtype=object)
-    labels = cells.obs["cell_type"].astype(object)
-    return supervised_metrics(labels, populations[total_NP.argmax(dim=1).numpy()], populations)
+    true_N = label_codes(cells.obs["cell_type"], model.table.populations)
+    scored = true_N >= 0
+    predicted_S = total_NP.argmax(dim=1).numpy()[scored]
+    return {name: METRICS[name].function(true_N[scored], predicted_S) for name in SCORES}
 
 
 @pytest.fixture(scope="module", params=["himc", "spleen"])

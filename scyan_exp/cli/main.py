@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import scyan_exp.cli
 from scyan_exp import __version__
 from scyan_exp.cli.command import Command, refuse
-from scyan_exp.errors import near_matches
+from scyan_exp.errors import InputError, near_matches
 from scyan_exp.run.job import DONE, INTERRUPTED
 from scyan_exp.terminal import outlive_readers
 
@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(f"unknown command {name!r}.{hint} See scyan-exp --help")
     try:
         return known[name].run(rest)
+    except InputError as error:  # such as an installed package that cannot be loaded
+        return refuse(error)
     except KeyboardInterrupt:  # before there is anything to save
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -11,6 +11,8 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from scyan_exp.config.extensions import extension_configs
+
 #: What composing raises; Hydra uses ValueError for values that cannot name a group's option.
 COMPOSE_ERRORS = (HydraException, MissingConfigException, OmegaConfBaseException, ValueError)
 
@@ -59,12 +61,12 @@ def first_lines(error: Exception) -> str:
 
 def groups(config_dirs: Sequence[str] = ()) -> dict[str, list[str]]:
     """The config groups and their options; files starting with ``_`` are parts of others."""
-    groups: dict[str, list[str]] = {}
-    for folder in (configs_folder(), *map(Path, config_dirs)):
+    options: dict[str, dict[str, None]] = {}
+    for folder in (configs_folder(), *extension_configs(), *map(Path, config_dirs)):
         for path in sorted(folder.glob("*/*.yaml")):
             if not path.stem.startswith("_"):
-                groups.setdefault(path.parent.name, []).append(path.stem)
-    return groups
+                options.setdefault(path.parent.name, {})[path.stem] = None
+    return {group: list(names) for group, names in options.items()}
 
 
 def _with_search_path(overrides: Sequence[str], config_dirs: Sequence[str]) -> list[str]:

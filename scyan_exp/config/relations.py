@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scyan_exp.config.objectives import BATCH_OBJECTIVES, DIRECTIONS, LABEL_OBJECTIVES
+from scyan_exp.config.objectives import KEYS_OF_NEEDS, METRICS
 from scyan_exp.config.schema import objective_names
 from scyan_exp.errors import Problem, near_matches
 
@@ -26,12 +26,12 @@ def relation_problems(plain: Mapping[str, Any]) -> Iterator[Problem]:
 def _objective_problems(objective: Any, dataset: Any) -> Iterator[Problem]:
     """Names that are no metrics, or metrics that these cells do not allow."""
     names = objective if isinstance(objective, list) else [objective]
-    unknown = [name for name in names if not isinstance(name, str) or name not in DIRECTIONS]
+    unknown = [name for name in names if not isinstance(name, str) or name not in METRICS]
     if unknown:
-        hints = "".join(near_matches(str(name), DIRECTIONS) for name in unknown)
+        hints = "".join(near_matches(str(name), METRICS) for name in unknown)
         yield Problem(
             "objective",
-            f"expected one of {', '.join(DIRECTIONS)}, or a list of several, found "
+            f"expected one of {', '.join(METRICS)}, or a list of several, found "
             f"{objective!r}.{hints}",
         )
         return
@@ -39,21 +39,13 @@ def _objective_problems(objective: Any, dataset: Any) -> Iterator[Problem]:
         yield Problem("objective", f"expected at least 2 distinct metrics, found {objective!r}.")
         return
     dataset = dataset if isinstance(dataset, Mapping) else {}
-    needs = (("label_key", "labels", LABEL_OBJECTIVES), ("batch_key", "batches", BATCH_OBJECTIVES))
-    absent = {
-        name: (key, what)
-        for key, what, names in needs
-        if dataset.get(key) is None
-        for name in names
-    }
-    possible = ", ".join(name for name in DIRECTIONS if name not in absent)
+    absent = {need: key for need, key in KEYS_OF_NEEDS.items() if dataset.get(key) is None}
+    possible = ", ".join(name for name, one in METRICS.items() if not {*one.needs} & {*absent})
     for name in objective_names(objective):
-        if name in absent:
-            key, what = absent[name]
-            yield Problem(
-                "objective",
-                f"{name!r} needs {what}; set dataset.{key}, or choose one of {possible}",
-            )
+        for need, key in absent.items():
+            if need in METRICS[name].needs:
+                text = f"{name!r} needs {need}; set dataset.{key}, or choose one of {possible}"
+                yield Problem("objective", text)
 
 
 def _seed_problems(seed: Any, repeats: Any) -> Iterator[Problem]:

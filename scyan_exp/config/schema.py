@@ -141,7 +141,7 @@ class RunSettings(Section):
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     repeats: Count
-    objective: Any  # checked by itself: the name of a metric, or a list of several
+    objective: Any  # checked by itself: one of METRICS, or a list of several
     ckpt_path: Name | None
 
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
-from scyan_exp.data.datamodule import ChunkLoader
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.files import atomic_path
-from scyan_exp.training.scyan import Scyan
+from scyan_exp.results.chunks import in_chunks
+from scyan_exp.training.scyan import Prediction, Scyan
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 #: Cells whose most probable population has log p(u | z) below this stay unannotated
 #: (default of the reference).
 LOG_PROB_THRESHOLD = -50.0
-#: Cells annotated at a time; small enough for a laptop and for a processor's cache.
-CHUNK_SIZE = 8192
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,18 +68,13 @@ class Annotation:
 
 def predict_cells(model: Scyan, x: Tensor, covariates: Tensor) -> Annotation:
     """Annotate prepared cells: inputs (N, M) and covariates (N, C)."""
-    population = np.empty(len(x), np.int64)
-    log_prob = np.empty(len(x), np.float32)
-    latent = np.empty(tuple(x.shape), np.float32)
     model.eval()
-    with torch.inference_mode():
-        for i, chunk in enumerate(ChunkLoader(x, covariates, CHUNK_SIZE)):
-            inputs, given = (part.to(model.device) for part in chunk)
-            prediction = model.predict_step((inputs, given))
-            rows = slice(i * CHUNK_SIZE, i * CHUNK_SIZE + len(inputs))
-            population[rows] = prediction.population.cpu()
-            log_prob[rows] = prediction.log_prob.cpu()
-            latent[rows] = prediction.latent.cpu()
+
+    def predict(*batch: Tensor) -> Prediction:
+        x, covariates = (part.to(model.device) for part in batch)
+        return model.predict_step((x, covariates))
+
+    population, log_prob, latent = in_chunks(predict, x, covariates)
     return Annotation(model.table, population, log_prob, latent)
 
 

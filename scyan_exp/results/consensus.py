@@ -3,22 +3,22 @@
 Single trainings differ with the seed, and some end in bad optima: cells drift into populations of
 which the table says little. Neither the loss nor the agreement of members with each other tells
 such a training from a good one; how well the expressions of its cells follow the table does
-(:func:`~scyan_exp.results.metrics.table_agreement`). ``docs/consensus.md`` says what was compared.
+(``table_agreement``). ``docs/consensus.md`` says what was compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
-from scyan_exp.data.datamodule import ChunkLoader
-from scyan_exp.results.annotation import CHUNK_SIZE, Annotation, predict_cells
-from scyan_exp.results.metrics import table_agreement
+from scyan_exp.metrics.agreement import table_agreement
+from scyan_exp.results.annotation import Annotation, predict_cells
+from scyan_exp.results.chunks import in_chunks
 from scyan_exp.training.scyan import Scyan
 
 #: A member that agrees with the table by this much less has 1/e of the weight.
@@ -119,12 +119,7 @@ def combine(
         own: the members' own annotations, if they are known already.
     """
     own = own or {one.name: predict_cells(one.model, x, covariates) for one in members}
-    population, log_prob = np.empty(len(x), np.int64), np.empty(len(x), np.float32)
-    with torch.inference_mode():
-        for i, chunk in enumerate(ChunkLoader(x, covariates, CHUNK_SIZE)):
-            rows = slice(i * CHUNK_SIZE, i * CHUNK_SIZE + len(chunk[0]))
-            best, likely = _combined(members, *chunk)
-            population[rows], log_prob[rows] = best.cpu(), likely.cpu()
+    population, log_prob = in_chunks(partial(_combined, members), x, covariates)
     agreement = sum(one.weight * (own[one.name].population == population) for one in members)
     heaviest = max(members, key=lambda one: one.weight)
     return Consensus(

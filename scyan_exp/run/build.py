@@ -16,7 +16,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 
-from scyan_exp.config.objectives import LABEL_OBJECTIVES
+from scyan_exp.config.objectives import METRICS
 from scyan_exp.config.schema import CallbackConfig, RunConfig, TrainerConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.data.datamodule import CellDataModule
@@ -154,7 +154,7 @@ def check_objective(config: RunConfig, cells: Cells) -> None:
     Raises:
         InputError: it needs labels, and none of them is a row of the table.
     """
-    wanted = [name for name in config.objectives if name in LABEL_OBJECTIVES]
+    wanted = [name for name in config.objectives if "labels" in METRICS[name].needs]
     if not wanted or cells.labels is None:
         return
     if not cells.labels.isin(cells.table.populations).any():

@@ -16,8 +16,8 @@ from scyan_exp.data.cells import Cells
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable, require_space
 from scyan_exp.results.annotation import predict_cells, write_annotated
-from scyan_exp.results.figures import draw_figures
-from scyan_exp.results.metrics import compute_metrics
+from scyan_exp.results.figures.drawing import draw_figures, shown_of
+from scyan_exp.results.measuring import compute_metrics
 from scyan_exp.run.build import Experiment, build, check_devices, check_trainer
 from scyan_exp.run.cells import KeptCells
 from scyan_exp.run.fitting import Trained, fit, quiet_libraries
@@ -118,9 +118,9 @@ def _annotate(
     """Annotate the cells, write and show what came out; return the metrics."""
     cells = experiment.cells
     annotation = predict_cells(experiment.model, cells.x, cells.covariates)
-    metrics = {"loss": trained.best_loss, **compute_metrics(annotation, cells)}
+    metrics = compute_metrics(annotation, cells, trained.best_loss)
     own = RunFolder(folder)
-    figures = draw_figures(own.figures, annotation, trained.history, cells.labels)
+    figures = draw_figures(own.figures, shown_of(annotation, cells, trained.history))
     write_annotated(cells.adata, annotation, own.annotated)
     tracker.log_results(metrics, figures)
     n_epochs = len(trained.history)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger
 
-from scyan_exp.config.objectives import DIRECTIONS
+from scyan_exp.config.objectives import METRICS
 from scyan_exp.config.schema import RunConfig
 from scyan_exp.data.cells import Cells
-from scyan_exp.results.metrics import EpochMetric
+from scyan_exp.results.measuring import EpochMetric
 from scyan_exp.run.build import Experiment, build, make_trainer
 from scyan_exp.run.cells import KeptCells
 from scyan_exp.run.outcome import Outcome
@@ -85,7 +85,7 @@ def _reporting(reporter: Reporter | None, config: RunConfig, cells: Cells) -> li
         log.warning("no pruning: a run on several devices reports no epochs")
         return []
     if reporter.monitor == "loss":
-        sign = 1 if DIRECTIONS[config.objective] == "minimize" else -1
+        sign = 1 if METRICS[config.objective].direction == "minimize" else -1
         return [ReportEpochs(lambda model: sign * model.epoch_metrics["loss"], reporter.report)]
     measure = EpochMetric(config.objective, cells)
     return [ReportEpochs(measure, reporter.report)]

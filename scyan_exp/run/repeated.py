@@ -16,8 +16,8 @@ from scyan_exp.data.cells import Cells
 from scyan_exp.files import explain_unwritable
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Member, combine, weigh
-from scyan_exp.results.figures import draw_consensus_figures
-from scyan_exp.results.metrics import compute_metrics
+from scyan_exp.results.figures.drawing import draw_figures, shown_of
+from scyan_exp.results.measuring import compute_metrics
 from scyan_exp.run.cells import KeptCells
 from scyan_exp.run.experiment import RunPruned, prepare, run
 from scyan_exp.run.folder import RunFolder
@@ -126,8 +126,9 @@ def _conclude(
     of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
     ended = [one for r in repeats if (one := RunRecord.read(r.folder)) is not None]
     mean, std = _spread([one.metrics for one in ended])
-    figures = draw_consensus_figures(record.folder / "figures", consensus, members, cells.labels)
-    write_annotated(cells.adata, consensus, record.folder / "annotated.h5ad")
+    own = RunFolder(record.folder)
+    figures = draw_figures(own.figures, shown_of(consensus, cells, members=members))
+    write_annotated(cells.adata, consensus, own.annotated)
     summary = {**_prefixed("std", std), **_prefixed("consensus", of_consensus)}
     tracker.log_results({**mean, **summary}, figures)
     record.wandb_run_id = tracker.run_id

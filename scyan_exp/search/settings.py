@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scyan_exp.config.objectives import DIRECTIONS
+from scyan_exp.config.objectives import METRICS
 from scyan_exp.config.sentences import problems_of
 from scyan_exp.errors import InputError, near_matches
 
@@ -113,7 +113,7 @@ class StudySettings(BaseModel):
         if not objectives:
             return list(given or ["minimize"])
         if given is None:
-            return [DIRECTIONS[name] for name in objectives]
+            return [METRICS[name].direction for name in objectives]
         if len(given) != len(objectives):
             raise InputError(
                 f"hydra.sweeper.directions: expected one for each objective "

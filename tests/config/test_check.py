@@ -15,7 +15,7 @@ from pydantic import ValidationError
 import scyan_exp
 from scyan_exp.config.check import check_config, config_problems, read_config
 from scyan_exp.config.compose import compose_config
-from scyan_exp.config.objectives import LABEL_OBJECTIVES
+from scyan_exp.config.objectives import METRICS
 from scyan_exp.config.schema import config_hash
 from scyan_exp.config.targets import is_allowed
 from scyan_exp.errors import InputError
@@ -194,7 +194,7 @@ def test_interpolations_are_resolved():
     assert config.name == config.plain()["name"] == "run-3"
 
 
-@pytest.mark.parametrize("objective", LABEL_OBJECTIVES)
+@pytest.mark.parametrize("objective", [n for n, one in METRICS.items() if "labels" in one.needs])
 def test_an_objective_that_needs_labels_says_so(default, objective):
     config = changed(default, objective=objective, dataset__label_key=None)
     (problem,) = said(config)

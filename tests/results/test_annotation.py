@@ -9,7 +9,7 @@ import torch
 
 import scyan_exp
 from scyan_exp.errors import InputError
-from scyan_exp.results import annotation as annotation_module
+from scyan_exp.results import chunks
 from scyan_exp.results.annotation import predict_cells
 from scyan_exp.run.annotate import annotate
 from tests.conftest import small_adata
@@ -28,7 +28,7 @@ def plain_annotation(model, x, covariates):
 @pytest.mark.parametrize("chunk_size", [8192, 600, 100, 7])
 def test_predictions_follow_the_definition(trained, monkeypatch, chunk_size):
     model, cells, _ = trained
-    monkeypatch.setattr(annotation_module, "CHUNK_SIZE", chunk_size)
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", chunk_size)
     found = predict_cells(model, cells.x, cells.covariates)
     population, log_prob, latent = plain_annotation(model, cells.x, cells.covariates)
     np.testing.assert_array_equal(found.population, population)

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from scyan_exp import Scyan
 from scyan_exp.data import CellDataModule, Cells, KnowledgeTable
-from scyan_exp.results import annotation as annotation_module
+from scyan_exp.metrics.agreement import table_agreement
+from scyan_exp.results import chunks
 from scyan_exp.results import consensus as consensus_module
 from scyan_exp.results.annotation import predict_cells
 from scyan_exp.results.consensus import Consensus, Member, combine, weigh, weights_of
-from scyan_exp.results.metrics import table_agreement
 
 Models = dict[str, Scyan]
 
@@ -199,8 +199,7 @@ def test_members_disagree_here(models, cells):
 def test_the_size_of_chunks_makes_no_difference(models, cells, monkeypatch, chunk_size):
     members = members_of(models, (0.5, 0.3, 0.2))
     expected = combine(members, cells.x, cells.covariates)
-    monkeypatch.setattr(annotation_module, "CHUNK_SIZE", chunk_size)
-    monkeypatch.setattr(consensus_module, "CHUNK_SIZE", chunk_size)
+    monkeypatch.setattr(chunks, "CHUNK_SIZE", chunk_size)
     found = combine(members, cells.x, cells.covariates)
     np.testing.assert_array_equal(found.population, expected.population)
     np.testing.assert_allclose(found.log_prob, expected.log_prob, rtol=1e-4, atol=1e-4)

@@ -8,14 +8,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 
-from scyan_exp.results.figures import (
-    confusion_figure,
-    counts_figure,
-    draw_figures,
-    latent_figure,
-    loss_figure,
-    population_weights_figure,
-)
+from scyan_exp.results.figures.annotated import confusion_figure, counts_figure, latent_figure
+from scyan_exp.results.figures.course import loss_figure, population_weights_figure
+from scyan_exp.results.figures.drawing import Shown, draw_figures
 from tests.results.conftest import make_annotation
 
 POPULATIONS = ["B cells", "T cells", "NK cells"]
@@ -50,7 +45,7 @@ def texts(labels) -> list[str]:
 @pytest.mark.parametrize("labels", [None, LABELS, pd.Series(["other"] * 100, dtype=object)])
 def test_every_figure_that_the_run_allows_is_an_image(tmp_path, labels):
     annotation = make_annotation(POPULATIONS, CODES)
-    paths = draw_figures(tmp_path / "figures", annotation, history_of(POPULATIONS), labels)
+    paths = draw_figures(tmp_path / "figures", Shown(annotation, history_of(POPULATIONS), labels))
     names = ["loss", "population_weights", "latent_expressions", "population_counts"]
     names += ["confusion_matrix"] if labels is LABELS else []
     assert [path.name for path in paths] == [f"{name}.png" for name in names]
@@ -77,7 +72,7 @@ def test_loss_of_every_epoch_hollow_at_a_temperature():
 def test_a_single_epoch_has_figures(tmp_path):
     history = history_of(POPULATIONS, n_epochs=1)
     annotation = make_annotation(POPULATIONS, CODES)
-    assert len(draw_figures(tmp_path, annotation, history, None)) == 4
+    assert len(draw_figures(tmp_path, Shown(annotation, history, None))) == 4
 
 
 def test_weights_in_percent_largest_first():
@@ -163,7 +158,7 @@ def test_any_name_can_be_drawn(tmp_path, name):
     annotation = make_annotation(populations, CODES, markers=["m0", name, "m2"])
     labels = pd.Series(np.array(populations, dtype=object)[CODES])
     history = history_of(populations)
-    assert len(draw_figures(tmp_path, annotation, history, labels)) == 5
+    assert len(draw_figures(tmp_path, Shown(annotation, history, labels))) == 5
     legend = population_weights_figure(history, populations).axes[0].get_legend()
     assert sorted(texts(legend.get_texts())) == sorted(populations)
     assert name in texts(counts_figure(annotation).axes[0].get_yticklabels())
@@ -175,7 +170,7 @@ def test_long_names_leave_room_for_the_figures(tmp_path):
     annotation = make_annotation(populations, CODES)
     labels = pd.Series(np.array(populations, dtype=object)[CODES])
     # A warning of the layout, which is an error here, says that there was none.
-    assert len(draw_figures(tmp_path, annotation, history_of(populations), labels)) == 5
+    assert len(draw_figures(tmp_path, Shown(annotation, history_of(populations), labels))) == 5
 
 
 @pytest.mark.parametrize(("n_pops", "n_markers"), [(1, 3), (2, 40), (60, 40)])
@@ -183,7 +178,7 @@ def test_tables_of_any_size_can_be_drawn(tmp_path, n_pops, n_markers):
     names = [f"population {i}" for i in range(n_pops)]
     annotation = make_annotation(names, np.arange(120) % n_pops, n_markers)
     labels = pd.Series(np.array(names, dtype=object)[annotation.population])
-    paths = draw_figures(tmp_path, annotation, history_of(names), labels)
+    paths = draw_figures(tmp_path, Shown(annotation, history_of(names), labels))
     assert len(paths) == 5
 
 
@@ -192,4 +187,4 @@ def test_the_real_table_can_be_drawn(tmp_path, real_data):
 
     table = load_table(real_data / "himc" / "table.csv")
     annotation = make_annotation(table.populations, np.arange(100) % 23, markers=table.markers[:3])
-    assert len(draw_figures(tmp_path, annotation, history_of(table.populations), None)) == 4
+    assert len(draw_figures(tmp_path, Shown(annotation, history_of(table.populations), None))) == 4

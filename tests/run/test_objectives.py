@@ -10,7 +10,7 @@ import anndata
 import pytest
 
 from scyan_exp.config.check import config_problems
-from scyan_exp.config.objectives import BATCH_OBJECTIVES, DIRECTIONS, LABEL_OBJECTIVES
+from scyan_exp.config.objectives import METRICS
 from scyan_exp.config.schema import objective_names
 from scyan_exp.errors import InputError
 from scyan_exp.run.job import TrainJob
@@ -26,7 +26,9 @@ SMALL = (
     "logger=none",
 )
 LABELS = ("dataset.label_key=cell_type", "dataset.batch_key=batch")
-EVERYWHERE = [name for name in DIRECTIONS if name not in (*LABEL_OBJECTIVES, *BATCH_OBJECTIVES)]
+OF_LABELS = [name for name, one in METRICS.items() if "labels" in one.needs]
+OF_BATCHES = [name for name, one in METRICS.items() if "batches" in one.needs]
+EVERYWHERE = [name for name in METRICS if name not in (*OF_LABELS, *OF_BATCHES)]
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +68,15 @@ def train(scyan_exp, files, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("name", DIRECTIONS)
+@pytest.mark.parametrize("name", METRICS)
 def test_every_metric_can_be_the_objective(train, returned, name):
     code, output, result = train(name, *LABELS)
     assert code == 0, output
-    assert set(result["metrics"]) == set(DIRECTIONS)
+    assert set(result["metrics"]) == set(METRICS)
     assert result["objective"] == result["metrics"][name]
     assert returned == [result["objective"]]
     assert isinstance(returned[0], float)
-    assert set(DIRECTIONS.values()) == {"minimize", "maximize"}
+    assert {one.direction for one in METRICS.values()} == {"minimize", "maximize"}
 
 
 @pytest.mark.parametrize(
@@ -105,16 +107,16 @@ def test_what_needs_neither_labels_nor_batches_is_possible_everywhere(train, nam
 # ---------------------------------------------------------------- what cannot be
 
 
-@pytest.mark.parametrize("name", LABEL_OBJECTIVES)
+@pytest.mark.parametrize("name", OF_LABELS)
 def test_without_labels_their_metrics_are_refused(train, name):
     code, output, result = train(name, "dataset.batch_key=batch")
     assert (code, result) == (2, {})
     assert f"objective: '{name}' needs labels; set dataset.label_key, or choose one of" in output
     possible = output.partition("choose one of ")[2].split("\n")[0].split(", ")
-    assert sorted(possible) == sorted([*EVERYWHERE, *BATCH_OBJECTIVES])
+    assert sorted(possible) == sorted([*EVERYWHERE, *OF_BATCHES])
 
 
-@pytest.mark.parametrize("name", BATCH_OBJECTIVES)
+@pytest.mark.parametrize("name", OF_BATCHES)
 def test_without_batches_their_metric_is_refused(train, name):
     code, output, result = train(name)
     assert (code, result) == (2, {})

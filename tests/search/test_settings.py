@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from scyan_exp.config.schema import DIRECTIONS
+from scyan_exp.config.objectives import METRICS
 from scyan_exp.errors import InputError
 from scyan_exp.search.settings import (
     PRUNERS,
@@ -255,11 +255,11 @@ def test_all_wrong_settings_are_named_at_once():
 # ---------------------------------------------------------------- directions
 
 
-@pytest.mark.parametrize("objective", DIRECTIONS)
+@pytest.mark.parametrize("objective", METRICS)
 def test_the_direction_of_each_metric_is_known(objective):
     expected = "maximize" if objective in ("accuracy", "f1_macro", "balanced_accuracy") else None
     found = StudySettings().directions_for([objective])
-    assert found == [DIRECTIONS[objective]]
+    assert found == [METRICS[objective].direction]
     assert expected in (None, *found)
 
 

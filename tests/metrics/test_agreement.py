@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scyan_exp.results.annotation import predict_cells
-from scyan_exp.results.metrics import compute_metrics, table_agreement
+from scyan_exp.metrics.agreement import table_agreement
 from tests.results.conftest import make_annotation
 
 #: A table with unknown entries, and markers that tell nothing: one value, or none known.
@@ -186,13 +185,6 @@ def test_small_numbers_agree_as_well_as_large_ones():
     rho = np.array([[1.0, -1.0], [-1.0, 1.0]])
     population = np.arange(100) % 2
     assert table_agreement(1e-6 * rho[population], population, rho) == pytest.approx(1)
-
-
-def test_it_is_a_metric_of_every_annotation(trained):
-    model, cells, _ = trained
-    annotation = predict_cells(model, cells.x, cells.covariates)
-    expected = plain_table_agreement(cells.x.numpy(), annotation.population, cells.table.rho)
-    assert compute_metrics(annotation, cells)["table_agreement"] == pytest.approx(expected)
 
 
 def test_the_right_annotation_agrees_better_than_a_wrong_one():

@@ -1,0 +1,1 @@
+"""Configs of installed packages that extend ``scyan_exp``."""

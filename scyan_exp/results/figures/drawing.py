@@ -1,0 +1,111 @@
+"""Drawing every figure that a run allows."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scyan_exp.data.cells import Cells
+from scyan_exp.files import atomic_path
+from scyan_exp.results.annotation import Annotation
+from scyan_exp.results.consensus import Consensus, Member
+from scyan_exp.results.figures.registry import FIGURES, History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
+
+DPI = 120
+
+
+@dataclass(frozen=True, repr=False)
+class Shown:
+    """What a figure can show of a run.
+
+    Attributes:
+        annotation: the annotated cells.
+        history: metrics of every epoch; None for a consensus.
+        labels: true populations of the cells; None without.
+        batches: their batches; None without.
+        x: (N, M) inputs of the model.
+        members: the models of a consensus with their weights; None for a single training.
+    """
+
+    annotation: Annotation
+    history: History | None = None
+    labels: pd.Series | None = None
+    batches: pd.Series | None = None
+    x: np.ndarray | None = None
+    members: Sequence[Member] | None = None
+
+    def by_name(self) -> dict[str, Any]:
+        """What there is, by the name of the argument that takes it.
+
+        ``populations`` are the rows of the table, ``x_NM`` the inputs, ``consensus`` is the
+        annotation if it is one. ``labels`` are left out if none is a row of the table.
+        """
+        populations = self.annotation.table.populations
+        is_labelled = self.labels is not None and self.labels.isin(populations).any()
+        parts = {
+            "annotation": self.annotation,
+            "populations": populations,
+            "x_NM": self.x,
+            "labels": self.labels if is_labelled else None,
+            "batches": self.batches,
+            "history": self.history,
+            "consensus": self.annotation if isinstance(self.annotation, Consensus) else None,
+            "members": self.members,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+def shown_of(
+    annotation: Annotation,
+    cells: Cells,
+    history: History | None = None,
+    members: Sequence[Member] | None = None,
+) -> Shown:
+    """An annotation of cells, for figures."""
+    return Shown(annotation, history, cells.labels, cells.batches, cells.x.numpy(), members)
+
+
+def draw_figures(folder: Path, shown: Shown) -> list[Path]:
+    """Draw every figure that the run allows into ``folder``; return the files.
+
+    A figure that fails is left out, with a warning in the log.
+    """
+    from matplotlib import rc_context
+
+    given, paths = shown.by_name(), []
+    with rc_context({"text.parse_math": False}):  # "$" in a name is a dollar
+        for name, draw in FIGURES.items():
+            image = _image(name, draw, given)
+            if image is not None:
+                paths.append(folder / f"{name}.png")
+                with atomic_path(paths[-1]) as temporary:
+                    temporary.write_bytes(image)
+    return paths
+
+
+def _image(name: str, draw: Callable[..., Figure], given: Mapping[str, Any]) -> bytes | None:
+    """A figure as a PNG; None for one that the run does not allow, or that fails."""
+    parameters = inspect.signature(draw).parameters
+    if any(one not in given and p.default is p.empty for one, p in parameters.items()):
+        return None
+    file = io.BytesIO()
+    try:
+        draw(**{one: given[one] for one in parameters if one in given}).savefig(file, dpi=DPI)
+    except Exception as error:  # of a figure that somebody added: the run is worth more
+        reason = f"{type(error).__name__}: {error}"
+        log.warning("figure %s cannot be drawn (%s)", name, reason, exc_info=error)
+        return None
+    return file.getvalue()
