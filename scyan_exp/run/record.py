@@ -14,13 +14,11 @@ from typing import Any
 from scyan_exp.config.check import config_hash, objective_names
 from scyan_exp.errors import InputError, listed
 from scyan_exp.files import write_json
-from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.folder import FORMAT, RunFolder, check_format
 from scyan_exp.run.outcome import Outcome
 
 #: Value of one objective, or of several.
 Value = float | list[float]
-#: Of the file; files without a number are of format 1.
-FORMAT = 2
 #: How format 1 told that a process was taken away: as the beginning of the error.
 CAUSES_OF_FORMAT_1 = {"WorkerLost": Outcome.LOST, "TimedOut": Outcome.TIMED_OUT}
 
@@ -69,14 +67,9 @@ class RunRecord:
             return None
         if not isinstance(values, dict) or not {"status", "config_hash", "metrics"} <= set(values):
             return None
-        written_as = values.pop("format", 1)
-        if written_as > FORMAT:
-            raise InputError(
-                f"is of format {written_as}, this version reads up to {FORMAT}: update scyan_exp",
-                where=str(path),
-            )
-        if written_as == 1:
+        if check_format(values, path) == 1:
             values = _from_format_1(values)
+        values.pop("format", None)
         try:
             values["status"] = Outcome(values["status"])
             return cls(folder=folder, **values)
@@ -179,6 +172,6 @@ def clear_earlier(folder: Path) -> None:
     """As :func:`clear_results`, and the earlier run's model and course too."""
     clear_results(folder)
     own = RunFolder(folder)
-    shutil.rmtree(own.best.parent, ignore_errors=True)
+    shutil.rmtree(own.checkpoints, ignore_errors=True)
     for path in (own.metrics, own.population_weights):
         path.unlink(missing_ok=True)
