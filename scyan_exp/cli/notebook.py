@@ -29,8 +29,9 @@ def run(
     """Train, annotate and measure, as ``scyan-exp train`` does, into a folder with the same files.
 
     Args:
-        overrides: what differs from the default config: ``["flow=deep", "model.prior_std=0.3"]``,
-            or ``{"flow": "deep", "model.prior_std": 0.3}``.
+        overrides: what differs from the default config, ``["flow=deep", "model.prior_std=0.3"]``
+            or ``{"flow": "deep", "model.prior_std": 0.3}``; or the text that is typed after
+            ``scyan-exp train``.
         folder: the folder of the run; by default ``outputs/<day>/<time>``, as on the command line.
         config_dirs: folders with config groups of your own, as with ``--config-dir``.
 
@@ -77,7 +78,7 @@ class _Placed:
 def _overrides(given: str | Sequence[str] | Mapping[str, Any]) -> list[str]:
     if isinstance(given, Mapping):
         return [_override(key, value) for key, value in given.items()]
-    return [given] if isinstance(given, str) else list(given)
+    return shlex.split(given) if isinstance(given, str) else list(given)
 
 
 def _override(key: str, value: object) -> str:

@@ -21,7 +21,6 @@ from typing import Any
 
 import torch
 
-import scyan_exp
 
 #: Seconds that processes may take to end by themselves after the fit.
 PATIENCE = 20.0
@@ -93,7 +92,7 @@ def _peer(
     folder.mkdir(parents=True, exist_ok=True)
     _ready_file(folder, rank).unlink(missing_ok=True)
     # The package that runs here, and nothing of the current folder (-P).
-    paths = [str(Path(scyan_exp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     with _log_file(folder, rank).open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "scyan_exp", "ddp-peer", str(folder)],
