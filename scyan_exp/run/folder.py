@@ -167,6 +167,10 @@ class SweepFolder:
         """Whether this is the folder of a search."""
         return self.search.is_file()
 
+    def holds_sweep(self) -> bool:
+        """Whether this is the folder of a sweep or a search."""
+        return self.manifest.is_file() or self.multirun.is_file()
+
     def job_folders(self) -> list[RunFolder]:
         """The folders of jobs in it, whichever launcher made them."""
         found = self.path.rglob(str(RunFolder(Path()).overrides))

@@ -201,6 +201,6 @@ def _why_no_run(folder: Path) -> str:
         return "no such folder; expected that of a run"
     if RunFolder(folder).result.exists():
         return "not a run: its result.json is damaged"
-    if SweepFolder(folder).job_folders():
+    if SweepFolder(folder).holds_sweep():
         return "this is the folder of a sweep: read it with scyan_exp.read_sweep, or name a job's"
     return "no run: there is no result.json in it"

@@ -21,7 +21,6 @@ from typing import Any
 
 import torch
 
-
 #: Seconds that processes may take to end by themselves after the fit.
 PATIENCE = 20.0
 

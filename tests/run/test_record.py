@@ -77,9 +77,13 @@ def test_errors_are_kept_in_any_language(tmp_path):
     ],
 )
 def test_what_ends_a_run_is_recorded(tmp_path, raised, outcome, error):
-    with pytest.raises(type(raised)), recording(RunRecord(tmp_path, "abc", 0)):
-        assert RunRecord.read(tmp_path).status is Outcome.RUNNING
-        raise raised
+    def run():
+        with recording(RunRecord(tmp_path, "abc", 0)):
+            assert RunRecord.read(tmp_path).status is Outcome.RUNNING
+            raise raised
+
+    with pytest.raises(type(raised)):
+        run()
     found = RunRecord.read(tmp_path)
     assert (found.status, found.error) == (outcome, error)
 
