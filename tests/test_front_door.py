@@ -6,6 +6,7 @@ import inspect
 import json
 import logging
 import re
+import signal
 import subprocess
 import sys
 import warnings
@@ -18,6 +19,8 @@ from hydra.core.global_hydra import GlobalHydra
 
 import scyan_exp
 from scyan_exp.errors import InputError, OutputError
+from scyan_exp.run.folder import RunFolder
+from tests.fleet.sweeps import ended, until
 
 ROOT = Path(__file__).parents[1]
 QUICK = {
@@ -51,6 +54,14 @@ def test_it_leaves_what_the_command_line_leaves(run, tmp_path):
     pd.testing.assert_frame_equal(run.cells.obs, typed.cells.obs)
     overrides = (run.folder / ".hydra" / "overrides.yaml").read_text()
     assert overrides == (typed.folder / ".hydra" / "overrides.yaml").read_text()
+
+
+def test_every_file_has_a_name_in_one_place(run):
+    folder = RunFolder(run.folder)
+    names = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]
+    named = {getattr(folder, name) for name in names}
+    paths = [path for path in run.folder.rglob("*") if path.is_file()]
+    assert not [path for path in paths if not named & {path, *path.parents}]
 
 
 def test_without_a_folder_it_goes_where_the_command_line_puts_it(tmp_path, monkeypatch):
@@ -133,6 +144,27 @@ def test_a_failed_run_raises_its_error(tmp_path):
     assert "the loss became" in repr(run)
 
 
+STOPPED = """
+import signal
+import scyan_exp
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background of a script
+try:
+    scyan_exp.run({arguments!r}, "run")
+except KeyboardInterrupt:
+    print(scyan_exp.read_run("run"))
+"""
+
+
+def test_the_stop_button_keeps_the_results_so_far(tmp_path):
+    endless = [*TYPED, "dataset.n_cells=3000", "trainer.max_epochs=100000"]
+    code = STOPPED.format(arguments=endless)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, text=True, **pipes)
+    until((tmp_path / "run" / "population_weights.csv").exists, process, "epoch")
+    process.send_signal(signal.SIGINT)
+    assert "Run('run': interrupted, objective " in ended(process)
+
+
 # ---------------------------------------------------------------- a guest in the process
 
 
@@ -157,6 +189,7 @@ import scyan_exp
 assert "torch" not in sys.modules and "pandas" not in sys.modules
 import scyan_exp.run.job
 from scyan_exp.run.folder import RunFolder
+from tests.fleet.sweeps import ended, until
 assert scyan_exp.run.job.DONE == 0
 assert callable(scyan_exp.run)
 try:

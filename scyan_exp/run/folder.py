@@ -154,6 +154,11 @@ class SweepFolder:
         return self.path / "best.yaml"
 
     @property
+    def experiments(self) -> Path:
+        """The folder of the best trials' configs, as ``experiment=best`` finds them."""
+        return self.path / "experiment"
+
+    @property
     def multirun(self) -> Path:
         """The config of the command, as Hydra writes it."""
         return self.path / "multirun.yaml"

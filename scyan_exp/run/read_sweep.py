@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -146,21 +147,22 @@ def _csv_rows(path: Path) -> dict[int, dict[str, str]]:
     return {int(row["job"]): row for row in rows if str(row.get("job")).isdecimal()}
 
 
-def _result(job: _Job) -> tuple[dict[str, Any], dict[str, float | None]]:
-    """What came of a job, and its metrics."""
+def _result(job: _Job) -> tuple[dict[str, Any], dict[str, float]]:
+    """What came of a job, and its metrics; NaN for a number that is not there."""
     record = None if job.folder is None else RunRecord.read(job.folder)
     seconds = job.row.get("seconds")
     result = {
         "outcome": str(_outcome(record, job.row)),
-        "objective": record.objective if record else None,
-        "epochs": record.epochs if record else None,
-        "fit_seconds": record.fit_seconds if record else None,
-        "seconds": float(seconds) if seconds else None,
+        "objective": math.nan if record is None or record.objective is None else record.objective,
+        "epochs": record.epochs if record else math.nan,
+        "fit_seconds": record.fit_seconds if record else math.nan,
+        "seconds": float(seconds) if seconds else math.nan,
         "device": job.row.get("device") or None,
         "error": (record.error if record else None) or job.row.get("error") or None,
         "folder": None if job.folder is None else str(job.folder),
     }
-    return result, record.metrics if record else {}
+    measured = record.metrics if record else {}
+    return result, {k: math.nan if value is None else value for k, value in measured.items()}
 
 
 def _outcome(record: RunRecord | None, row: Mapping[str, str]) -> Outcome:

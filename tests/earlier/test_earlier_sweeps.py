@@ -11,6 +11,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from scyan_exp.run.folder import RunFolder, SweepFolder
 from scyan_exp.run.read_run import read_run
 from scyan_exp.run.read_sweep import read_sweep
 from tests.fleet.sweeps import Sweep, _end, ended
@@ -67,6 +68,23 @@ def test_a_search_is_a_table(unpacked, name, outcomes):
     completed = table[table["outcome"] == "completed"]
     assert completed["objective"].tolist() == values_of(unpacked / name)[: len(completed)]
     assert (completed["seconds"] > 0).all()
+
+
+@pytest.mark.parametrize("name", ["sweep", "search", "search_killed"])
+def test_every_file_has_a_name_in_one_place(unpacked, name):
+    sweep = SweepFolder(unpacked / name)
+    jobs = sweep.job_folders()
+    assert len(jobs) == len(read_sweep(sweep.path))
+    named = {path for folder in (sweep, *jobs) for path in names_of(folder)}
+    files = [path for path in sweep.path.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if not named & {path, *path.parents}]
+
+
+def names_of(folder: RunFolder | SweepFolder) -> set[Path]:
+    kind = type(folder)
+    names = [name for name, value in vars(kind).items() if isinstance(value, property)]
+    return {getattr(folder, name) for name in names}
 
 
 def test_what_is_missing_of_a_sweep_is_run(started):

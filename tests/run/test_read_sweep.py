@@ -119,7 +119,14 @@ def test_several_objectives_are_a_list_and_no_number_is_missing(tmp_path):
     job(tmp_path / "0", metrics={"loss": None, "accuracy": 0.5}, objective=[1.0, 0.5])
     table = read_sweep(tmp_path)
     assert table["objective"][0] == [1.0, 0.5]
-    assert np.isnan(table["loss"].astype(float)[0])
+    assert np.isnan(table["loss"][0])
+
+
+def test_numbers_are_numbers_also_where_there_are_none(tmp_path):
+    job(tmp_path / "0", status="not run")
+    table = read_sweep(tmp_path)
+    for name in ("objective", "epochs", "fit_seconds", "seconds"):
+        assert table[name].dtype == float, name
 
 
 def test_repeats_are_no_jobs(tmp_path):
