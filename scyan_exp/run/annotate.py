@@ -58,10 +58,7 @@ def _members(checkpoint: str | Path | Scyan) -> list[Member]:
         )
     if not path.is_dir():
         return [Member("model", load_model(path), 1.0)]
-    record = RunRecord.read(path)
-    if record is None:
-        raise InputError("no run: there is no result.json in it", where=str(path))
-    return _members_of_run(path, record)
+    return _members_of_run(path, RunRecord.of_run(path))
 
 
 def _members_of_run(folder: Path, record: RunRecord) -> list[Member]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scyan_exp.errors import InputError
-from scyan_exp.run.folder import RunFolder, SweepFolder
+from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value
 from scyan_exp.terminal import short_numbers
@@ -50,10 +50,7 @@ class Run:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        record = RunRecord.read(self.folder)
-        if record is None:
-            raise InputError(_why_no_run(self.folder), where=str(folder))
-        self.record = record
+        self.record = RunRecord.of_run(self.folder)
 
     @property
     def outcome(self) -> Outcome:
@@ -194,13 +191,3 @@ class Run:
             return path
         name = path.relative_to(self.folder)
         raise InputError(f"no {name} in this run (it is {self.outcome})", where=str(self.folder))
-
-
-def _why_no_run(folder: Path) -> str:
-    if not folder.is_dir():
-        return "no such folder; expected that of a run"
-    if RunFolder(folder).result.exists():
-        return "not a run: its result.json is damaged"
-    if SweepFolder(folder).holds_sweep():
-        return "this is the folder of a sweep: read it with scyan_exp.read_sweep, or name a job's"
-    return "no run: there is no result.json in it"

@@ -14,7 +14,7 @@ from typing import Any
 from scyan_exp.config.check import config_hash, objective_names
 from scyan_exp.errors import InputError, listed
 from scyan_exp.files import write_json
-from scyan_exp.run.folder import FORMAT, RunFolder, check_format
+from scyan_exp.run.folder import FORMAT, RunFolder, SweepFolder, check_format
 from scyan_exp.run.outcome import Outcome
 
 #: Value of one objective, or of several.
@@ -77,6 +77,18 @@ class RunRecord:
             return None
 
     @classmethod
+    def of_run(cls, folder: Path) -> RunRecord:
+        """The record of a folder that must hold a run.
+
+        Raises:
+            InputError: it holds none, or a newer version of the program wrote it.
+        """
+        record = cls.read(folder)
+        if record is None:
+            raise InputError(_why_no_run(folder), where=str(folder))
+        return record
+
+    @classmethod
     def read_ended(cls, folder: Path, plain: Mapping[str, Any]) -> RunRecord | None:
         """The record of a folder if it says that a run of this very config came to its end.
 
@@ -131,6 +143,16 @@ def _from_format_1(values: Mapping[str, Any]) -> dict[str, Any]:
     if values["status"] == "failed" and cause in CAUSES_OF_FORMAT_1:
         return {**values, "status": CAUSES_OF_FORMAT_1[cause], "error": error}
     return dict(values)
+
+
+def _why_no_run(folder: Path) -> str:
+    if not folder.is_dir():
+        return "no such folder; expected that of a run"
+    if RunFolder(folder).result.exists():
+        return "no run: its result.json is damaged"
+    if SweepFolder(folder).holds_sweep():
+        return "this is the folder of a sweep; expected that of one of its jobs"
+    return "no run: there is no result.json in it"
 
 
 def objective_value(metrics: Mapping[str, float | None], objective: str | list[str]) -> Value:

@@ -168,7 +168,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}'])
 def test_a_folder_with_a_damaged_record_is_refused(tmp_path, text):
     (tmp_path / "result.json").write_text(text)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"no run: its result\.json is damaged"):
         annotate(tmp_path, small_adata(10))
 
 

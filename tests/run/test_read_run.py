@@ -154,11 +154,11 @@ def test_what_is_no_run_is_refused(tmp_path):
         read_run(tmp_path)
     (tmp_path / "multirun.yaml").touch()
     with pytest.raises(
-        InputError, match=r"the folder of a sweep: read it with scyan_exp\.read_swe"
+        InputError, match="this is the folder of a sweep; expected that of one of its"
     ):
         read_run(tmp_path)
     (tmp_path / "result.json").write_text("{")
-    with pytest.raises(InputError, match=r"not a run: its result\.json is damaged"):
+    with pytest.raises(InputError, match=r"no run: its result\.json is damaged"):
         read_run(tmp_path)
     (tmp_path / "result.json").write_text(
         json.dumps({"format": 99, "status": "new", "config_hash": "", "metrics": {}})
