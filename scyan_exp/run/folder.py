@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,17 +101,26 @@ class RunFolder:
         """The folder of one repeat."""
         return RunFolder(self.path / f"seed_{seed}")
 
-    def write_config(self, config: Any, *, durable: bool = True, **parts: Any) -> None:
-        """Write the config, and further parts of ``.hydra/`` by their names.
+    def write_config(
+        self,
+        config: Mapping[str, Any],
+        hydra: Mapping[str, Any] | None = None,
+        overrides: Sequence[Any] | None = None,
+        *,
+        durable: bool = True,
+    ) -> None:
+        """Write the config of a run.
 
         Args:
-            config: the config of the run, in plain containers or OmegaConf's.
+            config: the resolved config.
+            hydra: Hydra's own part of it, under the key ``hydra``; None leaves its file alone.
+            overrides: what was typed; None leaves their file alone.
             durable: whether the files must survive a crash of the machine.
-            parts: such as ``hydra`` and ``overrides``.
         """
-        for name, part in {**parts, "config": config}.items():
-            text = OmegaConf.to_yaml(part if OmegaConf.is_config(part) else OmegaConf.create(part))
-            write_text(self.hydra / f"{name}.yaml", text, durable)
+        parts = {self.config: config, self.hydra_config: hydra, self.overrides: overrides}
+        for path, part in parts.items():
+            if part is not None:
+                write_text(path, OmegaConf.to_yaml(part), durable)
 
 
 @dataclass(frozen=True)
@@ -148,15 +158,15 @@ class SweepFolder:
         """How much each parameter of a search mattered."""
         return self.path / "importances.csv"
 
-    @property
-    def best(self) -> Path:
-        """The config of a search's best trial."""
-        return self.path / "best.yaml"
+    def experiments(self, name: str) -> tuple[Path, Path]:
+        """The file of one of the best trials: where it is found, and where Hydra looks for it."""
+        return self.path / f"{name}.yaml", self.path / "experiment" / f"{name}.yaml"
 
-    @property
-    def experiments(self) -> Path:
-        """The folder of the best trials' configs, as ``experiment=best`` finds them."""
-        return self.path / "experiment"
+    def best_experiments(self) -> list[Path]:
+        """The files of the best trials that are there."""
+        folders = (self.path, self.path / "experiment")
+        found = [path for folder in folders for path in folder.glob("best*.yaml")]
+        return [path for path in found if re.fullmatch(r"best(_\d+)?", path.stem)]
 
     @property
     def multirun(self) -> Path:

@@ -76,6 +76,7 @@ def test_every_file_has_a_name_in_one_place(unpacked, name):
     jobs = sweep.job_folders()
     assert len(jobs) == len(read_sweep(sweep.path))
     named = {path for folder in (sweep, *jobs) for path in names_of(folder)}
+    named |= set(sweep.best_experiments())
     files = [path for path in sweep.path.rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if not named & {path, *path.parents}]

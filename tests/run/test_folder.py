@@ -26,6 +26,9 @@ def test_a_config_is_written_where_it_is_read(tmp_path, durable):
     assert OmegaConf.load(folder.config) == config
     assert OmegaConf.load(folder.hydra_config) == hydra
     assert OmegaConf.load(folder.overrides) == ["seed=3"]
+    folder.write_config({**config, "seed": 4})  # of a repeat, which is no job: the others stay
+    assert OmegaConf.load(folder.config).seed == 4
+    assert OmegaConf.load(folder.overrides) == ["seed=3"]
     assert config == {"seed": 3, "model": {"prior_std": 0.2}, "name": None}
     assert len(list(folder.path.rglob("*"))) == 4
 
@@ -42,6 +45,15 @@ def test_a_run_is_no_sweep_of_its_repeats(tmp_path):
     for folder in (RunFolder(tmp_path), RunFolder(tmp_path).repeat(0)):
         folder.write_config({}, overrides=[])
     assert SweepFolder(tmp_path).job_folders() == []
+
+
+def test_the_best_trials_are_two_files_each(tmp_path):
+    folder = SweepFolder(tmp_path)
+    (tmp_path / "experiment").mkdir()
+    files = [*folder.experiments("best"), *folder.experiments("best_12")]
+    for path in [*files, tmp_path / "best_of_mine.yaml", tmp_path / "multirun.yaml"]:
+        path.touch()
+    assert sorted(folder.best_experiments()) == sorted(files)
 
 
 @pytest.mark.parametrize(
