@@ -20,7 +20,6 @@ from pathlib import Path
 
 import torch
 
-import scyan_exp
 from scyan_exp.config.schema import RunConfig
 
 #: Seconds that processes may take to end by themselves after the fit.
@@ -87,7 +86,7 @@ def _peer(
     folder.mkdir(parents=True, exist_ok=True)
     _ready_file(folder, rank).unlink(missing_ok=True)
     # The package that runs here, and nothing of the current folder (-P).
-    paths = [str(Path(scyan_exp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     with _log_file(folder, rank).open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "scyan_exp", "ddp-peer", str(folder)],
