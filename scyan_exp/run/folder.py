@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +93,21 @@ class SweepFolder:
     def journal(self) -> Path:
         """The storage of a search that names no other."""
         return self.path / "study.journal"
+
+    @property
+    def importances(self) -> Path:
+        """How much each parameter of a search mattered."""
+        return self.path / "importances.csv"
+
+    def experiments(self, name: str) -> tuple[Path, Path]:
+        """The file of one of the best trials: where it is found, and where Hydra looks for it."""
+        return self.path / f"{name}.yaml", self.path / "experiment" / f"{name}.yaml"
+
+    def best_experiments(self) -> list[Path]:
+        """The files of the best trials that are there."""
+        folders = (self.path, self.path / "experiment")
+        found = [path for folder in folders for path in folder.glob("best*.yaml")]
+        return [path for path in found if re.fullmatch(r"best(_\d+)?", path.stem)]
 
     @property
     def multirun(self) -> Path:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn, JobStatus
 
+from scyan_exp.config.overrides import quoted
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.schedule import Row
 from scyan_exp.fleet.table import other_rows, write_csv
+from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
-from scyan_exp.search.space import quoted
 from scyan_exp.search.trials import Trials
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def run_batches(
             row = rows[job.number]
             _take(row, returns[i] if i < len(returns) else None, interrupted)
             trials.ended(row)
-        csv = sweep_dir / "sweep.csv"
+        csv = SweepFolder(sweep_dir).table
         write_csv(list(rows.values()), csv, other_rows(csv, rows))
     return [rows[number] for number in sorted(rows)], interrupted
 

@@ -1,4 +1,4 @@
-"""Asking a study for trials and telling it what became of them."""
+"""Asking Optuna for trials, and telling it what became of them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
-from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.schedule import Row
 from scyan_exp.run.record import RunRecord
-from scyan_exp.search.space import Dimension, Scalar, Space
+from scyan_exp.search.dimension import Dimension, Scalar
+from scyan_exp.search.optuna_internals import StoredTrial, new_trial, when_exhausted
+from scyan_exp.search.space import Space
 from scyan_exp.terminal import short_numbers
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Trials:
         space: what to search.
         compose: makes the job of a trial from its number and overrides.
         n_jobs: trials in all.
-        max_failures: no more trials when so many failed and none did not; None for any number.
+        max_failures: no more trials when so many in a row have failed; None for any number.
         sweep: identifies this sweep among those that share the storage.
         is_own: whether no other sweep uses the storage.
 
@@ -63,9 +65,8 @@ class Trials:
         self._max_failures, self._sweep, self._is_own = max_failures, sweep, is_own
         self.refused: list[Row] = []
         self._is_exhausted = False
-        # Samplers of finite spaces end a search so, which Optuna allows within `optimize` alone.
-        study.stop = self._exhaust  # type: ignore[method-assign]
-        self._unfinished = deque(trial for trial in self._trials() if self._is_left(trial))
+        when_exhausted(study, self._exhaust)
+        self._unfinished = deque(one.number for one in self._trials() if self._is_left(one))
 
     @property
     def is_exhausted(self) -> bool:
@@ -139,23 +140,20 @@ class Trials:
         if trial is not None and self._is_too_many(trial):
             # Somebody else made one between our counting and our making this one. It waits for a
             # search that wants more.
-            self.study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+            StoredTrial(self.study, trial.number).put_back()
             return None
         return trial
 
     def _left_or_new(self) -> Trial | None:
         if self._unfinished:
-            return Trial(self.study, self._unfinished.popleft()._trial_id)
+            return StoredTrial(self.study, self._unfinished.popleft()).again()
         states = [trial.state for trial in self._trials()]
         n_waiting = states.count(TrialState.WAITING)
         if len(states) - n_waiting >= self.n_jobs or self._is_exhausted:
             return None
         if n_waiting:  # that somebody has enqueued
             return self.study.ask()
-        # As `ask`, but with its owner in the same write: killed in between, it is not nobody's.
-        template = create_trial(state=TrialState.RUNNING, user_attrs={SWEEP: self._sweep})
-        storage = self.study._storage
-        return Trial(self.study, storage.create_new_trial(self.study._study_id, template))
+        return new_trial(self.study, {SWEEP: self._sweep})
 
     def _is_too_many(self, trial: Trial) -> bool:
         """Whether trials with lower numbers are enough."""
@@ -198,10 +196,7 @@ class Trials:
         self.study.tell(number, values, state=state, skip_if_finished=True)
 
     def _set(self, number: int, name: str, value: Any) -> None:
-        storage = self.study._storage
-        trial_id = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
-        if not storage.get_trial(trial_id).state.is_finished():
-            storage.set_trial_user_attr(trial_id, name, value)
+        StoredTrial(self.study, number).set_attr(name, value)
 
 
 def _suggested(trial: Trial, dimension: Dimension) -> Scalar:

@@ -8,7 +8,7 @@ import optuna
 
 from scyan_exp.search.reporter import RunningTrial
 from scyan_exp.search.settings import check_study
-from scyan_exp.search.storage.storage import open_storage
+from scyan_exp.search.storage.opening import open_storage
 
 
 def test_a_database_that_is_away_costs_reports_and_not_the_training(tmp_path, caplog):

@@ -15,17 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scyan_exp.errors import InputError
-from scyan_exp.search.storage.storage import (
-    JOURNAL,
-    open_storage,
-    storage_url,
-)
+from scyan_exp.search.storage.opening import open_storage
+from scyan_exp.search.storage.urls import storage_url
 
 #: Writes trials to the study of a storage: URL, how many, a number of its own.
 WRITER = """\
 import sys
 import optuna
-from scyan_exp.search.storage.storage import open_storage
+from scyan_exp.search.storage.opening import open_storage
 
 url, n_trials, own = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 study = optuna.load_study(study_name="s", storage=open_storage(url))
@@ -54,7 +51,7 @@ time.sleep(600)
 OPENER = """\
 import random, sys, time
 from pathlib import Path
-from scyan_exp.search.storage.storage import open_storage
+from scyan_exp.search.storage.opening import open_storage
 
 folder, own, n_openers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 open_storage(f"sqlite:///{folder / own}.db")  # imports what it needs
@@ -163,7 +160,7 @@ def test_a_new_database_is_opened_by_several_at_once(request, tmp_path, kind):
 
 @pytest.fixture
 def journal(tmp_path) -> Path:
-    path = tmp_path / JOURNAL
+    path = tmp_path / "study.journal"
     optuna.create_study(study_name="s", storage=open_storage(f"journal://{path}"))
     return path
 
@@ -202,7 +199,7 @@ def test_programs_with_optunas_own_lock_write_beside_ours(journal):
 @given(st.integers(0, 300))
 def test_a_last_line_that_was_cut_off_is_mended(tmp_path_factory, n_bytes):
     """Wherever the machine went down: what stood before is there, and writing goes on."""
-    path = tmp_path_factory.mktemp("cut") / JOURNAL
+    path = tmp_path_factory.mktemp("cut") / "study.journal"
     url = f"journal://{path}"
     study = optuna.create_study(study_name="s", storage=open_storage(url))
     study.tell(study.ask(), 1.0)
@@ -234,7 +231,7 @@ def test_a_file_that_is_no_journal_is_refused_and_stays_as_it_is(tmp_path):
 def test_the_default_is_a_file_in_the_folder_of_the_sweep(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     url = storage_url(None, Path("sweep"))
-    assert url == f"journal://{tmp_path / 'sweep' / JOURNAL}"
+    assert url == f"journal://{tmp_path / 'sweep' / 'study.journal'}"
     assert storage_url("sqlite:///x.db", Path("sweep")) == f"sqlite:///{Path.cwd() / 'x.db'}"
 
 

@@ -58,7 +58,7 @@ def test_a_search_whose_study_is_gone_does_not_begin_anew(
     description["study_name"] = "other"
     (two_trials.folder / "study.json").write_text(json.dumps(description))
     output = refused("resume", str(two_trials.folder))
-    assert "the study other of this folder's search is not there any more" in output
+    assert "this folder's search, other, is no longer there" in output
 
 
 def test_a_relative_database_is_looked_for_where_the_search_began(refused, make_app, tmp_path):
@@ -122,7 +122,7 @@ def test_other_cells_or_objectives_do_not_join_a_study(scyan_exp, refused, tmp_p
     for part in (
         "dataset.n_cells: the search was begun with 600, now it is 700",
         "objective: the search was begun with 'heuristic', now it is 'loss'",
-        "hydra.sweeper.study_name=s: the storage has a study of this name",
+        "hydra.sweeper.study_name=s: the storage has a search of this name",
     ):
         assert part in output
     command[-1] = "hydra.sweeper.n_trials=2"

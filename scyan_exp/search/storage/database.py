@@ -1,4 +1,4 @@
-"""A study in a database, which many machines may share."""
+"""A search in a database, which many machines may share."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,26 +12,27 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.config.check import objective_names
+from scyan_exp.config.overrides import quoted
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.engines.worker import Task
 from scyan_exp.fleet.jobs import Check, Job, compose_jobs
 from scyan_exp.run.folder import SweepFolder
-from scyan_exp.search.description import read_study
-from scyan_exp.search.settings import StudySettings, check_study, password_problem
-from scyan_exp.search.space import Space, parse_space, quoted
-from scyan_exp.search.storage.storage import storage_url
+from scyan_exp.search.description import read_description
+from scyan_exp.search.settings import StudySettings, check_study
+from scyan_exp.search.space import Space, parse_space
+from scyan_exp.search.storage.urls import password_problem, storage_url
 
 
 @dataclass(frozen=True)
-class Search:
-    """A search, checked; nothing is written yet.
+class SearchPlan:
+    """What a search will do, checked; nothing is written yet.
 
     Attributes:
         settings: of the sweeper.
         space: what to search.
         first: the job of the first extreme values, to see what all jobs have in common.
         compose: the job of a trial from its number and overrides.
-        objectives: names of what is optimised; none for programs that are not ours.
+        objectives: names of what is optimised; empty for programs that are not ours.
         directions: which way is better, one each.
         folder: the folder of the sweep.
         study_name: the name in the storage.
@@ -55,65 +56,93 @@ class Search:
         return storage_url(self.settings.storage, self.folder, Path.cwd())
 
 
-def prepare(
+def plan_search(
     config: DictConfig,
     context: HydraContext,
     task: Task,
     values: dict[str, Any],
     arguments: Sequence[str],
     sweep_dir: Path,
-) -> Search:
+) -> SearchPlan:
     """Check settings, space and the configs of its extreme values.
+
+    Args:
+        config: the composed config, with Hydra's part.
+        context: of Hydra.
+        task: the program.
+        values: ``hydra.sweeper``.
+        arguments: overrides of the command line.
+        sweep_dir: the folder of the sweep.
 
     Raises:
         InputError: everything that is wrong.
     """
-    written = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
-    assert isinstance(written, dict)
-    problem = password_problem(written.get("storage"))
-    if problem:
-        raise InputError(problem, where="config")
+    storage = _storage_as_written(config)
     settings = check_study(values)
     loader = context.config_loader
     # The YAML files are read once: editing them changes nothing of trials to come.
     loader.repository = CachingConfigRepository(loader.repository)  # type: ignore[attr-defined]
     space = parse_space(settings.params, arguments, loader)
     compose = _Composer(config, context, getattr(task, "check", None))
-    first, *_ = [compose(0, overrides) for overrides in space.variants()]
-    if compose(1, space.variants()[0]).folder == first.folder:
-        raise InputError(
-            f"hydra.sweep.subdir: trials would share the folder {first.folder}; use one that "
-            "differs, such as ${hydra.job.num}",
-            where="config",
-        )
+    first = _first_job(space, compose)
     objectives = objective_names(first.plain["objective"]) if first.plain else []
     directions = settings.directions_for(objectives)
-    # The folder of an earlier start may have been renamed since.
-    earlier = read_study(sweep_dir)["study_name"] if SweepFolder(sweep_dir).holds_search() else None
-    study_name = settings.study_name or earlier or sweep_dir.absolute().name
+    study_name = settings.study_name or _name_of(sweep_dir)
     pruner = settings.chosen_pruner(objectives)
     if len(directions) > 1 and pruner is not None:
         raise InputError(
             "hydra.sweeper.pruner: several objectives cannot be pruned; use pruner=none",
             where="config",
         )
-    if isinstance(pruner, str):
-        compose.trial_overrides.append(f"hydra.sweeper.pruner={pruner}")
-    compose.trial_overrides += [
+    compose.trial_overrides = _trial_overrides(study_name, pruner)
+    return SearchPlan(
+        settings, space, first, compose, objectives, directions, sweep_dir, study_name, storage
+    )
+
+
+def _storage_as_written(config: DictConfig) -> str | None:
+    """``hydra.sweeper.storage`` before interpolation.
+
+    Raises:
+        InputError: it holds a password.
+    """
+    written = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
+    assert isinstance(written, dict)
+    storage: str | None = written.get("storage")
+    problem = password_problem(storage)
+    if problem:
+        raise InputError(problem, where="config")
+    return storage
+
+
+def _first_job(space: Space, compose: _Composer) -> Job:
+    """The job of the first extreme values, when those of all others are fine too."""
+    variants = space.variants()
+    first, *_ = [compose(0, overrides) for overrides in variants]
+    if compose(1, variants[0]).folder == first.folder:
+        raise InputError(
+            f"hydra.sweep.subdir: trials would share the folder {first.folder}; use one that "
+            "differs, such as ${hydra.job.num}",
+            where="config",
+        )
+    return first
+
+
+def _name_of(sweep_dir: Path) -> str:
+    """The name of the search in a folder, which may have been renamed since it was begun."""
+    if SweepFolder(sweep_dir).holds_search():
+        return str(read_description(sweep_dir)["study_name"])
+    return sweep_dir.absolute().name
+
+
+def _trial_overrides(study_name: str, pruner: str | Mapping[str, Any] | None) -> list[str]:
+    """What every job must know of its search."""
+    by_name = [f"hydra.sweeper.pruner={pruner}"] if isinstance(pruner, str) else []
+    return [
+        *by_name,
         f"hydra.sweeper.prunes={pruner is not None}",
         f"hydra.sweeper.study_name={quoted(study_name)}",
     ]
-    return Search(
-        settings,
-        space,
-        first,
-        compose,
-        objectives,
-        directions,
-        sweep_dir,
-        study_name,
-        written.get("storage"),
-    )
 
 
 class _Composer:
