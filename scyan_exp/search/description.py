@@ -70,18 +70,18 @@ def read_description(sweep_dir: Path) -> dict[str, Any]:
     path = SweepFolder(sweep_dir).search
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        found = {key: values[key] for key in NEEDED}
         written_as = int(values.get("format", 1))
+        if written_as <= FORMAT:
+            found = {key: values[key] for key in NEEDED}
+            return {"format": written_as, "optuna": values.get("optuna"), **found}
     except DAMAGED as error:
         raise InputError(
             f"not the description of a search ({type(error).__name__}: {error})", str(path)
         ) from error
-    if written_as > FORMAT:
-        raise InputError(
-            f"is of format {written_as}, this version reads up to {FORMAT}: update scyan_exp",
-            where=str(path),
-        )
-    return {"format": written_as, "optuna": values.get("optuna"), **found}
+    raise InputError(
+        f"is of format {written_as}, this version reads up to {FORMAT}: update scyan_exp",
+        where=str(path),
+    )
 
 
 def version_warning(begun_with: str | None) -> str | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import optuna
 import pytest
 
+from scyan_exp.cli.problems import command_problems
+from scyan_exp.cli.safety import unsafe_problems
 from scyan_exp.config.schema import DIRECTIONS
 from scyan_exp.errors import InputError
-from scyan_exp.search.makers import PRUNERS, SAMPLERS
+from scyan_exp.search.makers import PRUNERS, SAMPLERS, make_pruner
+from scyan_exp.search.samplers import SeededByTrial
 from scyan_exp.search.settings import StudySettings, check_study
 
 #: Arguments that these need to be made at all.
@@ -88,6 +92,21 @@ def test_every_pruner_of_optuna_can_be_chosen_by_target(name):
     assert type(found).__name__ == name
 
 
+@pytest.mark.parametrize("name", ["pruners", "pruning"])
+def test_our_pruner_has_the_name_of_earlier_versions_too(name):
+    """Which the commands and presets of users may have, also within another pruner."""
+    ours = {"_target_": f"scyan_exp.search.{name}.StalledPruner", "patience": 2}
+    wrapped = {"_target_": "optuna.pruners.PatientPruner", "patience": 1, "wrapped_pruner": ours}
+    assert type(make_pruner(check_study({"pruner": ours}).pruner)).__name__ == "StalledPruner"
+    assert type(make_pruner(check_study({"pruner": wrapped}).pruner)).__name__ == "PatientPruner"
+    (problem,) = problems_of(pruner={**ours, "patiense": 1})
+    assert "Did you mean 'patience'" in problem
+    written = f"{{_target_: scyan_exp.search.{name}.StalledPruner, patience: 2}}"
+    command = ["-m", "search=quick", f"hydra.sweeper.pruner={written}"]
+    assert unsafe_problems(command) == []
+    assert command_problems(command) == []
+
+
 def test_several_objectives_have_no_pruner_by_default():
     assert check_study({}).chosen_pruner(["heuristic", "loss"]) is None
     assert check_study({}).chosen_pruner(["heuristic"]) in PRUNERS
@@ -102,6 +121,29 @@ def test_without_a_seed_two_searches_differ_and_with_one_they_do_not():
     assert first(None) != first(None)
     assert first(3) == first(3)
     assert first(3) != first(4)
+
+
+@pytest.mark.parametrize("n_objectives", [1, 2])
+def test_tpe_draws_parameters_together_for_one_objective_and_alone_for_several(n_objectives):
+    """Whatever this Optuna does by default: a search draws the same with any."""
+    together = {"multivariate": n_objectives == 1, "constant_liar": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        theirs = SeededByTrial(lambda seed: optuna.samplers.TPESampler(seed=seed, **together), 5)
+        other = {**together, "multivariate": n_objectives != 1}
+        others = SeededByTrial(lambda seed: optuna.samplers.TPESampler(seed=seed, **other), 5)
+
+    def drawn(sampler: optuna.samplers.BaseSampler) -> list[dict]:
+        study = optuna.create_study(directions=["minimize"] * n_objectives, sampler=sampler)
+        for _ in range(16):
+            trial = study.ask()
+            x, y = (trial.suggest_float(name, 0, 1) for name in "xy")
+            study.tell(trial, [(x - y) ** 2, x][:n_objectives])
+        return [trial.params for trial in study.trials]
+
+    ours = drawn(check_study({"seed": 5}).make_sampler(n_objectives))
+    assert ours == drawn(theirs)
+    assert ours != drawn(others)
 
 
 def test_a_seed_of_the_sampler_itself_wins():

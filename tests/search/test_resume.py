@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from pathlib import Path
 
@@ -14,17 +13,12 @@ from tests.fleet.sweeps import (
     PATIENCE,
     QUICK,
     TWO,
-    Sweep,
     ended,
     no_process_is_left,
-    shared,
     until,
 )
-from tests.search import test_study_kill
 from tests.search.apps import open_study, states
-from tests.search.test_study_kill import SEARCH, SHORT, SPACE, Search, assert_whole
-
-own_search = test_study_kill.own_search
+from tests.search.searches import SHORT, SPACE, assert_whole
 
 
 def test_two_who_go_on_with_a_search_are_refused_but_one(own_search):
@@ -53,20 +47,6 @@ def test_of_two_resumers_at_the_same_time_one_is_refused(own_search):
         one.wait(PATIENCE)
     assert sorted(one.returncode for one in both) == [0, 2], [one.communicate() for one in both]
     assert_whole(own_search, 5)
-
-
-@pytest.fixture(scope="module")
-def two_completed(tmp_path_factory) -> Sweep:
-    """A search of two trials that is completed."""
-    arguments = [*SEARCH, *QUICK, "hydra.sweeper.n_trials=2"]
-    return shared(tmp_path_factory, "two-trials", arguments)
-
-
-@pytest.fixture
-def two_trials(two_completed, own_search) -> Search:
-    """A copy of it, to be changed."""
-    shutil.copytree(two_completed.folder, own_search.folder)
-    return own_search
 
 
 def test_a_search_can_be_given_more_trials_and_another_seed_repeats_none(two_trials):
@@ -135,15 +115,6 @@ def test_wrong_changes_are_refused(two_trials, scyan_exp, change, message):
     assert message in output
     assert "Traceback" not in output
     assert len(two_trials.finished()) == 2
-
-
-@pytest.mark.parametrize("text", ["{", "[1]", '{"id": 1}'])
-def test_a_damaged_description_is_named(tmp_path, scyan_exp, text):
-    (tmp_path / "study.json").write_text(text)
-    code, output = scyan_exp("resume", str(tmp_path))
-    assert code == 2
-    assert str(tmp_path / "study.json") in output
-    assert "Traceback" not in output
 
 
 @pytest.mark.slow

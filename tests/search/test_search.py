@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -294,12 +293,3 @@ def test_nsga2_moves_towards_the_front(make_app):
     ended(app.search(*arguments, "hydra.sweeper.directions=[minimize,minimize]"))
     sums = [sum(trial.values) for trial in open_study(app.folder).trials]
     assert np.median(sums[100:]) < 0.6 * np.median(sums[:20])
-
-
-def test_the_description_says_what_is_searched(make_app):
-    app = make_app()
-    ended(app.search(*QUADRATIC_SPACE, "hydra.sweeper.n_trials=1"))
-    study = json.loads((app.folder / "study.json").read_text())
-    assert study["study_name"] == "sweep"
-    assert set(study["space"]) == {"x", "y", "kind", "rate"}
-    assert study["directions"] == ["minimize"]

@@ -10,13 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.sweeps import QUICK, TWO, ended
-from tests.search import test_study_resume
 from tests.search.apps import App, open_study, states
-from tests.search.test_study_kill import SEARCH, Search
+from tests.search.searches import SEARCH, Search
 
 FLEET = ("hydra/launcher=fleet", *SEARCH)
-two_completed, two_trials = test_study_resume.two_completed, test_study_resume.two_trials
-own_search = test_study_resume.own_search
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
