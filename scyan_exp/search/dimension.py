@@ -49,7 +49,7 @@ class Dimension:
 
     @property
     def name(self) -> str:
-        """How the parameter is called in the study."""
+        """The name of the parameter in Optuna's study."""
         return self.key.lstrip("+")
 
     def override(self, value: Scalar) -> str:

@@ -26,6 +26,7 @@ from scyan_exp.run.job import JobFailed
 from scyan_exp.search.batches import run_batches
 from scyan_exp.search.best import report_best
 from scyan_exp.search.description import describe, write_description
+from scyan_exp.search.experiment_file import Compose
 from scyan_exp.search.plan import SearchPlan, plan_search
 from scyan_exp.search.storage.database import is_database_error
 from scyan_exp.search.storage.opening import reason_of
@@ -66,34 +67,42 @@ def run_search(
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     sweep_dir = Path(str(config.hydra.sweep.dir))
-    fleet_settings: dict[str, Any] = getattr(launcher, "settings", {})  # empty for other launchers
-    fleet = check_settings(fleet_settings) if fleet_settings else None
+    fleet = _fleet_of(launcher)
     plan = plan_search(config, context, task, settings, arguments, sweep_dir)
     with _folder(sweep_dir), locked(sweep_dir), _storage_answers(plan):
         trials = _begin(plan, config)
-        if fleet is not None:
-            rows, interrupted = _run_on_fleet(plan, trials, fleet, fleet_settings, task)
+        if fleet is None:
+            n_parallel = plan.settings.n_parallel or 1
+            rows, interrupted = run_batches(trials, launcher, sweep_dir, n_parallel)
         else:
-            rows, interrupted = run_batches(
-                trials, launcher, sweep_dir, plan.settings.n_parallel or 1
-            )
+            rows, interrupted = _run_on_fleet(plan, trials, fleet, launcher, task)
         rows = _tabulate(rows, trials, SweepFolder(sweep_dir).table)
-        if trials.is_exhausted:
-            print("The sampler has nothing more to try.", flush=True)
-        best = report_best(
-            trials.study,
-            sweep_dir,
-            plan.url,
-            plan.directions,
-            lambda overrides: context.config_loader.load_configuration(
-                config.hydra.job.config_name, overrides, run_mode=RunMode.RUN
-            ),
-        )
+        compose = _composer(config, context)
+        best = report_best(trials.study, sweep_dir, plan.url, plan.directions, compose)
     if interrupted:
         print(f"To go on: {resume_command(sweep_dir)}", flush=True)
         raise KeyboardInterrupt
     _raise_failures(rows, trials, sweep_dir)
     return best
+
+
+def _fleet_of(launcher: Launcher) -> FleetSettings | None:
+    """The settings of the fleet, checked; None if the launcher is another."""
+    settings = _settings_of(launcher)
+    return check_settings(settings) if settings else None
+
+
+def _settings_of(launcher: Launcher) -> dict[str, Any]:
+    """``hydra.launcher`` of the fleet; empty for other launchers."""
+    settings: dict[str, Any] = getattr(launcher, "settings", {})
+    return settings
+
+
+def _composer(config: DictConfig, context: HydraContext) -> Compose:
+    """Composes the config of overrides, as the command does."""
+    return lambda overrides: context.config_loader.load_configuration(
+        config.hydra.job.config_name, overrides, run_mode=RunMode.RUN
+    )
 
 
 @contextmanager
@@ -157,18 +166,20 @@ def _tabulate(rows: list[Row], trials: Trials, csv: Path) -> list[Row]:
         write_csv(rows, csv, other_rows(csv, ()))
     if rows:
         print(shown(rows, {row.job.number: trials.label(row.job) for row in rows}), flush=True)
+    if trials.is_exhausted:
+        print("The sampler has nothing more to try.", flush=True)
     return rows
 
 
 def _run_on_fleet(
-    plan: SearchPlan, trials: Trials, fleet: FleetSettings, settings: dict[str, Any], task: Task
+    plan: SearchPlan, trials: Trials, fleet: FleetSettings, launcher: Launcher, task: Task
 ) -> tuple[list[Row], bool]:
     """Run trials as slots become free."""
     n_parallel = plan.settings.n_parallel
     n_trainings = plan.first.plain.get("repeats", 1)
     n_jobs = (n_parallel or trials.n_jobs) * n_trainings
     with closing(make_engine([plan.first], fleet, task, n_jobs)) as engine:
-        source = _Written(trials, plan.folder, settings)
+        source = _Written(trials, plan.folder, _settings_of(launcher))
         policy = Policy(fleet.retries, fleet.error_retries, fleet.on_failure == "stop")
         csv = SweepFolder(plan.folder).table
         schedule = Schedule([], engine, policy, csv, Progress(), source, n_parallel)
