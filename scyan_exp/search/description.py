@@ -1,4 +1,4 @@
-"""``study.json``: what a search is, so that a resume goes on with that one and no other."""
+"""``study.json``: what a search is, so that a resume cannot mix it up with another."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def read_description(sweep_dir: Path) -> dict[str, Any]:
 
 
 def version_warning(begun_with: str | None) -> str | None:
-    """What to say to somebody who goes on with a search under another Optuna; None for nothing.
+    """A warning when another major version of Optuna began the search; else None.
 
     Args:
         begun_with: the version of Optuna that began the search; None if that is not known.
@@ -100,7 +100,7 @@ def version_warning(begun_with: str | None) -> str | None:
 
 
 def by_file_names(config: dict[str, Any]) -> dict[str, Any]:
-    """A flat config with paths shortened to names: machines keep the same data elsewhere."""
+    """A flat config with file names for paths: the same data lie elsewhere on each machine."""
     return {
         key: Path(value).name if key.endswith("path") and isinstance(value, str) else value
         for key, value in config.items()
@@ -108,7 +108,7 @@ def by_file_names(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def config_differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """How two flat configs differ, but for what may change between two starts."""
+    """How two flat configs differ, apart from what may change between two starts."""
     keys = sorted({*earlier, *now})
     return [
         f"{key}: the search was begun with {earlier.get(key)!r}, now it is {now.get(key)!r}"
@@ -126,7 +126,7 @@ def _differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
         if earlier[key] != now[key]
     ]
     problems += _space_differences(earlier["space"], now["space"])
-    # If the space is another, other values of the config are what one expects.
+    # With another space, the values of the config differ too: that would say nothing new.
     return problems or config_differences(earlier["config"], now["config"])
 
 
@@ -145,7 +145,7 @@ def _command(config: DictConfig) -> dict[str, Any]:
     hydra = config.hydra
     sources = hydra.runtime.config_sources
     folders = [source.path for source in sources if source.provider == "command-line"]
-    # Unresolved: what stands in the environment is written nowhere.
+    # Not resolved: values from the environment must not be written to a file.
     written: Any = OmegaConf.to_container(hydra.overrides, resolve=False)
     given = [str(one) for one in written["hydra"] if not str(one).startswith("hydra.mode=")]
     given = [one for one in given if not one.startswith("hydra.sweep.dir=")]

@@ -67,7 +67,7 @@ class Dimension:
         return [self.override(end) for end in dict.fromkeys(ends)]
 
     def distribution(self) -> BaseDistribution:
-        """The same for Optuna."""
+        """The parameter as Optuna describes it."""
         from optuna.distributions import (
             CategoricalDistribution,
             FloatDistribution,
@@ -83,7 +83,7 @@ class Dimension:
         return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def __str__(self) -> str:
-        """What is searched, in a few words; the same for the same."""
+        """What is searched, in a few words. Two dimensions with the same words are the same."""
         if self.kind == "choice":
             return f"one of {', '.join(self.texts)}"
         step = f" in steps of {self.step:g}" if self.step is not None else ""

@@ -94,7 +94,7 @@ def _values(study: Study, trial: FrozenTrial) -> str:
 
 
 def _with_absolute_paths(plain: Any) -> Any:
-    """The file may be used from another folder than the search."""
+    """The config with absolute paths: the file may be used from another folder."""
     if not isinstance(plain, Mapping):
         return plain
     return {
@@ -116,14 +116,16 @@ def _search_path(config: DictConfig) -> list[str]:
 def _experiment_text(
     plain: Mapping[str, Any], choices: Mapping[str, str | None], compose: Compose
 ) -> str | None:
-    """The choices of groups, and the values that they do not give; None for other programs."""
+    """The choices of groups, and each value that differs from theirs; None for other programs."""
     chosen = {group: option for group, option in choices.items() if option is not None}
     if set(chosen) != set(GROUPS):
         return None
     incidental = ("name", "group", "ckpt_path")
     kept = {key: value for key, value in plain.items() if key not in incidental}
     base = _composed(chosen, compose)
-    if _lacks(base["callbacks"], kept["callbacks"]):  # a file can add, and not remove
+    if _lacks(
+        base["callbacks"], kept["callbacks"]
+    ):  # an experiment file can add keys, not remove them
         chosen["callbacks"] = "none"
         base = _composed(chosen, compose)
     values = _difference(base, kept)

@@ -58,7 +58,7 @@ def make_sampler(chosen: Chosen, seed: int | None, n_objectives: int = 1) -> Bas
     from scyan_exp.search.samplers import CONTINUING, SeededByTrial
 
     values = _by_name("sampler", chosen)
-    if chosen == "tpe":  # the default of Optuna 5, which that of Optuna 4 is not
+    if chosen == "tpe":  # what Optuna 5 does by default, and Optuna 4 does not
         values["multivariate"] = n_objectives == 1
     if "seed" in _parameters("sampler", values) and seed is not None:
         values.setdefault("seed", seed)
@@ -69,7 +69,7 @@ def make_sampler(chosen: Chosen, seed: int | None, n_objectives: int = 1) -> Bas
 
 
 def make_pruner(chosen: Chosen) -> BasePruner:
-    """A pruner, which may be one that never prunes."""
+    """The pruner; for None one that never prunes."""
     return _make(_by_name("pruner", chosen) or {"_target_": "optuna.pruners.NopPruner"})
 
 
@@ -100,7 +100,7 @@ def _target_problems(what: What, values: Mapping[str, Any], where: str) -> list[
 
 
 def _argument_problems(what: What, values: Mapping[str, Any], where: str) -> list[str]:
-    """Arguments that do not exist, and what is wrong with those that are made themselves."""
+    """What is wrong with the arguments: unknown ones, and pruners or samplers among them."""
     known = _parameters(what, values)
     problems = [
         f"{where}.{key}: unknown key.{near_matches(str(key), known)}"
@@ -115,7 +115,7 @@ def _argument_problems(what: What, values: Mapping[str, Any], where: str) -> lis
 
 
 def _making_problems(values: Mapping[str, Any], where: str) -> list[str]:
-    """What Optuna says when the sampler or pruner is made."""
+    """What Optuna says against making it."""
     try:
         _make(values)
     except Exception as error:
@@ -129,7 +129,7 @@ def _by_name(what: What, chosen: Chosen) -> dict[str, Any]:
 
 
 def _names(what: What) -> list[str]:
-    """What Optuna has of a kind."""
+    """The names of all samplers, or pruners, of Optuna."""
     import optuna
 
     return [name for name in dir(getattr(optuna, f"{what}s")) if name[0].isupper()]
@@ -165,7 +165,7 @@ def _make(values: Mapping[str, Any]) -> Any:
 
 
 def _with_present_names(values: Any) -> Any:
-    """Our pruner by the name that it has now, wherever it stands."""
+    """The values with the present name of our pruner, within others too."""
     if not isinstance(values, Mapping):
         return values
     return {

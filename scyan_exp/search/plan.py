@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_repository import CachingConfigRepository
+from hydra.core.config_loader import ConfigLoader
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
@@ -25,12 +26,12 @@ from scyan_exp.search.storage.urls import password_problem, storage_url
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What a search will do, checked; nothing is written yet.
+    """What a search will do. It is checked, and nothing is written yet.
 
     Attributes:
         settings: of the sweeper.
         space: what to search.
-        first: the job of the first extreme values, to see what all jobs have in common.
+        first: the job of the first extreme values; it shows what all jobs have in common.
         compose: the job of a trial from its number and overrides.
         objectives: names of what is optimised; empty for programs that are not ours.
         directions: which way is better, one each.
@@ -64,7 +65,7 @@ def plan_search(
     arguments: Sequence[str],
     sweep_dir: Path,
 ) -> SearchPlan:
-    """Check settings, space and the configs of its extreme values.
+    """Plan a search: check its settings, its space, and the configs of the extreme values.
 
     Args:
         config: the composed config, with Hydra's part.
@@ -80,10 +81,9 @@ def plan_search(
     storage = _storage_as_written(config)
     settings = check_study(values)
     loader = context.config_loader
-    # The YAML files are read once: editing them changes nothing of trials to come.
-    loader.repository = CachingConfigRepository(loader.repository)  # type: ignore[attr-defined]
+    _read_once(loader)
     space = parse_space(settings.params, arguments, loader)
-    compose = _Composer(config, context, getattr(task, "check", None))
+    compose = _Composer(config, loader, getattr(task, "check", None))
     first = _first_job(space, compose)
     objectives = objective_names(first.plain["objective"]) if first.plain else []
     directions = settings.directions_for(objectives)
@@ -98,6 +98,14 @@ def plan_search(
     return SearchPlan(
         settings, space, first, compose, objectives, directions, sweep_dir, study_name, storage
     )
+
+
+def _read_once(loader: ConfigLoader) -> None:
+    """Let a loader read each YAML file once: editing one does not change later trials.
+
+    The loader itself is changed, because launchers other than the fleet compose with it too.
+    """
+    loader.repository = CachingConfigRepository(loader.repository)  # type: ignore[attr-defined]
 
 
 def _storage_as_written(config: DictConfig) -> str | None:
@@ -116,7 +124,7 @@ def _storage_as_written(config: DictConfig) -> str | None:
 
 
 def _first_job(space: Space, compose: _Composer) -> Job:
-    """The job of the first extreme values, when those of all others are fine too."""
+    """The job of the first extreme values. Composing those of the others checks them."""
     variants = space.variants()
     first, *_ = [compose(0, overrides) for overrides in variants]
     if compose(1, variants[0]).folder == first.folder:
@@ -148,8 +156,8 @@ def _trial_overrides(study_name: str, pruner: str | Mapping[str, Any] | None) ->
 class _Composer:
     """Composes the jobs of trials."""
 
-    def __init__(self, config: DictConfig, context: HydraContext, check: Check | None) -> None:
-        self._config, self._loader, self._check = config, context.config_loader, check
+    def __init__(self, config: DictConfig, loader: ConfigLoader, check: Check | None) -> None:
+        self._config, self._loader, self._check = config, loader, check
         self.trial_overrides: list[str] = []
 
     def __call__(self, number: int, overrides: list[str]) -> Job:

@@ -48,7 +48,7 @@ def search_problems(
 
 
 def _written(params: Mapping[Any, Any], overrides: Sequence[str]) -> list[str]:
-    """What ``hydra.sweeper.params`` varies, but for what the command line does."""
+    """The overrides of ``hydra.sweeper.params`` that the command line does not replace."""
     given = {bare_key(override) for override in overrides}
     return [
         as_override(key, value) for key, value in params.items() if bare_key(str(key)) not in given

@@ -33,7 +33,7 @@ def search_arguments(sweep_dir: Path, changes: Sequence[str]) -> list[str] | Non
 
 
 def _placed(changes: Sequence[str]) -> Iterator[str]:
-    """Settings with the names that they have in a config."""
+    """The changes as overrides: each setting with its full name."""
     of_search = StudySettings.model_fields.keys() - {*OF_JOBS}
     for change in changes:
         key, equals, _ = change.partition("=")

@@ -107,7 +107,7 @@ def _composer(config: DictConfig, context: HydraContext) -> Compose:
 
 @contextmanager
 def _folder(sweep_dir: Path) -> Iterator[None]:
-    """The folder of the sweep; a new one is removed when nothing begins there."""
+    """Make the folder of the sweep. A new one is removed when the search is refused."""
     is_new = not sweep_dir.exists()
     sweep_dir.mkdir(parents=True, exist_ok=True)
     try:
@@ -120,7 +120,7 @@ def _folder(sweep_dir: Path) -> Iterator[None]:
 
 @contextmanager
 def _storage_answers(plan: SearchPlan) -> Iterator[None]:
-    """Say so when the storage has gone away; what has ended is kept in the run folders."""
+    """Name the storage when it no longer answers. Run folders keep what has ended."""
     try:
         yield
     except Exception as error:
@@ -133,7 +133,7 @@ def _storage_answers(plan: SearchPlan) -> Iterator[None]:
 
 
 def _begin(plan: SearchPlan, config: DictConfig) -> Trials:
-    """Open the study, new or not, and note in the folder what is searched."""
+    """Open the study, new or not, and write into the folder what is searched."""
     description = describe(
         plan.folder,
         config,
@@ -160,7 +160,7 @@ def _begin(plan: SearchPlan, config: DictConfig) -> Trials:
 
 
 def _tabulate(rows: list[Row], trials: Trials, csv: Path) -> list[Row]:
-    """Show the trials of this start, also those that were refused without a run."""
+    """Show the trials of this start. Those that were refused without a run are among them."""
     if trials.refused:
         rows = sorted([*rows, *trials.refused], key=lambda row: row.job.number)
         write_csv(rows, csv, other_rows(csv, ()))
@@ -190,7 +190,7 @@ def _run_on_fleet(
 
 
 class _Written:
-    """Trials whose jobs are written to their folders, where workers read them."""
+    """Writes the job of each trial to its folder, where a worker reads it."""
 
     def __init__(self, trials: Trials, folder: Path, settings: dict[str, Any]) -> None:
         self._trials, self._folder, self._settings = trials, folder, settings

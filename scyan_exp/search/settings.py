@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Count = Annotated[int, Field(ge=1)]
 Direction = Literal["minimize", "maximize"]
-#: Those that the sweeper sets for each job; nobody else may.
+#: Settings that the sweeper itself sets for each job; users may not.
 OF_JOBS = ("trial", "prunes")
 
 
@@ -88,7 +88,7 @@ class StudySettings(BaseModel):
         return make_pruner(self.chosen_pruner(objectives))
 
     def directions_for(self, objectives: Sequence[str]) -> list[str]:
-        """One direction an objective; a program of no known objectives has as many as are set.
+        """One direction for each objective; for programs that are not ours, those of the settings.
 
         Raises:
             InputError: their numbers differ.

@@ -51,7 +51,7 @@ class Space:
         return {d.name: d.distribution() for d in self.dimensions}
 
     def variants(self) -> list[list[str]]:
-        """Overrides in which every extreme value occurs: their sum, not their product."""
+        """Lists of overrides in which each extreme value occurs once, not all combinations."""
         return list(
             variants([*([one] for one in self.fixed), *(d.extremes() for d in self.dimensions)])
         )
@@ -89,7 +89,7 @@ def parse_space(
 def read_space(
     texts: Sequence[str], config_loader: ConfigLoader | None = None
 ) -> tuple[Space, dict[str, str]]:
-    """What can be read of a space, and what is wrong with each of the other overrides."""
+    """The space of all overrides that can be read, and what is wrong with each of the others."""
     dimensions, fixed, problems = [], [], {}
     for text in texts:
         try:
@@ -105,7 +105,7 @@ def read_space(
 
 
 def _read(text: str, config_loader: ConfigLoader | None) -> Dimension | None:
-    """The parameter that an override searches; None for one of a single value.
+    """The parameter that an override searches; None if it gives one value.
 
     Raises:
         ValueError: a bad range, or a key that cannot be searched.

@@ -79,13 +79,13 @@ def _name_metrics(study: Study, objectives: list[str]) -> None:
 
 
 def _check_space(study: Study, plan: SearchPlan) -> None:
-    """Make sure that a study which others began has the parameters of this search."""
+    """Make sure that a study that others began searches the same parameters."""
     wanted = plan.space.distributions()
     others = {
         name: trial.distributions.get(name)
         for trial in study.get_trials(deepcopy=False)
         if trial.distributions
-        # One that was cut off may have some of its parameters.
+        # A trial that was cut off may have only some of its parameters.
         for name in {*trial.distributions, *(wanted if trial.state.is_finished() else ())}
         if trial.distributions.get(name) != wanted.get(name)
     }

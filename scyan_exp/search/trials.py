@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: User attributes of a trial: the sweep that runs it, its folder there, its other metrics, and
 #: why it failed.
 SWEEP, FOLDER, METRICS, ERROR = "sweep", "folder", "metrics", "error"
-#: A running trial of nobody was lost between two writes of its creator.
+#: After so long, a running trial without an owner has lost its creator between two writes.
 ORPHANED = timedelta(minutes=1)
 
 
@@ -138,8 +138,7 @@ class Trials:
     def _next_trial(self) -> Trial | None:
         trial = self._left_or_new()
         if trial is not None and self._is_too_many(trial):
-            # Somebody else made one between our counting and our making this one. It waits for a
-            # search that wants more.
+            # Another sweep made one after we had counted. Ours waits for a search that wants more.
             StoredTrial(self.study, trial.number).put_back()
             return None
         return trial
@@ -156,14 +155,14 @@ class Trials:
         return new_trial(self.study, {SWEEP: self._sweep})
 
     def _is_too_many(self, trial: Trial) -> bool:
-        """Whether trials with lower numbers are enough."""
+        """Whether the trials with lower numbers are enough already."""
         if self._is_own:
             return False
         earlier = (one for one in self._trials() if one.number < trial.number)
         return sum(one.state != TrialState.WAITING for one in earlier) >= self.n_jobs
 
     def _begun(self, trial: Trial, job: Job) -> Job:
-        """Note in the storage whose trial it is."""
+        """Write into the storage whose trial it is, and where."""
         if trial.user_attrs.get(SWEEP) != self._sweep:
             trial.set_user_attr(SWEEP, self._sweep)
         if FOLDER not in trial.user_attrs:
@@ -171,7 +170,7 @@ class Trials:
         return job
 
     def _refuse(self, trial: Trial, overrides: list[str], error: InputError) -> None:
-        """A trial whose values are wrong together has failed, without a run."""
+        """Let a trial fail without a run: its values are wrong together."""
         job = Job(trial.number, Path(), overrides, OmegaConf.create())
         self.refused.append(Row(job, "failed", error="; ".join(error.problems)))
         self.ended(self.refused[-1])
@@ -183,7 +182,7 @@ class Trials:
         return self.study.get_trials(deepcopy=False)
 
     def _is_left(self, trial: FrozenTrial) -> bool:
-        """Whether a trial was begun by this sweep and not told."""
+        """Whether this sweep began a trial and never told Optuna how it ended."""
         if trial.state != TrialState.RUNNING:
             return False
         if self._is_own or trial.user_attrs.get(SWEEP) == self._sweep:

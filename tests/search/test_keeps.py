@@ -11,7 +11,7 @@ import pytest
 
 from tests.fleet.sweeps import QUICK, TWO, ended
 from tests.search.apps import App, open_study, states
-from tests.search.searches import SEARCH, Search
+from tests.search.searches import SEARCH
 
 FLEET = ("hydra/launcher=fleet", *SEARCH)
 
@@ -175,17 +175,6 @@ def test_files_of_the_best_are_found_from_anywhere(scyan_exp, cells_file, table_
 
 
 # ---------------------------------------------------------------- its command and its failures
-
-
-def test_what_a_resume_changes_is_remembered(two_trials: Search, scyan_exp):
-    assert scyan_exp("resume", str(two_trials.folder), "n_trials=3")[0] == 0
-    assert scyan_exp("resume", str(two_trials.folder), "n_trials=4", "timeout_min=9")[0] == 0
-    arguments = json.loads((two_trials.folder / "study.json").read_text())["arguments"]
-    assert [one for one in arguments if "n_trials" in one] == ["hydra.sweeper.n_trials=4"]
-    assert "hydra.launcher.timeout_min=9" in arguments
-    code, output = scyan_exp("resume", str(two_trials.folder))
-    assert code == 0
-    assert "4 trials (4 of them have ended)" in output
 
 
 @pytest.mark.parametrize("setting", ["trial=3", "prunes=true"])

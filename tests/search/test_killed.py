@@ -28,7 +28,7 @@ def search(request, sweep, tmp_path) -> Search:
 
 
 def test_a_killed_search_loses_and_repeats_nothing(search):
-    kill_and_resume(search, SHORT, n_trials=6, n_kills=2, longest=9)
+    kill_and_resume(search, SHORT, n_trials=4, n_kills=1, longest=9)
 
 
 @pytest.mark.slow

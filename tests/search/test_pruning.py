@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from tests.fleet.sweeps import TWO, Sweep, ended, no_process_is_left
+from tests.fleet.sweeps import TWO, Sweep, ended, no_process_is_left, shared
 from tests.run.test_wandb import inspect, runs_of, summary
 from tests.search.apps import open_study, states
 
@@ -88,9 +88,26 @@ def test_a_pruned_run_is_no_failure(sweep, launcher):
     no_process_is_left(sweep)
 
 
-@pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
-def test_only_epochs_of_the_final_prior_without_temperature_are_reported(sweep, launcher):
+@pytest.fixture(scope="module")
+def half_pruned(tmp_path_factory) -> Sweep:
+    """A search that has ended, one trial after the other, and pruned those behind."""
+    settings = [HALF, LR, "hydra.sweeper.n_trials=7", "hydra.sweeper.n_parallel=1"]
+    arguments = ["hydra/sweeper=study", *SMALL, "logger=none", TWO, *settings]
+    return shared(tmp_path_factory, "half-pruned", arguments)
+
+
+def test_only_epochs_of_the_final_prior_without_temperature_are_reported(half_pruned):
+    assert_only_final_epochs_are_reported(half_pruned)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["fleet", "basic"])
+def test_only_such_epochs_are_reported_of_trials_at_the_same_time(sweep, launcher):
     search(sweep, HALF, LR, "hydra.sweeper.n_trials=5", launcher=launcher)
+    assert_only_final_epochs_are_reported(sweep)
+
+
+def assert_only_final_epochs_are_reported(sweep: Sweep) -> None:
     trials = by_state(open_study(sweep.folder))
     assert trials["COMPLETE"]
     assert trials["PRUNED"]
@@ -103,22 +120,30 @@ def test_only_epochs_of_the_final_prior_without_temperature_are_reported(sweep, 
         assert sweep.result(trial.number)["epochs"] == seen[-1] + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("objective", "monitor", "direction"),
     [
-        ("heuristic", "objective", "minimize"),
-        pytest.param("accuracy", "objective", "maximize", marks=pytest.mark.slow),
-        pytest.param("loss", "objective", "minimize", marks=pytest.mark.slow),
-        pytest.param("accuracy", "loss", "maximize", marks=pytest.mark.slow),
-        pytest.param("heuristic", "loss", "minimize", marks=pytest.mark.slow),
-        pytest.param("table_agreement", "objective", "maximize", marks=pytest.mark.slow),
+        ("accuracy", "objective", "maximize"),
+        ("loss", "objective", "minimize"),
+        ("accuracy", "loss", "maximize"),
+        ("heuristic", "loss", "minimize"),
+        ("table_agreement", "objective", "maximize"),
     ],
 )
-def test_the_worse_are_pruned(sweep, objective, monitor, direction):
-    """Of each trial that was pruned, most that ran that far before had been better there."""
+def test_the_worse_are_pruned_by_any_objective(sweep, objective, monitor, direction):
     settings = [f"objective={objective}", f"hydra.sweeper.monitor={monitor}", HALF, LR]
     settings += ["hydra.sweeper.n_trials=7", "hydra.sweeper.n_parallel=1"]
     search(sweep, *settings)
+    assert_worse_are_pruned(sweep, objective, monitor, direction)
+
+
+def test_the_worse_are_pruned(half_pruned):
+    assert_worse_are_pruned(half_pruned, "heuristic", "objective", "minimize")
+
+
+def assert_worse_are_pruned(sweep: Sweep, objective: str, monitor: str, direction: str) -> None:
+    """Of each trial that was pruned, most that ran that far before had been better there."""
     study = open_study(sweep.folder)
     assert [one.name.lower() for one in study.directions] == [direction]
     trials = by_state(study)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -18,15 +19,18 @@ from tests.fleet.sweeps import (
     until,
 )
 from tests.search.apps import open_study, states
-from tests.search.searches import SHORT, SPACE, assert_whole
+from tests.search.searches import SEARCH, SHORT, SPACE, assert_whole
 
 
-def test_two_who_go_on_with_a_search_are_refused_but_one(own_search):
+def test_two_who_go_on_with_a_search_are_refused_but_one(own_search, scyan_exp):
     arguments = [*ENDLESS, "hydra.sweeper.n_trials=2"]
     process = own_search.begin(*arguments)
     until(lambda: min(own_search.epochs(0), own_search.epochs(1)) > 0, process)
-    for second in (own_search.resume(), own_search.begin(*arguments)):
-        output = ended(second, code=2)
+    where = ["hydra/launcher=fleet", f"hydra.sweep.dir={own_search.folder}"]
+    begun = ["train", "-m", *where, *SEARCH, *arguments]
+    for second in (["resume", str(own_search.folder)], begun):
+        code, output = scyan_exp(*second)
+        assert code == 2, output
         assert "another process is running the jobs of this sweep" in output
         assert "Traceback" not in output
     assert process.poll() is None
@@ -49,18 +53,28 @@ def test_of_two_resumers_at_the_same_time_one_is_refused(own_search):
     assert_whole(own_search, 5)
 
 
-def test_a_search_can_be_given_more_trials_and_another_seed_repeats_none(two_trials):
+def test_a_search_can_be_given_more_trials_and_remembers_it(two_trials, scyan_exp):
     before = two_trials.finished()
     output = ended(two_trials.resume("n_trials=4", "jobs_per_device=1"))
     assert "4 trials (2 of them have ended), 1 at a time" in output
     after = two_trials.finished()
     assert {number: after[number] for number in before} == before
     assert_whole(two_trials, 4)
+    assert scyan_exp("resume", str(two_trials.folder), "n_trials=3", "timeout_min=9")[0] == 0
+    arguments = json.loads((two_trials.folder / "study.json").read_text())["arguments"]
+    assert [one for one in arguments if "n_trials" in one] == ["hydra.sweeper.n_trials=3"]
+    assert "hydra.launcher.timeout_min=9" in arguments
+    assert "hydra.launcher.jobs_per_device=1" in arguments
+    code, output = scyan_exp("resume", str(two_trials.folder))
+    assert code == 0
+    assert "3 trials (4 of them have ended)" in output
+    assert two_trials.finished() == after
 
 
-def test_a_completed_search_has_nothing_to_do(two_trials):
+def test_a_completed_search_has_nothing_to_do(two_trials, scyan_exp):
     before = two_trials.finished()
-    output = ended(two_trials.resume())
+    code, output = scyan_exp("resume", str(two_trials.folder))
+    assert code == 0
     assert "2 trials (2 of them have ended)" in output
     assert "Best: trial " in output
     assert two_trials.finished() == before

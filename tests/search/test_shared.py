@@ -48,7 +48,7 @@ def numbers(app: App) -> set[int]:
     return {int(path.name) for path in app.folder.glob("[0-9]*")}
 
 
-@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("is_there", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_two_sweeps_share_the_trials_of_one_study(machine, url, is_there):
     first, second = machine(1), machine(2)
     settings = [f"hydra.sweeper.storage='{url}'", "hydra.sweeper.n_trials=24"]

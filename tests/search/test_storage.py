@@ -70,7 +70,12 @@ def start(program: str, *arguments: object) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.fixture(params=["journal", "sqlite", "postgresql"])
+STORAGES = ["journal", "sqlite", "postgresql"]
+#: With processes of their own, which cost seconds each.
+WITH_SLOW = [*STORAGES[:2], pytest.param("postgresql", marks=pytest.mark.slow)]
+
+
+@pytest.fixture
 def url(request, tmp_path) -> str:
     path = tmp_path / f"study.{request.param}"
     found = f"journal://{path}" if request.param == "journal" else f"sqlite:///{path}"
@@ -87,6 +92,7 @@ def study_of(url: str) -> optuna.Study:
 # ---------------------------------------------------------------- writers
 
 
+@pytest.mark.parametrize("url", STORAGES, indirect=True)
 def test_what_is_written_is_read_again(url):
     study = study_of(url)
     trial = study.ask()
@@ -100,6 +106,7 @@ def test_what_is_written_is_read_again(url):
     assert found.user_attrs == {"metrics": {"loss": 1.5, "none": None}}
 
 
+@pytest.mark.parametrize("url", WITH_SLOW, indirect=True)
 def test_four_writers_lose_nothing(url):
     writers = [start(WRITER, url, 20, own) for own in range(4)]
     outputs = [writer.communicate(timeout=120) for writer in writers]
@@ -116,6 +123,7 @@ def test_four_writers_lose_nothing(url):
         assert all(trials[number].user_attrs["own"] == own for number in numbers)
 
 
+@pytest.mark.parametrize("url", WITH_SLOW, indirect=True)
 def test_writers_that_are_killed_take_nothing_of_others_with_them(url):
     chance = random.Random(0)
     said: set[int] = set()
@@ -141,7 +149,7 @@ def test_writers_that_are_killed_take_nothing_of_others_with_them(url):
     assert list(map(int, out.split()[1:])) == list(range(before, before + 5))
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", WITH_SLOW[1:])
 def test_a_new_database_is_opened_by_several_at_once(request, tmp_path, kind):
     urls = [f"sqlite:///{tmp_path}/new{i}.db" for i in range(8)]
     if kind == "postgresql":
