@@ -123,9 +123,8 @@ def _experiment_text(
     incidental = ("name", "group", "ckpt_path")
     kept = {key: value for key, value in plain.items() if key not in incidental}
     base = _composed(chosen, compose)
-    if _lacks(
-        base["callbacks"], kept["callbacks"]
-    ):  # an experiment file can add keys, not remove them
+    # An experiment file can add keys, and not remove them.
+    if _lacks(base["callbacks"], kept["callbacks"]):
         chosen["callbacks"] = "none"
         base = _composed(chosen, compose)
     values = _difference(base, kept)

@@ -56,7 +56,7 @@ CASES = {
     "texts": [STD, "name='a b, c'", "dataset.label_key=null,population"],
     "repeats": [STD, "repeats=2"],
 }
-FAST = {"groups", "added keys"}
+FAST = {"groups"}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_importances_sum_to_one_and_name_what_matters(make_app):
     assert f"Importances: x {found['x']:.2f}, y {found['y']:.2f}" in output
 
 
-@pytest.mark.parametrize("n_trials", [1, 2])
+@pytest.mark.parametrize("n_trials", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_of_few_trials_no_importances_are_claimed(make_app, n_trials):
     app = make_app()
     output = ended(app.search(*QUADRATIC_SPACE, f"hydra.sweeper.n_trials={n_trials}"))

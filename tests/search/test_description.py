@@ -8,7 +8,13 @@ from importlib.metadata import version
 import pytest
 
 from scyan_exp.errors import InputError
-from scyan_exp.search.description import FORMAT, read_description, version_warning
+from scyan_exp.search.description import (
+    FORMAT,
+    by_file_names,
+    config_differences,
+    read_description,
+    version_warning,
+)
 from tests.fleet.sweeps import ended
 from tests.search.apps import QUADRATIC_SPACE, App, open_study
 from tests.search.searches import Search
@@ -90,3 +96,22 @@ def test_a_search_begun_with_another_optuna_goes_on_and_says_so(two_trials, scya
     assert code == 0, output
     assert "this search was begun with Optuna 1.2.3" in output
     assert open_study(two_trials.folder, name="sweep").user_attrs["optuna"] == "1.2.3"
+
+
+def test_the_same_cells_elsewhere_are_the_same_search():
+    here = {"dataset.path": "/here/cells.h5ad", "table.path": "t.csv", "model.lr": 0.1, "seed": 0}
+    there = {**here, "dataset.path": "/d/there/cells.h5ad", "table.path": None}
+    assert by_file_names(here)["dataset.path"] == by_file_names(there)["dataset.path"]
+    (problem,) = config_differences(by_file_names(here), by_file_names(there))
+    assert problem.startswith("table.path: the search was begun with 't.csv'")
+    assert here["dataset.path"] == "/here/cells.h5ad"
+
+
+def test_names_loggers_and_devices_may_change_and_nothing_else():
+    earlier = {"logger.mode": "offline", "name": "a", "trainer.devices": 1, "trainer.max_epochs": 2}
+    now = {"logger.mode": "online", "name": "b", "trainer.devices": 2, "trainer.max_epochs": 2}
+    assert config_differences(earlier, now) == []
+    (problem,) = config_differences(earlier, {**now, "trainer.max_epochs": 3})
+    assert problem.startswith("trainer.max_epochs: the search was begun with 2, now it is 3")
+    (problem,) = config_differences(earlier, {**now, "model.lr": 1})
+    assert "model.lr" in problem

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,16 +24,51 @@ from tests.fleet.sweeps import (
 from tests.search.apps import open_study, states
 from tests.search.searches import SEARCH, SHORT, SPACE, assert_whole
 
+#: Holds the lock of a sweep's folder, as whoever runs its jobs does, until it is killed.
+HOLDER = """\
+import sys, time
+from pathlib import Path
+from scyan_exp.fleet.launch import locked
 
-def test_two_who_go_on_with_a_search_are_refused_but_one(own_search, scyan_exp):
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def held(two_trials) -> Iterator[subprocess.Popen]:
+    """Another process that runs the jobs of ``two_trials``."""
+    command = [sys.executable, "-c", HOLDER, str(two_trials.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_who_comes_second_is_refused_until_the_first_is_gone(two_trials, held, scyan_exp):
+    before = two_trials.finished()
+    where = ["hydra/launcher=fleet", f"hydra.sweep.dir={two_trials.folder}"]
+    again = ["train", "-m", *where, *SEARCH, *QUICK, "hydra.sweeper.n_trials=2"]
+    for second in (["resume", str(two_trials.folder)], again):
+        code, output = scyan_exp(*second)
+        assert code == 2, output
+        assert "another process is running the jobs of this sweep" in output
+        assert "Traceback" not in output
+    assert two_trials.finished() == before
+    held.kill()
+    held.wait()
+    code, output = scyan_exp("resume", str(two_trials.folder))
+    assert code == 0, output
+
+
+@pytest.mark.slow
+def test_two_who_go_on_with_a_search_are_refused_but_one(own_search):
     arguments = [*ENDLESS, "hydra.sweeper.n_trials=2"]
     process = own_search.begin(*arguments)
     until(lambda: min(own_search.epochs(0), own_search.epochs(1)) > 0, process)
-    where = ["hydra/launcher=fleet", f"hydra.sweep.dir={own_search.folder}"]
-    begun = ["train", "-m", *where, *SEARCH, *arguments]
-    for second in (["resume", str(own_search.folder)], begun):
-        code, output = scyan_exp(*second)
-        assert code == 2, output
+    for second in (own_search.resume(), own_search.begin(*arguments)):
+        output = ended(second, code=2)
         assert "another process is running the jobs of this sweep" in output
         assert "Traceback" not in output
     assert process.poll() is None
@@ -55,7 +93,8 @@ def test_of_two_resumers_at_the_same_time_one_is_refused(own_search):
 
 def test_a_search_can_be_given_more_trials_and_remembers_it(two_trials, scyan_exp):
     before = two_trials.finished()
-    output = ended(two_trials.resume("n_trials=4", "jobs_per_device=1"))
+    code, output = scyan_exp("resume", str(two_trials.folder), "n_trials=4", "jobs_per_device=1")
+    assert code == 0, output
     assert "4 trials (2 of them have ended), 1 at a time" in output
     after = two_trials.finished()
     assert {number: after[number] for number in before} == before
@@ -87,11 +126,15 @@ def test_another_search_in_the_same_folder_is_refused_by_name(two_trials, scyan_
     wider = ["model.prior_std=interval(0.2,0.5)", SPACE[1]]
     for changed, names in (
         ([*wider], ["model.prior_std", "0.5"]),
-        ([*SPACE, "model.lr=0.01"], ["model.lr", "0.01"]),
+        (
+            [*SPACE, "model.lr=0.01", "model.n_layers=3", "seed=5"],
+            ["model.lr", "0.01", "model.n_layers", "seed"],
+        ),
+        (
+            [*SPACE, *(f"hydra.sweeper.{one}" for one in ("direction=maximize", "study_name=s2"))],
+            ["directions", "study_name"],
+        ),
         ([*SPACE, "objective=loss"], ["objective"]),
-        ([*SPACE, "model.n_layers=3", "seed=5"], ["model.n_layers", "seed"]),
-        ([*SPACE, "hydra.sweeper.direction=maximize"], ["directions"]),
-        ([*SPACE, "hydra.sweeper.study_name=other"], ["study_name"]),
     ):
         code, output = scyan_exp(*same, *changed)
         assert code == 2, output

@@ -265,6 +265,14 @@ def test_a_storage_that_cannot_be_opened_is_named_without_its_password(url):
 
 
 @pytest.mark.parametrize(
+    "url", ["sqlite:", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite+pysqlite://"]
+)
+def test_a_storage_in_memory_is_refused(url):
+    with pytest.raises(InputError, match="in memory it would be lost"):
+        open_storage(url)
+
+
+@pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("postgresql+psycopg2://", r"psycopg2 .*\[postgresql\].*postgresql\+psycopg://"),
