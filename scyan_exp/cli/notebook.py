@@ -82,8 +82,7 @@ def _overrides(given: str | Sequence[str] | Mapping[str, Any]) -> list[str]:
 
 
 def _override(key: str, value: object) -> str:
-    from scyan_exp.config.overrides import is_group_choice
-    from scyan_exp.search.space import quoted
+    from scyan_exp.config.overrides import is_group_choice, quoted
 
     plain = isinstance(value, str) and is_group_choice(f"{key}=")  # options are not quoted
     return f"{key}={value if plain else quoted(value)}"

@@ -1,4 +1,4 @@
-"""Searches under launchers that are not ours: trials in batches, through Hydra's interface."""
+"""Searches under other launchers than the fleet: Hydra hands them a batch of trials at a time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn, JobStatus
 
+from scyan_exp.config.overrides import quoted
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.schedule import Row
 from scyan_exp.fleet.table import other_rows, write_csv
+from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
-from scyan_exp.search.space import quoted
 from scyan_exp.search.trials import Trials
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 def run_batches(
     trials: Trials, launcher: Launcher, sweep_dir: Path, n_parallel: int
 ) -> tuple[list[Row], bool]:
-    """Run all trials, so many at a time.
+    """Run all trials, ``n_parallel`` at a time.
 
     What a trial gave is read from its ``result.json``, where there is one: so a batch that was
     cut off loses nothing.
@@ -54,13 +55,13 @@ def run_batches(
             row = rows[job.number]
             _take(row, returns[i] if i < len(returns) else None, interrupted)
             trials.ended(row)
-        csv = sweep_dir / "sweep.csv"
+        csv = SweepFolder(sweep_dir).table
         write_csv(list(rows.values()), csv, other_rows(csv, rows))
     return [rows[number] for number in sorted(rows)], interrupted
 
 
 def _batch(trials: Trials, rows: dict[int, Row], size: int) -> list[Job]:
-    """The jobs to start; those whose folder has the result are told at once."""
+    """The jobs to start. One whose folder has its result already is told to Optuna instead."""
     batch: list[Job] = []
     while len(batch) < size and (job := trials.next()) is not None:
         row = rows[job.number] = Row(job)
@@ -73,7 +74,7 @@ def _batch(trials: Trials, rows: dict[int, Row], size: int) -> list[Job]:
 
 
 def _take(row: Row, returned: JobReturn | None, interrupted: bool) -> None:
-    """What became of a job."""
+    """Note in its row what became of a job."""
     if _take_record(row):
         return
     if returned is not None and returned.status == JobStatus.COMPLETED and not row.job.plain:
@@ -107,7 +108,7 @@ def _error(returned: JobReturn | None) -> str:
 
 
 def _overrides(job: Job, sweep_dir: Path) -> Sequence[str]:
-    """The overrides of a job, with what its trial needs and its very folder."""
+    """The overrides of a job, with what its trial needs and the folder it must use."""
     sweeper = job.config.hydra.sweeper
     folder = job.folder.relative_to(sweep_dir.absolute())
     return [

@@ -11,8 +11,9 @@ from omegaconf import OmegaConf
 
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.schedule import Row
+from scyan_exp.search.optuna_internals import new_trial
 from scyan_exp.search.space import parse_space
-from scyan_exp.search.storage.storage import open_storage
+from scyan_exp.search.storage.opening import open_storage
 from scyan_exp.search.trials import Trials
 from tests.fleet.sweeps import _end, ended, until
 from tests.search.apps import App, open_study, states
@@ -47,7 +48,7 @@ def numbers(app: App) -> set[int]:
     return {int(path.name) for path in app.folder.glob("[0-9]*")}
 
 
-@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("is_there", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_two_sweeps_share_the_trials_of_one_study(machine, url, is_there):
     first, second = machine(1), machine(2)
     settings = [f"hydra.sweeper.storage='{url}'", "hydra.sweeper.n_trials=24"]
@@ -79,15 +80,13 @@ def asking(url: str, sweep: str, n_trials: int) -> Trials:
 
 def asked_meanwhile(monkeypatch, one: Trials, other: Trials) -> Job | None:
     """What one gets when the other asks between its counting and its making a trial."""
-    storage = one.study._storage
-    create = storage.create_new_trial
 
-    def create_later(*arguments):
+    def make_later(*arguments):
         monkeypatch.undo()
         assert other.next() is not None
-        return create(*arguments)
+        return new_trial(*arguments)
 
-    monkeypatch.setattr(storage, "create_new_trial", create_later)
+    monkeypatch.setattr("scyan_exp.search.trials.new_trial", make_later)
     return one.next()
 
 
