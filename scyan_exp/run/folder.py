@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from scyan_exp.files import write_text
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,21 @@ class RunFolder:
 
     @property
     def hydra(self) -> Path:
-        """Config, Hydra's own config, and overrides; workers read their job here."""
+        """Config, Hydra's own config, and overrides; workers read their job here.
+
+        It is here whatever ``hydra.output_subdir`` says.
+        """
         return self.path / ".hydra"
+
+    @property
+    def hydra_config(self) -> Path:
+        """Hydra's own part of the config."""
+        return self.hydra / "hydra.yaml"
+
+    @property
+    def overrides(self) -> Path:
+        """The overrides of the command line."""
+        return self.hydra / "overrides.yaml"
 
     @property
     def best(self) -> Path:
@@ -65,6 +84,27 @@ class RunFolder:
     def repeat(self, seed: int) -> RunFolder:
         """The folder of one of several trainings."""
         return RunFolder(self.path / f"seed_{seed}")
+
+    def write_config(
+        self,
+        config: Mapping[str, Any],
+        hydra: Mapping[str, Any] | None = None,
+        overrides: Sequence[Any] | None = None,
+        *,
+        durable: bool = True,
+    ) -> None:
+        """Write the config of a run.
+
+        Args:
+            config: the resolved config.
+            hydra: Hydra's own part of it, under the key ``hydra``; None leaves its file alone.
+            overrides: of the command line; None leaves their file alone.
+            durable: whether the files survive the end of the machine, too.
+        """
+        parts = {self.config: config, self.hydra_config: hydra, self.overrides: overrides}
+        for path, part in parts.items():
+            if part is not None:
+                write_text(path, OmegaConf.to_yaml(part), durable)
 
 
 @dataclass(frozen=True)

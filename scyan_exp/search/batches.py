@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hydra.core.utils import JobReturn, JobStatus
 
 from scyan_exp.fleet.jobs import Job
-from scyan_exp.fleet.schedule import Row
+from scyan_exp.fleet.state import JobState
 from scyan_exp.fleet.table import other_rows, write_csv
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 def run_batches(
     trials: Trials, launcher: Launcher, sweep_dir: Path, n_parallel: int
-) -> tuple[list[Row], bool]:
+) -> tuple[list[JobState], bool]:
     """Run all trials, so many at a time.
 
     What a trial gave is read from its ``result.json``, where there is one: so a batch that was
@@ -35,7 +35,7 @@ def run_batches(
         The rows of the trials, and whether Ctrl-C ended them.
     """
     print(f"{trials}, {n_parallel} at a time; results: {sweep_dir}", flush=True)
-    rows: dict[int, Row] = {}
+    rows: dict[int, JobState] = {}
     interrupted = False
     while not interrupted:
         batch = _batch(trials, rows, n_parallel)
@@ -59,42 +59,41 @@ def run_batches(
     return [rows[number] for number in sorted(rows)], interrupted
 
 
-def _batch(trials: Trials, rows: dict[int, Row], size: int) -> list[Job]:
+def _batch(trials: Trials, rows: dict[int, JobState], size: int) -> list[Job]:
     """The jobs to start; those whose folder has the result are told at once."""
     batch: list[Job] = []
     while len(batch) < size and (job := trials.next()) is not None:
-        row = rows[job.number] = Row(job)
-        if _take_record(row):
-            row.status = "kept" if row.status == "completed" else row.status
+        row = rows[job.number] = JobState(job, label=trials.label(job))
+        if row.take_earlier_result():
             trials.ended(row)
         else:
             batch.append(job)
     return batch
 
 
-def _take(row: Row, returned: JobReturn | None, interrupted: bool) -> None:
+def _take(row: JobState, returned: JobReturn | None, interrupted: bool) -> None:
     """What became of a job."""
     if _take_record(row):
         return
     if returned is not None and returned.status == JobStatus.COMPLETED and not row.job.plain:
-        row.status, row.value = "completed", returned.return_value
+        row.outcome, row.value = Outcome.COMPLETED, returned.return_value
         return
     record = RunRecord.read(row.job.folder)
     failed = record is not None and record.status == Outcome.FAILED
     if failed or (returned is not None and not interrupted):
-        row.status = "failed"
+        row.outcome = Outcome.FAILED
         row.error = (None if record is None else record.error) or _error(returned)
     elif interrupted:
-        row.status, row.error = "interrupted", "interrupted"
+        row.outcome, row.error = Outcome.INTERRUPTED, "interrupted"
     else:
-        row.status, row.error = "lost", "its process was lost"
+        row.outcome, row.error = Outcome.LOST, "its process was lost"
 
 
-def _take_record(row: Row) -> bool:
+def _take_record(row: JobState) -> bool:
     ended = RunRecord.read_ended(row.job.folder, row.job.plain) if row.job.plain else None
     if ended is None:
         return False
-    row.status = "pruned" if ended.status == Outcome.PRUNED else "completed"
+    row.outcome, row.metrics = ended.status, ended.metrics
     row.value, row.seconds = ended.objective, ended.fit_seconds
     return True
 

@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_text
-from scyan_exp.fleet.jobs import DAMAGED, load_config, without_hydra
+from scyan_exp.fleet.jobs import load_config, without_hydra
+from scyan_exp.fleet.manifest import DAMAGED
 from scyan_exp.search.storage.storage import dashboard_command
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json
-from scyan_exp.fleet.jobs import DAMAGED, MANIFEST
+from scyan_exp.fleet.manifest import DAMAGED
 from scyan_exp.run.folder import SweepFolder
 
 #: In the folder of its sweep.
@@ -47,7 +47,7 @@ def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dic
             problems.append("use another folder (hydra.sweep.dir=...) for another search")
             raise InputError(problems, where=str(sweep_dir))
         return {**earlier, **_command(config)}  # a later start may want more trials
-    if (sweep_dir / MANIFEST).exists():
+    if SweepFolder(sweep_dir).manifest.exists():
         raise InputError("this folder holds a sweep that is no search", where=str(sweep_dir))
     return {"id": secrets.token_hex(8), **now, **_command(config)}
 

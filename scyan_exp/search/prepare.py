@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.config.check import objective_names
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.engines.worker import Task
+from scyan_exp.fleet.engines.base import Task
 from scyan_exp.fleet.jobs import Check, Job, compose_jobs
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.search.description import read_study

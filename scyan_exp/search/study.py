@@ -13,12 +13,13 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.engines.worker import Task
-from scyan_exp.fleet.jobs import Job, write_jobs
+from scyan_exp.fleet.check import check_settings
+from scyan_exp.fleet.engines.base import Task
 from scyan_exp.fleet.launch import failure_of, locked, make_engine, resume_command
-from scyan_exp.fleet.progress import Progress
-from scyan_exp.fleet.schedule import Policy, Row, Schedule
-from scyan_exp.fleet.settings import FleetSettings, check_settings
+from scyan_exp.fleet.manifest import write_jobs
+from scyan_exp.fleet.running import run_source
+from scyan_exp.fleet.settings import FleetSettings
+from scyan_exp.fleet.state import JobState
 from scyan_exp.fleet.table import other_rows, shown, write_csv
 from scyan_exp.run.job import JobFailed
 from scyan_exp.search.batches import run_batches
@@ -145,34 +146,30 @@ def _begin(search: Search, config: DictConfig) -> Trials:
     )
 
 
-def _tabulate(rows: list[Row], trials: Trials, csv: Path) -> list[Row]:
+def _tabulate(rows: list[JobState], trials: Trials, csv: Path) -> list[JobState]:
     """Show the trials of this start, also those that were refused without a run."""
     if trials.refused:
         rows = sorted([*rows, *trials.refused], key=lambda row: row.job.number)
         write_csv(rows, csv, other_rows(csv, ()))
     if rows:
-        print(shown(rows, {row.job.number: trials.label(row.job) for row in rows}), flush=True)
+        print(shown(rows), flush=True)
     return rows
 
 
 def _run_on_fleet(
     search: Search, trials: Trials, fleet: FleetSettings, settings: dict[str, Any], task: Task
-) -> tuple[list[Row], bool]:
+) -> tuple[list[JobState], bool]:
     """Run trials as slots become free."""
     n_parallel = search.settings.n_parallel
     n_trainings = search.first.plain.get("repeats", 1)
     n_jobs = (n_parallel or trials.n_jobs) * n_trainings
     with closing(make_engine([search.first], fleet, task, n_jobs)) as engine:
         source = _Written(trials, search.folder, settings)
-        policy = Policy(fleet.retries, fleet.error_retries, fleet.on_failure == "stop")
-        csv = search.folder / "sweep.csv"
-        schedule = Schedule([], engine, policy, csv, Progress(), source, n_parallel)
         of_each = "" if n_trainings == 1 else f" of {n_trainings} trainings"
         print(
             f"{trials}{of_each}, {engine.n_slots} at a time; results: {search.folder}", flush=True
         )
-        rows = schedule.run()
-    return rows, schedule.interrupted
+        return run_source(source, engine, fleet, search.folder, n_parallel)
 
 
 class _Written:
@@ -180,16 +177,19 @@ class _Written:
 
     def __init__(self, trials: Trials, folder: Path, settings: dict[str, Any]) -> None:
         self._trials, self._folder, self._settings = trials, folder, settings
-        self.n_jobs, self.ended, self.label = trials.n_jobs, trials.ended, trials.label
+        self.n_jobs, self.ended = trials.n_jobs, trials.ended
 
-    def next(self) -> Job | None:
+    def next(self) -> JobState | None:
         job = self._trials.next()
-        if job is not None:
-            write_jobs([job], self._folder, self._settings)
-        return job
+        if job is None:
+            return None
+        write_jobs([job], self._folder, self._settings)
+        state = JobState(job, label=self._trials.label(job))
+        state.take_earlier_result()
+        return state
 
 
-def _raise_failures(rows: Sequence[Row], trials: Trials, sweep_dir: Path) -> None:
+def _raise_failures(rows: Sequence[JobState], trials: Trials, sweep_dir: Path) -> None:
     if trials.gave_up:
         last = next((row.error for row in reversed(rows) if row.error), "")
         raise JobFailed(

@@ -10,7 +10,8 @@ import pytest
 from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import compose_config
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.jobs import Job, compose_jobs, load_config, read_jobs, write_jobs
+from scyan_exp.fleet.jobs import Job, compose_jobs, load_config
+from scyan_exp.fleet.manifest import read_jobs, write_jobs
 
 
 @pytest.fixture
