@@ -11,7 +11,7 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from scyan_exp.config.overrides import quoted
 from scyan_exp.fleet.jobs import Job
-from scyan_exp.fleet.schedule import Row
+from scyan_exp.fleet.state import JobState
 from scyan_exp.fleet.table import other_rows, write_csv
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.outcome import Outcome
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 def run_batches(
     trials: Trials, launcher: Launcher, sweep_dir: Path, n_parallel: int
-) -> tuple[list[Row], bool]:
+) -> tuple[list[JobState], bool]:
     """Run all trials, ``n_parallel`` at a time.
 
     What a trial gave is read from its ``result.json``, where there is one: so a batch that was
@@ -36,7 +36,7 @@ def run_batches(
         The rows of the trials, and whether Ctrl-C ended them.
     """
     print(f"{trials}, {n_parallel} at a time; results: {sweep_dir}", flush=True)
-    rows: dict[int, Row] = {}
+    rows: dict[int, JobState] = {}
     interrupted = False
     while not interrupted:
         batch = _batch(trials, rows, n_parallel)
@@ -60,42 +60,42 @@ def run_batches(
     return [rows[number] for number in sorted(rows)], interrupted
 
 
-def _batch(trials: Trials, rows: dict[int, Row], size: int) -> list[Job]:
+def _batch(trials: Trials, rows: dict[int, JobState], size: int) -> list[Job]:
     """The jobs to start. One whose folder has its result already is told to Optuna instead."""
     batch: list[Job] = []
     while len(batch) < size and (job := trials.next()) is not None:
-        row = rows[job.number] = Row(job)
-        if _take_record(row):
-            row.status = "kept" if row.status == "completed" else row.status
+        row = rows[job.number] = JobState(job, label=trials.label(job))
+        if row.take_earlier_result():
             trials.ended(row)
         else:
             batch.append(job)
     return batch
 
 
-def _take(row: Row, returned: JobReturn | None, interrupted: bool) -> None:
+def _take(row: JobState, returned: JobReturn | None, interrupted: bool) -> None:
     """Note in its row what became of a job."""
     if _take_record(row):
         return
-    if returned is not None and returned.status == JobStatus.COMPLETED and not row.job.plain:
-        row.status, row.value = "completed", returned.return_value
+    if returned is not None and returned.status == JobStatus.COMPLETED and row.job.checked is None:
+        row.outcome, row.value = Outcome.COMPLETED, returned.return_value
         return
     record = RunRecord.read(row.job.folder)
     failed = record is not None and record.status == Outcome.FAILED
     if failed or (returned is not None and not interrupted):
-        row.status = "failed"
+        row.outcome = Outcome.FAILED
         row.error = (None if record is None else record.error) or _error(returned)
     elif interrupted:
-        row.status, row.error = "interrupted", "interrupted"
+        row.outcome, row.error = Outcome.INTERRUPTED, "interrupted"
     else:
-        row.status, row.error = "lost", "its process was lost"
+        row.outcome, row.error = Outcome.LOST, "its process was lost"
 
 
-def _take_record(row: Row) -> bool:
-    ended = RunRecord.read_ended(row.job.folder, row.job.plain) if row.job.plain else None
+def _take_record(row: JobState) -> bool:
+    checked = row.job.checked
+    ended = None if checked is None else RunRecord.read_ended(row.job.folder, checked)
     if ended is None:
         return False
-    row.status = "pruned" if ended.status == Outcome.PRUNED else "completed"
+    row.outcome, row.metrics = ended.status, ended.metrics
     row.value, row.seconds = ended.objective, ended.fit_seconds
     return True
 

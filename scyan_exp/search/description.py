@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json
-from scyan_exp.fleet.jobs import DAMAGED
+from scyan_exp.fleet.manifest import DAMAGED
 from scyan_exp.run.folder import SweepFolder
 
 #: Of the file; files without a number are of format 1, which had no version of Optuna either.

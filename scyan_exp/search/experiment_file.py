@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.files import write_text
-from scyan_exp.fleet.jobs import DAMAGED, load_config, without_hydra
+from scyan_exp.fleet.jobs import load_config, without_hydra
+from scyan_exp.fleet.manifest import DAMAGED
 from scyan_exp.run.folder import RunFolder, SweepFolder
 
 if TYPE_CHECKING:

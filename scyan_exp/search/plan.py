@@ -12,10 +12,9 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from scyan_exp.config.overrides import quoted
-from scyan_exp.config.schema import objective_names
+from scyan_exp.config.overrides import flat, quoted
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.engines.worker import Task
+from scyan_exp.fleet.engines.base import Task
 from scyan_exp.fleet.jobs import Check, Job, compose_jobs
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.search.description import read_description
@@ -52,6 +51,12 @@ class SearchPlan:
     storage_as_written: str | None
 
     @property
+    def shared_config(self) -> dict[str, Any]:
+        """What all trials have in common, with dots in the keys; nothing of other programs."""
+        checked = self.first.checked
+        return {} if checked is None else flat(checked.plain())
+
+    @property
     def url(self) -> str:
         """The storage."""
         return storage_url(self.settings.storage, self.folder, Path.cwd())
@@ -85,7 +90,7 @@ def plan_search(
     space = parse_space(settings.params, arguments, loader)
     compose = _Composer(config, loader, getattr(task, "check", None))
     first = _first_job(space, compose)
-    objectives = objective_names(first.plain["objective"]) if first.plain else []
+    objectives = [] if first.checked is None else first.checked.objectives
     directions = settings.directions_for(objectives)
     study_name = settings.study_name or _name_of(sweep_dir)
     pruner = settings.chosen_pruner(objectives)

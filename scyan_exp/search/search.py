@@ -12,14 +12,15 @@ from hydra.core.utils import configure_log, setup_globals
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
-from scyan_exp.config.overrides import flat
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.engines.worker import Task
-from scyan_exp.fleet.jobs import Job, write_jobs
+from scyan_exp.fleet.check import check_settings
+from scyan_exp.fleet.engines.base import Task
 from scyan_exp.fleet.launch import failure_of, locked, make_engine, resume_command
-from scyan_exp.fleet.progress import Progress
-from scyan_exp.fleet.schedule import Policy, Row, Schedule
-from scyan_exp.fleet.settings import FleetSettings, check_settings
+from scyan_exp.fleet.manifest import write_jobs
+from scyan_exp.fleet.repeats import n_trainings
+from scyan_exp.fleet.running import run_source
+from scyan_exp.fleet.settings import FleetSettings
+from scyan_exp.fleet.state import JobState
 from scyan_exp.fleet.table import other_rows, shown, write_csv
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.job import JobFailed
@@ -143,7 +144,7 @@ def _begin(plan: SearchPlan, config: DictConfig) -> Trials:
             "space": {one.key: str(one) for one in plan.space.dimensions},
             "directions": plan.directions,
             "objectives": plan.objectives,
-            "config": flat(plan.first.plain),
+            "config": plan.shared_config,
         },
     )
     study = open_study(plan)
@@ -159,13 +160,13 @@ def _begin(plan: SearchPlan, config: DictConfig) -> Trials:
     )
 
 
-def _tabulate(rows: list[Row], trials: Trials, csv: Path) -> list[Row]:
+def _tabulate(rows: list[JobState], trials: Trials, csv: Path) -> list[JobState]:
     """Show the trials of this start. Those that were refused without a run are among them."""
     if trials.refused:
         rows = sorted([*rows, *trials.refused], key=lambda row: row.job.number)
         write_csv(rows, csv, other_rows(csv, ()))
     if rows:
-        print(shown(rows, {row.job.number: trials.label(row.job) for row in rows}), flush=True)
+        print(shown(rows), flush=True)
     if trials.is_exhausted:
         print("The sampler has nothing more to try.", flush=True)
     return rows
@@ -173,20 +174,16 @@ def _tabulate(rows: list[Row], trials: Trials, csv: Path) -> list[Row]:
 
 def _run_on_fleet(
     plan: SearchPlan, trials: Trials, fleet: FleetSettings, launcher: Launcher, task: Task
-) -> tuple[list[Row], bool]:
+) -> tuple[list[JobState], bool]:
     """Run trials as slots become free."""
     n_parallel = plan.settings.n_parallel
-    n_trainings = plan.first.plain.get("repeats", 1)
-    n_jobs = (n_parallel or trials.n_jobs) * n_trainings
+    n_each = n_trainings([plan.first])
+    n_jobs = (n_parallel or trials.n_jobs) * n_each
     with closing(make_engine([plan.first], fleet, task, n_jobs)) as engine:
         source = _Written(trials, plan.folder, _settings_of(launcher))
-        policy = Policy(fleet.retries, fleet.error_retries, fleet.on_failure == "stop")
-        csv = SweepFolder(plan.folder).table
-        schedule = Schedule([], engine, policy, csv, Progress(), source, n_parallel)
-        of_each = "" if n_trainings == 1 else f" of {n_trainings} trainings"
+        of_each = "" if n_each == 1 else f" of {n_each} trainings"
         print(f"{trials}{of_each}, {engine.n_slots} at a time; results: {plan.folder}", flush=True)
-        rows = schedule.run()
-    return rows, schedule.interrupted
+        return run_source(source, engine, fleet, plan.folder, n_parallel)
 
 
 class _Written:
@@ -194,16 +191,19 @@ class _Written:
 
     def __init__(self, trials: Trials, folder: Path, settings: dict[str, Any]) -> None:
         self._trials, self._folder, self._settings = trials, folder, settings
-        self.n_jobs, self.ended, self.label = trials.n_jobs, trials.ended, trials.label
+        self.n_jobs, self.ended = trials.n_jobs, trials.ended
 
-    def next(self) -> Job | None:
+    def next(self) -> JobState | None:
         job = self._trials.next()
-        if job is not None:
-            write_jobs([job], self._folder, self._settings)
-        return job
+        if job is None:
+            return None
+        write_jobs([job], self._folder, self._settings)
+        state = JobState(job, label=self._trials.label(job))
+        state.take_earlier_result()
+        return state
 
 
-def _raise_failures(rows: Sequence[Row], trials: Trials, sweep_dir: Path) -> None:
+def _raise_failures(rows: Sequence[JobState], trials: Trials, sweep_dir: Path) -> None:
     if trials.gave_up:
         last = next((row.error for row in reversed(rows) if row.error), "")
         raise JobFailed(

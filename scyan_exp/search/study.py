@@ -8,7 +8,6 @@ import warnings
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from scyan_exp.config.overrides import flat
 from scyan_exp.errors import InputError
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.search.description import by_file_names, config_differences, version_warning
@@ -103,7 +102,7 @@ def _check_space(study: Study, plan: SearchPlan) -> None:
 
 def _check_config(study: Study, plan: SearchPlan) -> None:
     """Make sure that those who share a study search the same objectives with the same config."""
-    now = {"objectives": plan.objectives, **by_file_names(flat(plan.first.plain))}
+    now = {"objectives": plan.objectives, **by_file_names(plan.shared_config)}
     if CONFIG not in study.user_attrs:
         study.set_user_attr(CONFIG, json.loads(json.dumps(now)))
         study.set_user_attr(OPTUNA, version("optuna"))

@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.jobs import Job
-from scyan_exp.fleet.schedule import Row
-from scyan_exp.run.record import RunRecord
+from scyan_exp.fleet.state import JobState
+from scyan_exp.run.outcome import Outcome
 from scyan_exp.search.dimension import Dimension, Scalar
 from scyan_exp.search.optuna_internals import StoredTrial, new_trial, when_exhausted
 from scyan_exp.search.space import Space
@@ -32,7 +32,7 @@ ORPHANED = timedelta(minutes=1)
 
 
 class Trials:
-    """The trials of a search as jobs, see ``schedule.JobSource``.
+    """The trials of a search as jobs, see :class:`~scyan_exp.fleet.source.JobSource`.
 
     A trial that has begun and was not told (its sweep was killed) is run again: with the same
     parameters, in the same folder, under the same number.
@@ -63,7 +63,7 @@ class Trials:
         self.study, self.n_jobs, self.n_failed_in_row = study, n_jobs, 0
         self._space, self._compose = space, compose
         self._max_failures, self._sweep, self._is_own = max_failures, sweep, is_own
-        self.refused: list[Row] = []
+        self.refused: list[JobState] = []
         self._is_exhausted = False
         when_exhausted(study, self._exhaust)
         self._unfinished = deque(one.number for one in self._trials() if self._is_left(one))
@@ -105,27 +105,27 @@ class Trials:
                 self._refuse(trial, overrides, error)
         return None
 
-    def ended(self, row: Row) -> None:
+    def ended(self, row: JobState) -> None:
         """Tell the study what became of a trial.
 
         One that was interrupted or whose process was lost stays as it is, to be run again by a
         resume.
         """
-        if row.status in ("interrupted", "not run"):
+        if row.outcome in (Outcome.INTERRUPTED, Outcome.NOT_RUN):
             return
-        if row.status == "lost":
+        if row.outcome == Outcome.LOST:
             self.n_failed_in_row += 1
             return
-        if row.status == "pruned":
+        if row.outcome == Outcome.PRUNED:
             self._tell(row.job.number, TrialState.PRUNED)
             return
-        if row.status in ("completed", "kept"):
+        if row.outcome == Outcome.COMPLETED:
             values, error = _finite_values(row.value, len(self.study.directions))
             if error is None:
-                self._set(row.job.number, METRICS, _metrics(row.job))
+                self._set(row.job.number, METRICS, dict(row.metrics))
                 self._tell(row.job.number, TrialState.COMPLETE, values)
                 return
-            row.status, row.error = "failed", error
+            row.outcome, row.error = Outcome.FAILED, error
         self._set(row.job.number, ERROR, row.error)
         self._tell(row.job.number, TrialState.FAIL)
 
@@ -172,8 +172,10 @@ class Trials:
     def _refuse(self, trial: Trial, overrides: list[str], error: InputError) -> None:
         """Let a trial fail without a run: its values are wrong together."""
         job = Job(trial.number, Path(), overrides, OmegaConf.create())
-        self.refused.append(Row(job, "failed", error="; ".join(error.problems)))
-        self.ended(self.refused[-1])
+        state = JobState(job, Outcome.FAILED, error="; ".join(error.problems))
+        state.label = self.label(job)
+        self.refused.append(state)
+        self.ended(state)
 
     def _exhaust(self) -> None:
         self._is_exhausted = True
@@ -207,11 +209,6 @@ def _suggested(trial: Trial, dimension: Dimension) -> Scalar:
         low, high = int(d.low), int(d.high)
         return trial.suggest_int(d.name, low, high, step=int(d.step or 1), log=d.log)
     return trial.suggest_float(d.name, d.low, d.high, step=d.step, log=d.log)
-
-
-def _metrics(job: Job) -> dict[str, float | None]:
-    ended = RunRecord.read_ended(job.folder, job.plain) if job.plain else None
-    return {} if ended is None else dict(ended.metrics)
 
 
 def _finite_values(value: Any, n_objectives: int) -> tuple[list[float], str | None]:

@@ -10,7 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from scyan_exp.fleet.jobs import Job
-from scyan_exp.fleet.schedule import Row
+from scyan_exp.fleet.state import JobState
+from scyan_exp.run.outcome import Outcome
 from scyan_exp.search.optuna_internals import new_trial
 from scyan_exp.search.space import parse_space
 from scyan_exp.search.storage.opening import open_storage
@@ -100,7 +101,7 @@ def test_a_trial_too_many_waits_for_a_search_that_wants_more(monkeypatch, tmp_pa
     study = one.study
     assert states(study) == ["RUNNING", "RUNNING", "WAITING"]
     assert one.next() is None
-    one.ended(Row(first, "completed", 0.5))
+    one.ended(JobState(first, Outcome.COMPLETED, 0.5))
     assert one.next() is None
     more = asking(url, "other", 3)
     again, new = more.next(), more.next()
