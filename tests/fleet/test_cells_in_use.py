@@ -1,4 +1,4 @@
-"""Cells kept between the jobs of a worker, and what a worker is prepared with."""
+"""Cells kept between the jobs of a process, and what a worker is prepared with."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from scyan_exp.config.check import check_config
+from scyan_exp.config.check import check_config, read_config
 from scyan_exp.config.compose import compose_config
+from scyan_exp.config.schema import RunConfig
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.engines.devices import Slot
-from scyan_exp.run.build import CellsInUse
+from scyan_exp.run.cells import KeptCells
+from scyan_exp.run.job import TrainJob
 from tests.conftest import small_adata
 
 
 @pytest.fixture
-def config(cells_file, table_file) -> dict:
+def config(cells_file, table_file) -> RunConfig:
     overrides = ["dataset=h5ad", f"dataset.path={cells_file}", f"table.path={table_file}"]
     return check_config(compose_config(overrides))
 
@@ -29,85 +31,92 @@ def is_open(path: Path) -> bool:
 
 
 @pytest.fixture
-def cells_in_use():
-    cells = CellsInUse()
-    yield cells
-    cells.close()
+def kept():
+    with KeptCells() as cells:
+        yield cells
 
 
-def test_the_same_cells_are_kept(cells_in_use, config, cells_file):
-    cells_in_use.keep = True
-    first = cells_in_use.load(config)
-    cells_in_use.release()
+def changed(config: RunConfig, **values) -> RunConfig:
+    """The same with other keys of the data set."""
+    plain = config.plain()
+    return read_config({**plain, "dataset": {**plain["dataset"], **values}})
+
+
+def test_the_same_cells_are_kept(kept, config, cells_file):
+    first = kept.load(config)
     assert is_open(cells_file)
-    assert cells_in_use.load({**config, "seed": 5}) is first
+    assert kept.load(config.changed(seed=5)) is first
 
 
-def test_cells_that_are_not_kept_are_closed(cells_in_use, config, cells_file):
-    first = cells_in_use.load(config)
-    assert is_open(cells_file)
-    cells_in_use.release()
+def test_cells_are_closed_at_the_end(config, cells_file):
+    with KeptCells() as kept:
+        first = kept.load(config)
+        assert is_open(cells_file)
     assert not is_open(cells_file)
-    assert cells_in_use.load(config) is not first
+    assert kept.load(config) is not first
+    kept.close()
 
 
-def test_other_cells_take_their_place(cells_in_use, config, cells_file):
-    cells_in_use.keep = True
-    first = cells_in_use.load(config)
-    for changed in (
-        {**config, "dataset": {**config["dataset"], "scale": False}},
-        {**config, "dataset": {**config["dataset"], "label_key": "cell_type"}},
-    ):
-        assert cells_in_use.load(changed) is not first
+def test_other_cells_take_their_place(kept, config, cells_file):
+    first = kept.load(config)
+    for other in (changed(config, scale=False), changed(config, label_key="cell_type")):
+        assert kept.load(other) is not first
     synthetic = check_config(compose_config(["dataset.n_cells=500"]))
-    assert len(cells_in_use.load(synthetic)) == 500
+    assert len(kept.load(synthetic)) == 500
     assert not is_open(cells_file)
 
 
 @pytest.mark.parametrize("which", ["cells", "table"])
-def test_a_changed_file_is_read_again(cells_in_use, config, cells_file, table_file, which):
-    cells_in_use.keep = True
-    assert len(cells_in_use.load(config)) == 600
+def test_a_changed_file_is_read_again(kept, config, cells_file, table_file, which):
+    assert len(kept.load(config)) == 600
     if which == "cells":
         new = cells_file.with_name("new.h5ad")
         small_adata(n_cells=400).write_h5ad(new)
         new.replace(cells_file)
-        assert len(cells_in_use.load(config)) == 400
+        assert len(kept.load(config)) == 400
     else:
         table_file.write_text(table_file.read_text().replace("B cells,B cells", "Bs,B cells"))
-        assert "Bs" in cells_in_use.load(config).table.populations
+        assert "Bs" in kept.load(config).table.populations
 
 
-def test_cells_that_cannot_be_read_leave_nothing_behind(cells_in_use, config, cells_file):
-    cells_in_use.keep = True
-    cells_in_use.load(config)
+def test_cells_that_cannot_be_read_leave_nothing_behind(kept, config, cells_file):
+    kept.load(config)
     content = cells_file.read_bytes()
     cells_file.unlink()
     for damaged in (None, b"no h5ad"):
         if damaged is not None:
             cells_file.write_bytes(damaged)
         with pytest.raises(InputError):
-            cells_in_use.load(config)
+            kept.load(config)
     cells_file.write_bytes(content)
-    assert len(cells_in_use.load(config)) == 600
+    assert len(kept.load(config)) == 600
+
+
+def test_the_jobs_of_a_process_share_their_cells(monkeypatch, config, tmp_path):
+    """The object belongs to the program that runs the jobs: each has its own."""
+    given = []
+    monkeypatch.setattr("scyan_exp.run.job.is_sweep", lambda: True)
+    one, other = TrainJob(), TrainJob()
+    given += [one._cells(), one._cells(), other._cells()]
+    assert given[0] is given[1]
+    assert given[0] is not given[2]
+    monkeypatch.setattr("scyan_exp.run.job.is_sweep", lambda: False)
+    assert TrainJob()._cells() is None
 
 
 # ---------------------------------------------------------------- workers
 
 
-def test_a_worker_keeps_cells_and_takes_the_threads_of_its_slot(monkeypatch):
+def test_a_worker_takes_the_threads_of_its_slot(monkeypatch):
     import torch
 
     from scyan_exp.fleet.engines.worker import prepare
-    from scyan_exp.run.build import CELLS
 
-    monkeypatch.setattr(CELLS, "keep", False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     before = torch.get_num_threads()
     try:
         prepare(Slot("cpu:0", 3, {"CUDA_VISIBLE_DEVICES": ""}))
-        assert CELLS.keep
         assert torch.get_num_threads() == 3
         assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
     finally:

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
-from scyan_exp.config.check import config_hash
 from scyan_exp.files import write_json
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.run.folder import RunFolder
@@ -16,16 +14,16 @@ from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
 from tests.fleet.playing import play, table
 from tests.fleet.rehearsal import Rehearsal
-
-PLAIN = {"objective": "loss", "seed": 0, "trainer": {"devices": 1, "max_epochs": 5}}
+from tests.fleet.units import job as job_of
 
 
 def completed(folder: Path, number: int = 0, loss: float = 0.5, **changes: object) -> Job:
     """A job whose folder holds a result."""
-    RunRecord(folder, config_hash(PLAIN), 0).end(Outcome.COMPLETED, {"loss": loss}, "loss")
+    job = job_of(number, folder, objective="loss")
+    RunRecord(folder, job.checked.hash, 0).end(Outcome.COMPLETED, {"loss": loss}, "loss")
     path = RunFolder(folder).result
     write_json(path, {**json.loads(path.read_text()), **changes})
-    return Job(number, folder, [], OmegaConf.create({}), PLAIN)
+    return job
 
 
 def test_a_completed_job_is_kept(tmp_path, capfd):
@@ -64,7 +62,7 @@ def test_the_record_of_a_job_that_lost_its_process_says_so(tmp_path, outcome):
     play(tmp_path, Rehearsal({0: [outcome] * 2}), [job])
     record = RunRecord.read(tmp_path / "0")
     assert (record.status, record.error) == (outcome, f"{outcome}!")
-    assert RunRecord.has_cut_off(tmp_path / "0", PLAIN)
+    assert RunRecord.has_cut_off(tmp_path / "0", job.checked)
 
 
 def test_a_record_that_says_how_its_run_ended_stays(tmp_path):
