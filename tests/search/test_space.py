@@ -7,7 +7,7 @@ import warnings
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scyan_exp.config.compose import configs_folder
@@ -155,6 +155,7 @@ FLOAT_RANGES = st.tuples(
 )
 
 
+@settings(deadline=None)  # a law, on a machine that may be busy
 @given(FLOAT_RANGES)
 def test_a_range_of_floats_has_the_values_of_hydras_sweep(ends):
     start, stop, step = ends
