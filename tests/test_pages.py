@@ -195,7 +195,7 @@ def test_what_a_page_tells_to_type_works(page, reader):
 
 
 def test_a_command_without_a_rule_fails(reader):
-    with pytest.raises(AssertionError, match="no rule in .* for: rm -r outputs"):
+    with pytest.raises(AssertionError, match=r"no rule in .* for: rm -r outputs"):
         reader.type(["rm", "-r", "outputs"])
 
 
