@@ -1,0 +1,226 @@
+"""The pages keep their word: every command, example, link and file name in them is tried.
+
+The blocks of a page run in its order, in one scratch folder. Commands are shortened by the rules
+below (one epoch, few cells, two jobs). A command that no rule covers fails: give it a rule, or name
+it in ``NOT_RUN`` with the reason and what is checked instead.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import TABLE, small_adata
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKED = [*PAGES, *sorted((ROOT / "benchmarks").glob("*.md"))]
+EXAMPLE_RUN = "outputs/2026-11-22/10-15-00-000000"
+EXAMPLE_SWEEP = "outputs/sweeps/2026-11-22_10-15-00-000000"
+
+SHORT = ["trainer.max_epochs=1", "flow=shallow", "logger=none"]
+SHORT_SEARCH = ["hydra.sweeper.n_trials=2", "hydra.sweeper.n_parallel=2"]
+
+#: What a `scyan-exp train` holds that is composed, not run, and why.
+NOT_RUN = {
+    "hydra/launcher=submitit_slurm": "needs a Slurm cluster",
+    "hydra.launcher.engine=ray": "Ray takes half a minute to start; see tests/fleet",
+    "hydra.sweeper.storage=": "needs a database; see tests/search",
+}
+
+
+class Block(NamedTuple):
+    """A fenced block of a page: its language, what it says, and its first line's number."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    text = page.read_text(encoding="utf-8")
+    found = re.finditer(r"^```([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [Block(m[1], m[2], text[: m.start()].count("\n") + 2) for m in found]
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The commands of a bash block as words, without comments."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if words := shlex.split(line, comments=True):
+            yield words
+
+
+class Reader:
+    """Someone who types what a page says, in a folder with cells and a table."""
+
+    def __init__(self, folder: Path, scyan_exp, monkeypatch) -> None:
+        self.folder, self.scyan_exp, self.monkeypatch = folder, scyan_exp, monkeypatch
+        self.names: dict[str, object] = {}
+        (folder / "table.csv").write_text(TABLE)
+        small_adata(300).write_h5ad(folder / "cells.h5ad")
+        small_adata(50, seed=1).write_h5ad(folder / "new_cells.h5ad")
+
+    def read(self, block: Block) -> None:
+        """Do what one block says; blocks of other languages are not to be typed."""
+        if block.language == "bash":
+            for words in commands(block.text):
+                self.type(words)
+        elif block.language == "python":
+            self.python(block.text)
+        elif block.language == "yaml":
+            self.save(block.text)
+
+    def type(self, words: list[str]) -> None:
+        """Run a command in its short form, or check what can be checked of it."""
+        while re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+            self.monkeypatch.setenv(*words[0].split("=", 1))
+            words = words[1:]
+        rule = RULES.get(" ".join(words[:2])) or RULES.get(words[0])
+        assert rule is not None, f"no rule in {__name__} for: {shlex.join(words)}"
+        rule(self, words)
+
+    def run(self, arguments: list[str]) -> str:
+        code, output = self.scyan_exp(*arguments)
+        assert code == 0, f"scyan-exp {shlex.join(arguments)}\n{output}"
+        return output
+
+    def train(self, words: list[str]) -> None:
+        arguments = words[2:]
+        if any(word.startswith(tuple(NOT_RUN)) for word in arguments):
+            assert "model:" in self.run(["train", *arguments, "--cfg", "job"])
+        else:
+            self.run(["train", *shortened(arguments)])
+
+    def resume(self, words: list[str]) -> None:
+        newest = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
+        assert words[2] == EXAMPLE_SWEEP
+        self.run(["resume", str(newest), *words[3:]])
+
+    def python(self, code: str) -> None:
+        if EXAMPLE_RUN in code:
+            self.run([*example_run(), *SHORT])
+        exec(compile(code, "page", "exec"), self.names)
+
+    def save(self, text: str) -> None:
+        """A YAML block names its file in a comment; a command of the page uses it."""
+        name = re.search(r"^# (mine/\S+\.yaml)$", text, re.MULTILINE)
+        assert name, f"no comment '# mine/GROUP/NAME.yaml' in:\n{text}"
+        path = self.folder / name[1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def shortened(arguments: list[str]) -> list[str]:
+    """The same command with two jobs or trials at most, an epoch each, on few cells."""
+    search = any("search=" in word or "hydra/sweeper=study" in word for word in arguments)
+    short = arguments if search else two_jobs(arguments)
+    short = [re.sub(r"^repeats=\d+$", "repeats=2", word) for word in short]
+    own_cells = {"dataset=h5ad", "experiment=blood"} & set(arguments)
+    swept = any(word.startswith("flow=") for word in arguments)
+    extra = [word for word in SHORT if not (swept and word.startswith("flow="))]
+    extra += [] if own_cells else ["dataset.n_cells=400"]
+    return [*short, *extra, *(SHORT_SEARCH if search else [])]
+
+
+def two_jobs(arguments: list[str]) -> list[str]:
+    """Two values of the first swept key, the last one of the others."""
+    short, swept = [], False
+    for word in arguments:
+        key, _, value = word.partition("=")
+        if value.startswith("range("):
+            value = "0,1"
+        values = value.split(",") if not value.startswith(("[", "{")) else [value]
+        kept = values[-1:] if swept else values[:2]
+        swept = swept or len(values) > 1
+        short.append(f"{key}={','.join(kept)}" if value else word)
+    return short
+
+
+def example_run() -> list[str]:
+    """The run whose folder the pages name."""
+    cells = "dataset=h5ad dataset.path=cells.h5ad table.path=table.csv dataset.label_key=cell_type"
+    return ["train", *cells.split(), f"hydra.run.dir={EXAMPLE_RUN}"]
+
+
+def make(_: Reader, words: list[str]) -> None:
+    """Not run: a target builds an environment, or is this test itself."""
+    assert re.search(rf"^{re.escape(words[1])}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def install(_: Reader, words: list[str]) -> None:
+    """Not run: it needs a network."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extra = re.fullmatch(r"scyan_exp\[(\w+)\]", words[2])
+    assert extra, words
+    assert extra[1] in project["optional-dependencies"]
+
+
+def activate(_: Reader, words: list[str]) -> None:
+    """Not run: the tests have an environment of their own."""
+    assert words == ["source", ".venv/bin/activate"]
+    assert ".venv" in (ROOT / "Makefile").read_text()
+
+
+def export(reader: Reader, words: list[str]) -> None:
+    """A variable for the commands that follow."""
+    reader.monkeypatch.setenv(*words[1].split("=", 1))
+
+
+RULES = {
+    "scyan-exp train": Reader.train,
+    "scyan-exp resume": Reader.resume,
+    "make": make,
+    "pip install": install,
+    "source": activate,
+    "export": export,
+}
+
+
+@pytest.fixture
+def reader(tmp_path, scyan_exp, monkeypatch) -> Reader:
+    return Reader(tmp_path, scyan_exp, monkeypatch)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_tells_to_type_works(page, reader):
+    for block in blocks(page):
+        reader.read(block)
+
+
+def test_a_command_without_a_rule_fails(reader):
+    with pytest.raises(AssertionError, match=r"no rule in .* for: rm -r outputs"):
+        reader.type(["rm", "-r", "outputs"])
+
+
+def test_a_run_leaves_behind_what_the_page_lists(reader):
+    reader.run([*example_run(), "trainer.max_epochs=1", "flow=shallow"])
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/results.md").read_text(), re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`([\w./]+)`", row)]
+    files = [name for name in names if "." in name or name.endswith("/")]
+    assert len(files) >= 10
+    missing = [name for name in files if not (reader.folder / EXAMPLE_RUN / name).exists()]
+    assert not missing
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_links_lead_somewhere(page):
+    for path, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text()):
+        if "://" in path:
+            continue
+        target = page.parent / path if path else page
+        assert target.exists(), f"{path} does not exist"
+        assert not anchor or anchor in anchors(target), f"{path}#{anchor}: no such heading"
