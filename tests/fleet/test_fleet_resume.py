@@ -69,7 +69,7 @@ def test_a_second_resume_is_refused_before_it_reads_or_imports_much(copied):
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 2, done.stderr
     assert "another process is running the jobs of this sweep" in done.stderr
-    assert done.stdout.splitlines() == ["HEAVY "]
+    assert done.stdout.splitlines() == ["HEAVY"]
 
 
 @pytest.mark.slow
