@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,6 +16,7 @@ from scyan_exp.fleet.engines.base import ENGINES, Ended, Needs, engine, late
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.launch import make_engine
 from scyan_exp.fleet.settings import FleetSettings
+from scyan_exp.fleet.signals import SIGNALS
 from scyan_exp.run.outcome import Outcome
 from tests.fleet.engine_suite import EngineSuite, Make
 from tests.fleet.rehearsal import Rehearsal
@@ -37,20 +41,37 @@ class TestLocalEngine(EngineSuite):
         return lambda timeout: ENGINES["local"](needs(timeout))
 
 
+#: A cluster of one machine that lives until its standard input is closed.
+CLUSTER = """\
+import ray, sys
+context = ray.init(num_cpus=2, include_dashboard=False)
+print(context.address_info["gcs_address"], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def ray_address(tmp_path_factory) -> Iterator[str]:
+    pytest.importorskip("ray")
+    environment = {"HOME": str(tmp_path_factory.mktemp("home")), "RAY_USAGE_STATS_ENABLED": "0"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    command = [sys.executable, "-c", CLUSTER]
+    with subprocess.Popen(command, env={**os.environ, **environment}, text=True, **pipes) as it:
+        yield it.stdout.readline().strip()
+        it.stdin.close()
+
+
 @pytest.mark.slow
 class TestRayEngine(EngineSuite):
+    """Each engine is a driver of one cluster, as it is in a sweep on several machines."""
+
     @pytest.fixture
-    def make(self, monkeypatch, tmp_path) -> Make:
-        pytest.importorskip("ray")
-        cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        for name, value in {
-            "XDG_CACHE_HOME": cache,
-            "HOME": str(tmp_path),  # where Ray writes
-            "RAY_USAGE_STATS_ENABLED": "0",
-        }.items():
-            monkeypatch.setenv(name, value)
-        ray = {"init": {"num_cpus": 2}}
-        return lambda timeout: ENGINES["ray"](needs(timeout, engine="ray", ray=ray))
+    def make(self, ray_address) -> Iterator[Make]:
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        ray = {"init": {"address": ray_address}}
+        yield lambda timeout: ENGINES["ray"](needs(timeout, engine="ray", ray=ray))
+        for number, handler in before.items():  # Ray sets its own; a sweep sets others after it
+            signal.signal(number, handler)
 
 
 class TestRehearsal(EngineSuite):
