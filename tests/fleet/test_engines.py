@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -41,37 +38,27 @@ class TestLocalEngine(EngineSuite):
         return lambda timeout: ENGINES["local"](needs(timeout))
 
 
-#: A cluster of one machine that lives until its standard input is closed.
-CLUSTER = """\
-import ray, sys
-context = ray.init(num_cpus=2, include_dashboard=False)
-print(context.address_info["gcs_address"], flush=True)
-sys.stdin.read()
-"""
-
-
 @pytest.fixture(scope="module")
-def ray_address(tmp_path_factory) -> Iterator[str]:
-    pytest.importorskip("ray")
-    environment = {"HOME": str(tmp_path_factory.mktemp("home")), "RAY_USAGE_STATS_ENABLED": "0"}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    command = [sys.executable, "-c", CLUSTER]
-    with subprocess.Popen(command, env={**os.environ, **environment}, text=True, **pipes) as it:
-        yield it.stdout.readline().strip()
-        it.stdin.close()
+def ray_cluster(tmp_path_factory) -> Iterator[None]:
+    """A cluster of this machine for all tests: Ray takes long to start."""
+    ray = pytest.importorskip("ray")
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # where Ray writes
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        for number, handler in before.items():  # Ray sets its own; a sweep sets others after it
+            signal.signal(number, handler)
+        yield
+        ray.shutdown()
 
 
 @pytest.mark.slow
 class TestRayEngine(EngineSuite):
-    """Each engine is a driver of one cluster, as it is in a sweep on several machines."""
-
     @pytest.fixture
-    def make(self, ray_address) -> Iterator[Make]:
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        ray = {"init": {"address": ray_address}}
-        yield lambda timeout: ENGINES["ray"](needs(timeout, engine="ray", ray=ray))
-        for number, handler in before.items():  # Ray sets its own; a sweep sets others after it
-            signal.signal(number, handler)
+    def make(self, ray_cluster, monkeypatch) -> Make:
+        monkeypatch.setattr("ray.shutdown", lambda: None)  # the cluster is that of all tests
+        return lambda timeout: ENGINES["ray"](needs(timeout, engine="ray"))
 
 
 class TestRehearsal(EngineSuite):
