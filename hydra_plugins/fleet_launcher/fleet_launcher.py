@@ -4,8 +4,7 @@ Hydra imports this file at every start, so the work stands in ``scyan_exp.fleet`
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
@@ -13,24 +12,15 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from scyan_exp.config.structured import hydra_dataclass
+from scyan_exp.fleet.settings import FleetSettings
 
-# Hydra loads plugins in a way that annotations must be no strings.
-@dataclass
-class FleetLauncherConf:
-    """Settings; ``scyan_exp.fleet.settings`` says what they mean."""
-
-    _target_: str = "hydra_plugins.fleet_launcher.fleet_launcher.FleetLauncher"
-    engine: str = "local"
-    devices: Any = "auto"
-    jobs_per_device: Optional[int] = None
-    threads_per_job: Optional[int] = None
-    retries: int = 1
-    error_retries: int = 0
-    timeout_min: Optional[float] = None
-    on_failure: str = "continue"
-    ray: Any = field(default_factory=lambda: {"init": {}, "num_cpus": 1, "num_gpus": None})
-
-
+# A Hydra config of the settings, under the name that pickled configs look for.
+FleetLauncherConf = hydra_dataclass(
+    FleetSettings,
+    "hydra_plugins.fleet_launcher.fleet_launcher.FleetLauncher",
+    "FleetLauncherConf",
+)
 ConfigStore.instance().store(
     group="hydra/launcher", name="fleet", node=FleetLauncherConf, provider="scyan_exp"
 )

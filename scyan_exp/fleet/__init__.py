@@ -1,7 +1,8 @@
 """Many jobs on all devices: scheduling, worker processes, resuming.
 
-``launcher.py`` is called by Hydra's plugin, ``resume.py`` by ``scyan-exp resume``; both hand
-:class:`~scyan_exp.fleet.jobs.Job` objects to ``schedule.py``, which decides what runs, retries
-and stops. An engine (``local.py``, ``ray_engine.py``) runs jobs in processes that ``worker.py``
-describes.
+Hydra's plugin calls ``launch.py``, and ``scyan-exp resume`` calls ``resume.py``. Both compose or
+read :class:`~scyan_exp.fleet.jobs.Job` objects and give them to ``running.py``: a source
+(``source.py``, ``repeats.py``, or a search's) gives jobs to ``schedule.py``, which decides what is
+started, tried again and stopped, on an engine (``engines/``). Observers are told what becomes of
+each job: ``table.py`` writes ``sweep.csv``, ``progress.py`` the terminal.
 """

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from scyan_exp.config.check import check_config
+from scyan_exp.config.compose import compose_config
+from scyan_exp.fleet.jobs import Job, compose_jobs
 from tests.conftest import TABLE, small_adata
 from tests.fleet.sweeps import QUICK, TWO, Sweep, _end, shared
 from tests.search.apps import App
@@ -68,3 +71,18 @@ def files(tmp_path) -> dict[str, Path]:
     paths["damaged.h5ad"].write_bytes(paths["cells.h5ad"].read_bytes()[:4000])
     paths["table.csv"].write_text(TABLE)
     return paths
+
+
+@pytest.fixture
+def compose_all(tmp_path, hydra_restore_singletons):
+    """Compose jobs of a sweep into ``tmp_path/sweep``."""
+    sweep = tmp_path / "sweep"
+
+    def run(*job_overrides: list[str], always: Sequence[str] = (), first: int = 0) -> list[Job]:
+        def load(overrides: list[str]):
+            of_hydra = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={sweep}", *always]
+            return compose_config([*of_hydra, *overrides], with_hydra=True)
+
+        return compose_jobs(load, job_overrides, first, check_config)
+
+    return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from scyan_exp.fleet.engines.base import Ended
 from scyan_exp.fleet.jobs import Job
@@ -13,7 +14,8 @@ class Rehearsal:
     """An engine whose jobs end in the order of their start.
 
     Args:
-        ends: how the attempts of a job end; those not mentioned complete.
+        ends: how the attempts of a job end, by its number, or by that and the seed of a repeat;
+            those not mentioned complete.
         n_slots: jobs at a time.
         at_start: called with the number of each job that is started.
         together: how many jobs end at a time.
@@ -22,14 +24,14 @@ class Rehearsal:
 
     def __init__(
         self,
-        ends: dict[int, Sequence[str]] | None = None,
+        ends: dict[Any, Sequence[str]] | None = None,
         n_slots: int = 2,
         at_start: Callable[[int], None] = lambda number: None,
         together: int = 1,
         value: Callable[[Job], object] = lambda job: float(job.number),
     ) -> None:
         self.n_slots, self.at_start, self.together = n_slots, at_start, together
-        self.ends = {number: list(told) for number, told in (ends or {}).items()}
+        self.ends = {key: list(told) for key, told in (ends or {}).items()}
         self.value = value
         self.started: list[int] = []
         self.jobs: list[Job] = []
@@ -61,7 +63,7 @@ class Rehearsal:
         self.running.clear()
 
     def _end(self, job: Job) -> Ended:
-        told = self.ends.get(job.number)
+        told = self.ends.get(job.key if job.key in self.ends else job.number)
         outcome = Outcome(told.pop(0) if told else "completed")
         if self.killed:
             outcome = Outcome.LOST

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 
-from tests.fleet.sweeps import ENDLESS, QUICK, TWO, ended, until, write_experiments
+from tests.fleet.sweeps import ENDLESS, PATIENCE, QUICK, TWO, ended, until, write_experiments
 
 
 @pytest.mark.slow
@@ -39,16 +42,34 @@ def test_a_job_that_is_another_now_is_run_under_both_launchers(copied):
         assert all(after[job] != before[job] for job in (0, 1))
 
 
-def test_the_second_resume_of_a_folder_is_refused(sweep):
+def test_a_sweep_that_runs_is_refused_to_all_others(sweep, scyan_exp):
     process = sweep.train(*ENDLESS, TWO, "seed=0,1")
     until((sweep.folder / "sweep.csv").exists, process)
-    for again in (sweep.resume(), sweep.train(*ENDLESS, TWO, "seed=0,1")):
-        output = ended(again, code=2)
+    again = ("train", "-m", *ENDLESS, TWO, "seed=0,1", "hydra/launcher=fleet")
+    for command in (("resume", str(sweep.folder)), (*again, f"hydra.sweep.dir={sweep.folder}")):
+        code, output = scyan_exp(*command)
+        assert code == 2
         assert f"{sweep.folder}: another process is running the jobs of this sweep" in output
     assert process.poll() is None
     until(lambda: min(sweep.epochs(0), sweep.epochs(1)) > 0, process)
     process.send_signal(signal.SIGINT)
     ended(process, code=130)
+
+
+def test_a_second_resume_is_refused_before_it_reads_or_imports_much(copied):
+    """The job's config is damaged, which a second resume does not come to see."""
+    (copied.folder / "0/.hydra/config.yaml").write_text("a: [1")
+    program = (
+        "import sys; from scyan_exp.cli.main import main; code = main(sys.argv[1:]);"
+        "print('HEAVY', *({'torch', 'optuna', 'anndata'} & set(sys.modules))); sys.exit(code)"
+    )
+    with (copied.folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = [sys.executable, "-c", program, "resume", str(copied.folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 2, done.stderr
+    assert "another process is running the jobs of this sweep" in done.stderr
+    assert done.stdout.splitlines() == ["HEAVY"]
 
 
 @pytest.mark.slow

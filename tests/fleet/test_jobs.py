@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from pathlib import Path
 
 import pytest
 
 from scyan_exp.config.check import check_config
-from scyan_exp.config.compose import compose_config
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.jobs import Job, compose_jobs, load_config
+from scyan_exp.fleet.jobs import load_config
 from scyan_exp.fleet.manifest import read_jobs, write_jobs
-
-
-@pytest.fixture
-def compose_all(tmp_path, hydra_restore_singletons):
-    """Compose jobs of a sweep into ``tmp_path/sweep``."""
-    sweep = tmp_path / "sweep"
-
-    def run(*job_overrides: list[str], always: Sequence[str] = (), first: int = 0) -> list[Job]:
-        def load(overrides: list[str]):
-            of_hydra = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={sweep}", *always]
-            return compose_config([*of_hydra, *overrides], with_hydra=True)
-
-        return compose_jobs(load, job_overrides, first, check_config)
-
-    return run
 
 
 def test_jobs_come_back_from_their_folders_as_they_were_written(compose_all, tmp_path):
@@ -78,6 +62,43 @@ def test_batches_of_a_sweeper_add_to_the_list(compose_all, tmp_path):
     jobs, settings = read_jobs(tmp_path / "sweep", check_config)
     assert [(one.number, one.checked.seed) for one in jobs] == [(i, i) for i in range(4)]
     assert settings == {"retries": 4}
+
+
+def test_a_job_that_is_written_again_is_listed_once(compose_all, tmp_path):
+    write_jobs(compose_all(["seed=0"], ["seed=1"]), tmp_path / "sweep", {})
+    write_jobs(compose_all(["seed=7"], first=1), tmp_path / "sweep", {})
+    manifest = json.loads((tmp_path / "sweep/sweep.json").read_text())
+    assert [one["number"] for one in manifest["jobs"]] == [0, 1]
+    assert [one["overrides"] for one in manifest["jobs"]] == [["seed=0"], ["seed=7"]]
+    jobs, _ = read_jobs(tmp_path / "sweep", check_config)
+    assert [one.plain["seed"] for one in jobs] == [0, 7]
+
+
+def test_a_sweep_of_the_first_format_is_read(compose_all, tmp_path):
+    """Its list has no number of a format, and its logs name a class that has moved since."""
+    write_jobs(compose_all(["seed=3"]), tmp_path / "sweep", {"retries": 4})
+    path = tmp_path / "sweep/sweep.json"
+    manifest = json.loads(path.read_text())
+    assert manifest.pop("format") == 2
+    path.write_text(json.dumps(manifest))
+    of_hydra = tmp_path / "sweep/0/.hydra/hydra.yaml"
+    text = of_hydra.read_text()
+    assert "class: scyan_exp.terminal.TerminalHandler" in text
+    of_hydra.write_text(text.replace("scyan_exp.terminal.", "scyan_exp.logs."))
+    (one,), settings = read_jobs(tmp_path / "sweep", check_config)
+    assert (one.plain["seed"], settings) == (3, {"retries": 4})
+    handler = one.config.hydra.job_logging.handlers.console["class"]
+    assert handler == "scyan_exp.terminal.TerminalHandler"
+    assert one.config.hydra.launcher == load_config(one.folder).hydra.launcher
+
+
+@pytest.mark.parametrize("more", ['"jobs": []', '"jobs": {"of": "another kind"}'])
+def test_a_sweep_of_a_newer_format_is_refused_in_words(tmp_path, more):
+    (tmp_path / "sweep.json").write_text(f'{{"format": 3, {more}}}')
+    with pytest.raises(InputError) as refused:
+        read_jobs(tmp_path, check_config)
+    assert "is of format 3, this version reads up to 2: update scyan_exp" in str(refused.value)
+    assert "sweep.json" in str(refused.value)
 
 
 def test_all_problems_of_all_jobs_are_named(compose_all, tmp_path):

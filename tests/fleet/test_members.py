@@ -78,6 +78,7 @@ def test_each_training_is_a_run_with_a_log_of_its_own(through):
         assert through.log(job).count("completed earlier") == 3
 
 
+@pytest.mark.slow  # what is started when: test_repeats_schedule.py
 def test_trainings_of_one_job_fill_the_slots(sweep):
     """Two of the three run at a time, each in a process of its own."""
     process = sweep.train(*ENDLESS, TWO, "repeats=3", "seed=0")
@@ -191,6 +192,7 @@ def test_a_training_that_fails_fails_its_job_alone_and_only_it_is_run_again(swee
     assert_same_jobs(sweep, through)
 
 
+@pytest.mark.slow  # what is started when: test_repeats_schedule.py
 def test_a_job_whose_training_failed_says_so_in_its_record(sweep):
     """As it does without the fleet."""
     ended(sweep.train(*QUICK, FOUR, "repeats=2", "model.lr=0.001,1e30"), code=1)

@@ -1,0 +1,42 @@
+"""What jobs do in the tests of engines: a task whose config says how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+LONG = 300.0
+
+
+def act(config: DictConfig) -> object:
+    """Do what the config says, after leaving the file ``began`` in the run folder."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    (folder / "began").touch()
+    if config.does == "raise":
+        raise ValueError("first line\nsecond line")
+    if config.does == "exit":
+        raise SystemExit(3)
+    if config.does == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if config.does == "meet":
+        others = [path.parent for path in folder.parent.glob("*/.hydra")]
+        while not all((other / "began").exists() for other in others):
+            time.sleep(0.02)
+    if config.does == "sleep":
+        _sleep(folder / "saved")
+    return config.value
+
+
+def _sleep(saved: Path) -> None:
+    """Sleep until Ctrl-C, and take a while to save then."""
+    try:
+        time.sleep(LONG)
+    except KeyboardInterrupt:
+        time.sleep(0.5)
+        saved.touch()
+        raise
