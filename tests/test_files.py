@@ -7,8 +7,8 @@ import json
 import os
 import shutil
 import stat
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,9 +21,6 @@ from scyan_exp.files import (
     write_json,
     write_text,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def fail_halfway(path: Path, failure: type[BaseException]) -> None:
@@ -62,6 +59,50 @@ def test_a_failing_block_leaves_no_new_file(tmp_path):
     with pytest.raises(RuntimeError):
         fail_halfway(tmp_path / "file.txt", RuntimeError)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_is_replaced_and_not_written_to(tmp_path):
+    """Who has opened the old file goes on reading it; nobody ever sees a part of the new one."""
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    with path.open() as reader:
+        with atomic_path(path) as temporary:
+            temporary.write_text("new")
+            new_file = temporary.stat().st_ino
+        assert path.stat().st_ino == new_file
+        assert reader.read() == "old"
+    assert path.read_text() == "new"
+
+
+@pytest.fixture
+def events(monkeypatch) -> list[tuple[str, int, str]]:
+    """What reaches the disk and what is renamed, in order: the file's number and its content."""
+    seen: list[tuple[str, int, str]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def record_fsync(descriptor):
+        content = os.pread(descriptor, 100, 0).decode()
+        seen.append(("fsync", os.fstat(descriptor).st_ino, content))
+        fsync(descriptor)
+
+    def record_replace(source, target):
+        seen.append(("replace", Path(source).stat().st_ino, Path(source).read_text()))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(os, "replace", record_replace)
+    return seen
+
+
+def test_the_content_is_on_the_disk_before_the_file_takes_its_place(tmp_path, events):
+    write_text(tmp_path / "file.txt", "content")
+    new_file = (tmp_path / "file.txt").stat().st_ino
+    assert events == [("fsync", new_file, "content"), ("replace", new_file, "content")]
+
+
+def test_what_may_be_lost_with_the_machine_does_not_wait_for_the_disk(tmp_path, events):
+    write_text(tmp_path / "file.txt", "content", durable=False)
+    assert [what for what, *_ in events] == ["replace"]
 
 
 def test_text_is_written_in_utf_8(tmp_path):

@@ -29,7 +29,7 @@ from tests.fused.conftest import (
     make_cells,
     make_module,
 )
-from tests.training.test_scyan import fit, make_model
+from tests.training.conftest import fit, make_model
 
 COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")

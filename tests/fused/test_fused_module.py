@@ -25,7 +25,7 @@ from tests.fused.conftest import (
     make_cells,
     make_module,
 )
-from tests.training.test_scyan import fit, make_model
+from tests.training.conftest import fit, make_model
 
 CASES = {
     "default": Case(),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata
 import numpy as np
@@ -27,8 +29,19 @@ def train(scyan_exp, folder: Path, *arguments: str) -> Path:
     return folder
 
 
+@pytest.fixture
+def an_epoch_takes_a_second(monkeypatch) -> None:
+    """By the clock of the first process, which is read when an epoch begins and when it ends."""
+    clock = SimpleNamespace(perf_counter=itertools.count().__next__)
+    monkeypatch.setattr("scyan_exp.training.scyan.time", clock)
+
+
+@pytest.mark.usefixtures("an_epoch_takes_a_second")
 def test_two_processes_end_where_one_does(scyan_exp, tmp_path):
-    """Each batch is shared by the processes, so the training is the same but for rounding."""
+    """Each batch is shared by the processes, so the training is the same but for rounding.
+
+    The cells of both count in ``cells_per_second``.
+    """
     one = train(scyan_exp, tmp_path / "one")
     two = train(scyan_exp, tmp_path / "two", "trainer=ddp", "trainer.devices=2")
     weights = [pd.read_csv(f / "population_weights.csv") for f in (one, two)]
@@ -42,6 +55,9 @@ def test_two_processes_end_where_one_does(scyan_exp, tmp_path):
         anndata.read_h5ad(f / "annotated.h5ad").obs["scyan_pop"].astype(str) for f in (one, two)
     ]
     assert (labels[0] == labels[1]).mean() > 0.995
+    for folder in (one, two):
+        speeds = pd.read_csv(folder / "metrics.csv")["cells_per_second"].dropna()
+        assert speeds.tolist() == [6000] * 6
 
 
 def test_the_environment_is_left_as_it_was(scyan_exp, tmp_path, monkeypatch):
