@@ -21,6 +21,11 @@ def table(table_file) -> KnowledgeTable:
 
 @pytest.fixture
 def cells(table) -> Cells:
+    return small_cells(table)
+
+
+def small_cells(table: KnowledgeTable) -> Cells:
+    """The small cells of all tests, prepared for training."""
     dataset = SyntheticDataset(label_key="cell_type", batch_key="batch")  # only its keys are used
     return prepare_cells(small_adata(), table, dataset)
 
