@@ -37,7 +37,7 @@ PARTS = {
     "schedule": Part(("scyan_exp/fleet/schedule.py",), ("tests/fleet/test_schedule.py",)),
     "space": Part(
         ("scyan_exp/search/space.py",),
-        ("tests/search/test_space.py", "tests/search/test_dimensions.py"),
+        ("tests/search/test_space*.py", "tests/search/test_dimensions.py"),
     ),
 }
 
@@ -49,7 +49,9 @@ CONFTEST = """\
 from hypothesis import Phase, settings
 
 phases = (Phase.explicit, Phase.generate)
-settings.register_profile("mutants", derandomize=True, database=None, phases=phases)
+settings.register_profile(
+    "mutants", deadline=None, derandomize=True, database=None, phases=phases
+)
 """
 
 

@@ -22,6 +22,7 @@ from hydra.core.override_parser.types import (
     Glob,
     IntervalSweep,
     Override,
+    Quote,
     QuotedString,
     RangeSweep,
     Sweep,
@@ -196,7 +197,7 @@ def quoted(value: object) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(quoted, value)) + "]"
     if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        return QuotedString(value, Quote.single).with_quotes()
     return repr(value)
 
 
