@@ -95,6 +95,13 @@ def test_sample_forms():
     assert z.tolist() == given.tolist()
 
 
+def test_given_populations_may_be_any_whole_numbers():
+    z = torch.tensor([0, 1, 2], dtype=torch.int32)
+    _, kept = make_module(Shape()).sample(3, torch.zeros(3, 0).double(), z=z, return_z=True)
+    assert kept.dtype == torch.int64
+    assert kept.tolist() == [0, 1, 2]
+
+
 def test_samples_come_from_the_given_generator():
     module, covariates = make_module(Shape()), torch.zeros(50, 0, dtype=torch.float64)
     first, second = (
@@ -209,6 +216,23 @@ def test_float32_cells_give_a_float32_loss():
     module = make_module(Shape()).float()
     x = torch.randn(4, 8)
     assert module.kl(x, torch.zeros(4, 0), use_temp=False).dtype == torch.float32
+
+
+def test_probabilities_are_those_without_a_temperature_unless_asked_for():
+    shape = Shape(pi_spread=0.1)
+    module, cells = make_module(shape), make_cells(shape)
+    default, without, warm = (
+        module.compute_probabilities(*cells, *use_temp)[0] for use_temp in ((), (False,), (True,))
+    )
+    assert torch.equal(default, without)
+    assert not torch.equal(default, warm)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_constants_of_the_prior_have_the_dtype_that_is_asked_for(dtype):
+    prior = make_module(Shape()).prior
+    assert prior.half_precision(dtype).dtype == dtype
+    assert prior.half_precision(dtype).item() == pytest.approx(0.5 / 0.3**2)
 
 
 def test_state_dict_restores_everything():
