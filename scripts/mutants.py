@@ -1,7 +1,9 @@
 """Mutation testing of one part of the program: which changes of it go unnoticed by its tests.
 
 ``make mutants MODULE=files`` works in ``.mutants/files``, a copy, so that the tree stays as it is.
-A run that is cut off goes on where it was; ``benchmarks/MUTANTS.md`` says what survived and why.
+A run that is cut off goes on where it was. A later one tries again what survived, so that a new
+test takes seconds to tell; remove the copy where a test has gone. What survived, and why, stands in
+``benchmarks/MUTANTS.md``.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 #: What mutmut copies besides the package, so that the tests run.
@@ -68,12 +70,20 @@ def main(arguments: list[str]) -> int:
         return 2
     folder = ROOT / ".mutants" / name
     prepare(folder, part)
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    mutmut = [sys.executable, "-m", "mutmut"]
-    code = subprocess.run([*mutmut, "run", "--max-children", "1"], cwd=folder, env=env).returncode
+    earlier = unnoticed(folder)
+    code = mutmut(folder, "run", "--max-children", "1").returncode
+    if code == 0 and earlier:  # there may be new tests, which mutmut does not look at by itself
+        code = mutmut(folder, "run", "--max-children", "1", *earlier).returncode
     if code == 0:
-        show_survivors(folder, mutmut)
+        show_survivors(folder)
     return code
+
+
+def mutmut(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run mutmut in a copy of the tree."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "mutmut", *arguments]
+    return subprocess.run(command, cwd=folder, env=env, text=True, **options)
 
 
 def found(patterns: Iterable[str]) -> list[str]:
@@ -105,24 +115,29 @@ def prepare(folder: Path, part: Part) -> None:
     (folder / "setup.cfg").write_text("\n".join(["[mutmut]", *lines]) + "\n")
 
 
-def show_survivors(folder: Path, mutmut: list[str]) -> None:
+def results(folder: Path) -> dict[str, str]:
+    """What became of each mutant that there is."""
+    lines = mutmut(folder, "results", "--all", "true", capture_output=True).stdout.splitlines()
+    return dict(line.strip().rsplit(": ", 1) for line in lines if ": " in line)
+
+
+def unnoticed(folder: Path) -> list[str]:
+    """The mutants that no test noticed, of those that were tried."""
+    if not (folder / "mutants").is_dir():
+        return []
+    noticed = ("killed", "timeout", "not checked")
+    return [name for name, outcome in results(folder).items() if outcome not in noticed]
+
+
+def show_survivors(folder: Path) -> None:
     """Print each mutant that no test noticed, as a difference, and how many there are."""
-    done = subprocess.run(
-        [*mutmut, "results", "--all", "true"], cwd=folder, capture_output=True, text=True
-    )
-    results = dict(
-        line.strip().rsplit(": ", 1) for line in done.stdout.splitlines() if ": " in line
-    )
-    kept = {name: how for name, how in results.items() if how not in ("killed", "timeout")}
-    for name, how in kept.items():
-        shown = subprocess.run(
-            [*mutmut, "show", name], cwd=folder, capture_output=True, text=True
-        ).stdout
-        changes = [
-            line for line in shown.splitlines() if line[:1] in "+-" and line[:3] not in MARKS
-        ]
-        print(f"{name}: {how}", *changes, sep="\n    ")
-    print(f"{len(results) - len(kept)} of {len(results)} mutants noticed")
+    survivors = unnoticed(folder)
+    for name in survivors:
+        lines = mutmut(folder, "show", name, capture_output=True).stdout.splitlines()
+        changes = [line for line in lines if line[:1] in ("+", "-") and line[:3] not in MARKS]
+        print(name, *changes, sep="\n    ")
+    n_mutants = len(results(folder))
+    print(f"{n_mutants - len(survivors)} of {n_mutants} mutants noticed")
 
 
 if __name__ == "__main__":
