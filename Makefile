@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: demo test test-slow lint format typecheck bench clean
+.PHONY: demo test test-slow mutants lint format typecheck bench clean
 
 demo: .venv/.installed  ## train one experiment on built-in cells
 	$(BIN)/scyan-exp train
@@ -13,6 +13,9 @@ test: .venv/.installed-dev  ## every test but the slow ones
 
 test-slow: .venv/.installed-dev  ## tests that take minutes
 	$(PYTEST) -m slow
+
+mutants: .venv/.installed-mutants  ## which changes no test notices: make mutants MODULE=files
+	$(BIN)/python scripts/mutants.py $(MODULE)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
@@ -29,7 +32,7 @@ bench: .venv/.installed-dev  ## measure, beside the reference; about an hour
 	$(BIN)/python -m benchmarks --write
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .mutants build dist
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
@@ -41,4 +44,8 @@ clean:
 
 .venv/.installed-dev: .venv/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint,bench]'
+	touch $@
+
+.venv/.installed-mutants: .venv/.installed-dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
 	touch $@

@@ -14,11 +14,16 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from tests.databases import postgresql_server
 
 # Helpers whose asserts say as much as those of tests.
 pytest.register_assert_rewrite("tests.fleet.sweeps", "tests.fleet.members", "tests.search.searches")
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 MARKERS = ["CD3", "CD4", "CD8", "CD19"]
 TABLE = """\

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,9 +25,6 @@ from scyan_exp.files import (
     write_json,
     write_text,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def fail_halfway(path: Path, failure: type[BaseException]) -> None:
@@ -64,9 +65,48 @@ def test_a_failing_block_leaves_no_new_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_text_is_written_in_utf_8(tmp_path):
-    write_text(tmp_path / "file.txt", "γδ T\n")
-    assert (tmp_path / "file.txt").read_bytes() == "γδ T\n".encode()
+def test_the_file_is_replaced_and_not_written_to(tmp_path):
+    """Who has opened the old file goes on reading it; nobody ever sees a part of the new one."""
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    with path.open() as reader:
+        with atomic_path(path) as temporary:
+            temporary.write_text("new")
+            new_file = temporary.stat().st_ino
+        assert path.stat().st_ino == new_file
+        assert reader.read() == "old"
+    assert path.read_text() == "new"
+
+
+@pytest.fixture
+def events(monkeypatch) -> list[tuple[str, int, str]]:
+    """What reaches the disk and what is renamed, in order: the file's number and its content."""
+    seen: list[tuple[str, int, str]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def record_fsync(descriptor):
+        content = os.pread(descriptor, 100, 0).decode()
+        seen.append(("fsync", os.fstat(descriptor).st_ino, content))
+        fsync(descriptor)
+
+    def record_replace(source, target):
+        seen.append(("replace", Path(source).stat().st_ino, Path(source).read_text()))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(os, "replace", record_replace)
+    return seen
+
+
+def test_the_content_is_on_the_disk_before_the_file_takes_its_place(tmp_path, events):
+    write_text(tmp_path / "file.txt", "content")
+    new_file = (tmp_path / "file.txt").stat().st_ino
+    assert events == [("fsync", new_file, "content"), ("replace", new_file, "content")]
+
+
+def test_what_may_be_lost_with_the_machine_does_not_wait_for_the_disk(tmp_path, events):
+    write_text(tmp_path / "file.txt", "content", durable=False)
+    assert [what for what, *_ in events] == ["replace"]
 
 
 def test_json_has_null_for_nan_and_infinity_at_any_depth(tmp_path):
@@ -77,6 +117,23 @@ def test_json_has_null_for_nan_and_infinity_at_any_depth(tmp_path):
     assert json.loads((tmp_path / "file.json").read_text()) == expected
 
 
+def test_json_is_indented_and_ends_with_a_line(tmp_path):
+    """As a person reads it, and as ``git diff`` shows it."""
+    write_json(tmp_path / "file.json", {"a": {"b": 1}})
+    assert (tmp_path / "file.json").read_text() == '{\n  "a": {\n    "b": 1\n  }\n}\n'
+
+
+def test_text_is_written_in_utf_8_whatever_the_locale(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from scyan_exp.files import write_text; "
+        "write_text(Path(sys.argv[1]), '\\u03b3\\u03b4 T')"
+    )
+    latin = {**os.environ, "PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    path = tmp_path / "file.txt"
+    subprocess.run([sys.executable, "-c", program, path], check=True, env=latin)
+    assert path.read_bytes() == "γδ T".encode()
+
+
 def test_json_that_cannot_be_written_keeps_the_old_file(tmp_path):
     write_json(tmp_path / "file.json", {"a": 1})
     with pytest.raises(TypeError):
@@ -84,10 +141,41 @@ def test_json_that_cannot_be_written_keeps_the_old_file(tmp_path):
     assert json.loads((tmp_path / "file.json").read_text()) == {"a": 1}
 
 
+def test_what_no_json_can_hold_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "file.json", {"a": (float("nan"),)})  # tuples are no part of records
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_required_space_makes_the_folder(tmp_path):
     require_space(tmp_path / "new" / "run", 1000)
     require_space(tmp_path / "new" / "run", 1000)
     assert list((tmp_path / "new" / "run").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes where nobody may")
+def test_a_folder_that_may_not_be_written_to_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="the results cannot be written"):
+        require_space(tmp_path, 10)
+
+
+def test_the_probe_is_written_to_the_disk_of_the_folder(tmp_path, monkeypatch):
+    """A full disk that still says that there is room: nothing else would notice it."""
+
+    class Full(io.BytesIO):
+        def write(self, content):
+            assert len(content) >= 4096
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def temporary_file(**where):
+        return Full() if where["dir"] == tmp_path else io.BytesIO()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", temporary_file)
+    with pytest.raises(OutputError) as caught:
+        require_space(tmp_path, 10)
+    assert caught.value.where == str(tmp_path)
+    assert "(No space left on device)" in str(caught.value)
 
 
 def test_too_little_space_is_told_before_anything_is_trained(tmp_path, monkeypatch):

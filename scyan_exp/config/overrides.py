@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, IntervalSweep, RangeSweep
+from hydra.core.override_parser.types import (
+    Glob,
+    IntervalSweep,
+    Quote,
+    QuotedString,
+    RangeSweep,
+)
 
 from scyan_exp.config.compose import groups
 
@@ -126,7 +132,7 @@ def quoted(value: object) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(quoted, value)) + "]"
     if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        return QuotedString(value, Quote.single).with_quotes()
     return repr(value)
 
 

@@ -176,6 +176,10 @@ def test_fewer_cells_than_populations(table):
     assert problems_of(small_adata()[:2].copy(), table) == [expected]
 
 
+def test_as_many_cells_as_populations_are_enough(table):
+    assert len(prepare(small_adata()[:3].copy(), table)) == len(table.populations) == 3
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("transform", ["none", "asinh"])
 def test_expressions_that_are_not_finite_name_marker_and_count(table, value, transform):

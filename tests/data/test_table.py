@@ -204,6 +204,12 @@ def test_a_row_known_at_fewer_markers_is_not_doubtful(read, caplog):
     assert not caplog.records
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "1", "0.5"])
+def test_a_blank_and_a_number_tell_two_populations_apart(read, caplog, number):
+    read(f"{HEADER}T cells,1,\nB cells,1,{number}\n")
+    assert not caplog.records
+
+
 @st.composite
 def tables(draw) -> KnowledgeTable:
     n_pops, n_markers = draw(st.integers(1, 5)), draw(st.integers(1, 5))

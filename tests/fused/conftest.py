@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import shlex
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from scyan_exp.data import load_table, prepare_cells
-from scyan_exp.data.dataset import SyntheticDataset
+from scyan_exp.data import load_table
 from scyan_exp.fused import FusedModule
-from scyan_exp.fused.compiling import library
+from scyan_exp.fused.compiling import SWITCH, library
 from scyan_exp.module import ScyanModule
-from tests.conftest import small_adata
-from tests.module.conftest import NAN, Shape, random_table
+from tests.module import conftest as models
+from tests.module.conftest import Shape
+from tests.training.conftest import small_cells
 
-#: Initial weights shrink what they are given; these let the networks matter, as trained ones do.
-WEIGHT_SCALE = 1.5
+COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class Case(Shape):
     n_hidden_layers: int = 6
     n_layers: int = 7
     n_cells: int = 130
-    has_unknown_row: bool = False
+    pi_spread: float = 0.01
+    #: Initial weights shrink what they are given; so the networks matter, as trained ones do.
+    weight_scale: float = 1.5
 
 
 #: For tests that go through many models.
@@ -40,32 +44,11 @@ SMALL = Case(n_pops=5, n_markers=7, n_covariates=2, hidden_size=6, n_hidden_laye
 
 
 def make_module(case: Case, seed: int = 0) -> ScyanModule:
-    generator = torch.Generator().manual_seed(seed)
-    rho = random_table(case, generator).float()
-    if case.has_unknown_row:
-        rho[0] = NAN
-    module = ScyanModule(
-        rho,
-        case.n_covariates,
-        torch.arange(case.n_markers) < case.n_continuum,
-        case.hidden_size,
-        case.n_hidden_layers,
-        case.n_layers,
-        case.prior_std,
-        case.temperature,
-        generator=generator,
-    )
-    with torch.no_grad():
-        module.pi_logit.copy_(0.01 * torch.randn(case.n_pops, generator=generator))
-        for layer in module.real_nvp.layers:
-            layer.phi.mul_(WEIGHT_SCALE)
-    return module
+    return models.make_module(case, seed, torch.float32)
 
 
 def make_cells(case: Case, seed: int = 1) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(case.n_cells, case.n_markers, generator=generator)
-    return x, torch.rand(case.n_cells, case.n_covariates, generator=generator).round()
+    return models.make_cells(case, case.n_cells, seed, torch.float32, spread=1.0)
 
 
 def make(case: Case, code: ctypes.CDLL) -> tuple[FusedModule, ScyanModule, Tensor, Tensor]:
@@ -173,5 +156,43 @@ def threads():
 @pytest.fixture
 def cells(table_file):
     """The small cells of all tests, prepared for training."""
-    dataset = SyntheticDataset(label_key="cell_type", batch_key="batch")  # only its keys are used
-    return prepare_cells(small_adata(), load_table(table_file), dataset)
+    return small_cells(load_table(table_file))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    """An empty cache folder, not made yet, for code that is compiled within the test."""
+    base = tmp_path / "caches"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(base))
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv(SWITCH, raising=False)
+    library.cache_clear()
+    yield base / "scyan_exp" / "compiled"
+    library.cache_clear()
+
+
+@pytest.fixture
+def choose(tmp_path, monkeypatch, cache):
+    """Make a shell script the compiler; ``$compiler`` in it is the real one."""
+
+    def choose(script: str) -> Path:
+        path = tmp_path / "compiler"
+        path.write_text(f"#!/bin/sh\ncompiler={shlex.quote(COMPILER)}\n{script}\n")
+        path.chmod(0o700)
+        monkeypatch.setenv("CC", shlex.quote(str(path)))
+        library.cache_clear()
+        return path
+
+    return choose
+
+
+@pytest.fixture
+def quick(tmp_path, choose):
+    """A compiler that does not optimise, and how many times it has compiled."""
+    log = tmp_path / "compiled"
+    log.touch()
+    choose(
+        f'case " $* " in *" -shared "*) echo x >> {shlex.quote(str(log))};; esac\n'
+        'exec "$compiler" "$@" -O0'
+    )
+    return lambda: len(log.read_text().splitlines())

@@ -17,7 +17,14 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a random model; ``unknown`` is the share of NaN in the table."""
+    """Sizes of a random model.
+
+    Attributes:
+        unknown: share of NaN in the table.
+        has_unknown_row: whether nothing is known of the first population.
+        pi_spread: standard deviation of the logits of the populations' weights.
+        weight_scale: factor of the initial weights of the flow.
+    """
 
     n_pops: int = 5
     n_markers: int = 8
@@ -29,6 +36,9 @@ class Shape:
     prior_std: float = 0.3
     temperature: float = 0.5
     unknown: float = 0.3
+    has_unknown_row: bool = False
+    pi_spread: float = 0.0
+    weight_scale: float = 1.0
 
 
 SHAPES = {
@@ -50,7 +60,43 @@ def random_table(shape: Shape, generator: torch.Generator) -> Tensor:
     between = 2 * torch.rand(size, generator=generator) - 1
     rho = torch.where(torch.rand(size, generator=generator) < 0.1, between, rho)
     rho[torch.rand(size, generator=generator) < shape.unknown] = NAN
-    return rho.to(torch.get_default_dtype())
+    if shape.has_unknown_row:
+        rho[0] = NAN
+    return rho
+
+
+def make_module(shape: Shape, seed: int = 0, dtype: torch.dtype = torch.float64) -> ScyanModule:
+    """Our module with a random table and random weights."""
+    generator = torch.Generator().manual_seed(seed)
+    module = ScyanModule(
+        random_table(shape, generator).to(dtype),
+        shape.n_covariates,
+        torch.arange(shape.n_markers) < shape.n_continuum,
+        shape.hidden_size,
+        shape.n_hidden_layers,
+        shape.n_layers,
+        shape.prior_std,
+        shape.temperature,
+        generator=generator,
+    ).to(dtype)
+    with torch.no_grad():
+        module.pi_logit.add_(shape.pi_spread * torch.randn(shape.n_pops, generator=generator))
+        for layer in module.real_nvp.layers:
+            layer.phi.mul_(shape.weight_scale)
+    return module
+
+
+def make_cells(
+    shape: Shape,
+    n_cells: int = 6,
+    seed: int = 1,
+    dtype: torch.dtype = torch.float64,
+    spread: float = 2.0,
+) -> tuple[Tensor, Tensor]:
+    """Random expressions and covariates."""
+    generator = torch.Generator().manual_seed(seed)
+    x = spread * torch.randn(n_cells, shape.n_markers, generator=generator, dtype=dtype)
+    return x, torch.rand(n_cells, shape.n_covariates, generator=generator, dtype=dtype)
 
 
 @dataclass
@@ -65,21 +111,24 @@ class Pair:
 
 
 def make_pair(shape: Shape, seed: int = 0, n_cells: int = 23) -> Pair:
-    generator = torch.Generator().manual_seed(seed)
+    dtype = torch.get_default_dtype()
+    ours = make_module(shape, seed, dtype)
     torch.manual_seed(seed)  # the reference draws its weights from the global generator
-    rho = random_table(shape, generator)
-    is_continuum = torch.arange(shape.n_markers) < shape.n_continuum
-    sizes = (shape.hidden_size, shape.n_hidden_layers, shape.n_layers)
-    knobs = (shape.prior_std, shape.temperature)
-    theirs = scyan.module.ScyanModule(rho.clone(), shape.n_covariates, is_continuum, *sizes, *knobs)
-    ours = ScyanModule(rho, shape.n_covariates, is_continuum, *sizes, *knobs)
+    theirs = scyan.module.ScyanModule(
+        ours.prior.rho.clone(),
+        shape.n_covariates,
+        torch.arange(shape.n_markers) < shape.n_continuum,
+        shape.hidden_size,
+        shape.n_hidden_layers,
+        shape.n_layers,
+        shape.prior_std,
+        shape.temperature,
+    )
     with torch.no_grad():
-        theirs.pi_logit.copy_(0.02 * torch.randn(shape.n_pops, generator=generator))
+        theirs.pi_logit.normal_(0, 0.02)
         state = {f"module.{key}": value for key, value in theirs.state_dict().items()}
         copy_reference_weights(state, ours)
-    x = torch.randn(n_cells, shape.n_markers, generator=generator)
-    covariates = torch.rand(n_cells, shape.n_covariates, generator=generator).round()
-    return Pair(ours, theirs, x, covariates, shape)
+    return Pair(ours, theirs, *make_cells(shape, n_cells, seed + 1, dtype, spread=1.0), shape)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from scyan_exp.module import CouplingLayer, PriorDistribution, RealNVP, ScyanModule
-from tests.module.conftest import NAN, Shape, random_table
+from scyan_exp.module import CouplingLayer, PriorDistribution, RealNVP
+from tests.module.conftest import NAN, Shape, make_cells, make_module
 
 shapes = st.builds(
     Shape,
@@ -25,27 +25,6 @@ shapes = st.builds(
 )
 
 
-def make_module(shape: Shape, seed: int = 0) -> ScyanModule:
-    generator = torch.Generator().manual_seed(seed)
-    return ScyanModule(
-        random_table(shape, generator).double(),
-        shape.n_covariates,
-        torch.arange(shape.n_markers) < shape.n_continuum,
-        shape.hidden_size,
-        shape.n_hidden_layers,
-        shape.n_layers,
-        shape.prior_std,
-        shape.temperature,
-        generator=generator,
-    ).double()
-
-
-def make_cells(shape: Shape, n: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    x = 2 * torch.randn(n, shape.n_markers, generator=generator, dtype=torch.float64)
-    return x, torch.rand(n, shape.n_covariates, generator=generator, dtype=torch.float64)
-
-
 @settings(deadline=None, max_examples=30)
 @given(shape=shapes)
 def test_inverse_undoes_forward(shape):
@@ -57,7 +36,7 @@ def test_inverse_undoes_forward(shape):
 @settings(deadline=None, max_examples=20)
 @given(shape=shapes)
 def test_log_determinant_is_that_of_the_jacobian(shape):
-    module, (x, covariates) = make_module(shape), make_cells(shape, n=2)
+    module, (x, covariates) = make_module(shape), make_cells(shape, 2)
     _, _, ldj = module(x, covariates)
     for i in range(len(x)):
         jacobian = torch.autograd.functional.jacobian(
@@ -114,6 +93,13 @@ def test_sample_forms():
     given = torch.tensor([0, 1, 2, 3, 4, 0, 1])
     _, z = module.sample(7, covariates, z=given, return_z=True)
     assert z.tolist() == given.tolist()
+
+
+def test_given_populations_may_be_any_whole_numbers():
+    z = torch.tensor([0, 1, 2], dtype=torch.int32)
+    _, kept = make_module(Shape()).sample(3, torch.zeros(3, 0).double(), z=z, return_z=True)
+    assert kept.dtype == torch.int64
+    assert kept.tolist() == [0, 1, 2]
 
 
 def test_samples_come_from_the_given_generator():
@@ -200,7 +186,7 @@ def test_each_layer_keeps_two_markers_in_three():
 
 def test_every_parameter_learns():
     shape = Shape(n_covariates=2)
-    module, (x, covariates) = make_module(shape), make_cells(shape, n=64)
+    module, (x, covariates) = make_module(shape), make_cells(shape, 64)
     module.kl(x, covariates, use_temp=False).backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
@@ -230,6 +216,23 @@ def test_float32_cells_give_a_float32_loss():
     module = make_module(Shape()).float()
     x = torch.randn(4, 8)
     assert module.kl(x, torch.zeros(4, 0), use_temp=False).dtype == torch.float32
+
+
+def test_probabilities_are_those_without_a_temperature_unless_asked_for():
+    shape = Shape(pi_spread=0.1)
+    module, cells = make_module(shape), make_cells(shape)
+    default, without, warm = (
+        module.compute_probabilities(*cells, *use_temp)[0] for use_temp in ((), (False,), (True,))
+    )
+    assert torch.equal(default, without)
+    assert not torch.equal(default, warm)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_constants_of_the_prior_have_the_dtype_that_is_asked_for(dtype):
+    prior = make_module(Shape()).prior
+    assert prior.half_precision(dtype).dtype == dtype
+    assert prior.half_precision(dtype).item() == pytest.approx(0.5 / 0.3**2)
 
 
 def test_state_dict_restores_everything():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -59,11 +62,66 @@ def test_loaded_module_is_the_reference(saved):
     )
 
 
+def write(module: scyan.module.ScyanModule, path: Path) -> Path:
+    """As the reference does, whose model holds its module by that name."""
+    torch.save({f"module.{key}": value for key, value in module.state_dict().items()}, path)
+    return path
+
+
+def test_models_of_every_shape_are_read(pair, tmp_path):
+    module = load_reference_module(write(pair.theirs, tmp_path / "w.pt"), pair.shape.temperature)
+    assert {p.dtype for p in module.parameters()} == {torch.float64}
+    assert vars(module.hparams) == {
+        name: getattr(pair.shape, name)
+        for name in ("hidden_size", "n_hidden_layers", "n_layers", "prior_std", "temperature")
+    }
+    ours = module.compute_probabilities(pair.x, pair.covariates, use_temp=True)
+    theirs = pair.theirs.compute_probabilities(pair.x, pair.covariates, use_temp=True)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
+
+
+def test_a_continuum_marker_that_all_populations_express_is_one(tmp_path):
+    rho = torch.tensor([[1.0, -1.0], [1.0, 1.0]])
+    sizes = {"hidden_size": 4, "n_hidden_layers": 1, "n_layers": 2}
+    knobs = {"prior_std": 0.3, "temperature": 0.5}
+    is_continuum = torch.tensor([True, False])
+    theirs = scyan.module.ScyanModule(rho, 0, is_continuum, **sizes, **knobs)
+    module = load_reference_module(write(theirs, tmp_path / "w.pt"))
+    torch.testing.assert_close(module.prior.modes, torch.tensor([[0.2, -1.0], [0.2, 1.0]]))
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+def test_nothing_in_a_file_is_run(tmp_path):
+    torch.save({"module.pi_logit": Payload(tmp_path / "victim")}, tmp_path / "w.pt")
+    with pytest.raises(ValueError, match="not a file of tensors"):
+        load_reference_module(tmp_path / "w.pt")
+    assert not (tmp_path / "victim").exists()
+
+
+PRIOR = {f"module.prior.{name}": torch.zeros(1) for name in ("rho", "rho_mask", "cov")}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"not a checkpoint", "not a file of tensors written by torch.save"),
-        ({"weight": torch.zeros(1)}, "not weights of scyan.Scyan.save; missing module.pi_logit"),
+        (
+            {"weight": torch.zeros(1)},
+            "not weights of scyan.Scyan.save; missing module.pi_logit, module.prior.cov, "
+            "module.prior.rho, module.prior.rho_mask$",
+        ),
+        (PRIOR, "missing module.pi_logit$"),
+        ({**PRIOR, "module.pi_logit": torch.zeros(1)}, "missing the flow$"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, message):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata
 import numpy as np
@@ -27,8 +30,19 @@ def train(scyan_exp, folder: Path, *arguments: str) -> Path:
     return folder
 
 
+@pytest.fixture
+def an_epoch_takes_a_second(monkeypatch) -> None:
+    """By the clock of the first process, which is read when an epoch begins and when it ends."""
+    clock = SimpleNamespace(perf_counter=itertools.count().__next__)
+    monkeypatch.setattr("scyan_exp.training.scyan.time", clock)
+
+
+@pytest.mark.usefixtures("an_epoch_takes_a_second")
 def test_two_processes_end_where_one_does(scyan_exp, tmp_path):
-    """Each batch is shared by the processes, so the training is the same but for rounding."""
+    """Each batch is shared by the processes, so the training is the same but for rounding.
+
+    The cells of both count in ``cells_per_second``.
+    """
     one = train(scyan_exp, tmp_path / "one")
     two = train(scyan_exp, tmp_path / "two", "trainer=ddp", "trainer.devices=2")
     weights = [pd.read_csv(f / "population_weights.csv") for f in (one, two)]
@@ -42,13 +56,17 @@ def test_two_processes_end_where_one_does(scyan_exp, tmp_path):
         anndata.read_h5ad(f / "annotated.h5ad").obs["scyan_pop"].astype(str) for f in (one, two)
     ]
     assert (labels[0] == labels[1]).mean() > 0.995
+    for folder in (one, two):
+        speeds = pd.read_csv(folder / "metrics.csv")["cells_per_second"].dropna()
+        assert speeds.tolist() == [6000] * 6
 
 
-def test_the_environment_is_left_as_it_was(scyan_exp, tmp_path, monkeypatch):
-    import os
-
+def test_two_devices_mean_ddp_which_leaves_no_traces(scyan_exp, tmp_path):
+    """Whatever the trainer: neither in this process nor by modules of the current folder."""
+    (tmp_path / "h5py.py").write_text("raise RuntimeError('not this one')\n")
     before = dict(os.environ)
-    train(scyan_exp, tmp_path / "two", "trainer=ddp", "trainer.max_epochs=1")
+    folder = train(scyan_exp, tmp_path / "two", "trainer.devices=2", "trainer.max_epochs=1")
+    assert "not this one" not in (folder / "ddp_rank1.log").read_text()
     assert not torch.distributed.is_initialized()
     changed = {k for k in {*before, *os.environ} if before.get(k) != os.environ.get(k)}
     assert not {name for name in changed if "RANK" in name or "MASTER" in name or "WORLD" in name}
@@ -84,17 +102,6 @@ def test_a_process_that_ends_before_the_training_is_reported(scyan_exp, tmp_path
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "failed"
     assert "PYTHONHASHSEED" in (folder / "ddp_rank1.log").read_text()
-
-
-def test_modules_of_the_current_folder_are_not_imported(scyan_exp, tmp_path):
-    (tmp_path / "h5py.py").write_text("raise RuntimeError('not this one')\n")
-    folder = train(scyan_exp, tmp_path / "two", "trainer=ddp", "trainer.max_epochs=1")
-    assert "not this one" not in (folder / "ddp_rank1.log").read_text()
-
-
-def test_two_devices_mean_ddp_whatever_the_trainer(scyan_exp, tmp_path):
-    folder = train(scyan_exp, tmp_path / "two", "trainer.devices=2", "trainer.max_epochs=2")
-    assert (folder / "ddp_rank1.log").exists()
 
 
 def test_a_clusters_variables_do_not_confuse_a_plain_run(scyan_exp, tmp_path, monkeypatch):

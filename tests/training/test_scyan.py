@@ -12,43 +12,11 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping
 
 from scyan_exp import Scyan
-from scyan_exp.data import CellDataModule, KnowledgeTable, load_table, prepare_cells
-from scyan_exp.data.dataset import SyntheticDataset
 from scyan_exp.errors import InputError
 from scyan_exp.module.reference import copy_reference_weights
 from scyan_exp.training.scyan import TrainingDiverged
 from tests.conftest import small_adata
-
-SMALL = {"hidden_size": 8, "n_hidden_layers": 1, "n_layers": 3, "batch_size": 100}
-
-
-@pytest.fixture
-def table(table_file) -> KnowledgeTable:
-    return load_table(table_file)
-
-
-@pytest.fixture
-def cells(table):
-    dataset = SyntheticDataset(label_key="cell_type", batch_key="batch")  # only its keys are used
-    return prepare_cells(small_adata(), table, dataset)
-
-
-def make_trainer(max_epochs: int, **options) -> pl.Trainer:
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    return pl.Trainer(
-        accelerator="cpu", max_epochs=max_epochs, enable_checkpointing=False, **quiet, **options
-    )
-
-
-def fit(model: Scyan, cells, max_epochs: int = 5, **options) -> pl.Trainer:
-    trainer = make_trainer(max_epochs, **options)
-    datamodule = CellDataModule(cells, model.hparams.batch_size, None, model.hparams.seed)
-    trainer.fit(model, datamodule)
-    return trainer
-
-
-def make_model(cells, **hparams) -> Scyan:
-    return Scyan(cells.table, cells.encoding, cells.preprocessing, **{**SMALL, **hparams})
+from tests.training.conftest import SMALL, fit, make_model, make_trainer
 
 
 def test_training_lowers_the_loss_and_finds_the_populations(cells):
