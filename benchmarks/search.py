@@ -120,7 +120,7 @@ def measure_storages() -> list[dict[str, Any]]:
 def _storage(name: str) -> dict[str, Any]:
     import optuna
 
-    from scyan_exp.search.storage.storage import open_storage
+    from scyan_exp.search.storage.opening import open_storage
 
     with tempfile.TemporaryDirectory() as folder:
         suffix = {"journal": "journal://{}/study.journal", "sqlite": "sqlite:///{}/study.db"}

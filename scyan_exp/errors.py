@@ -4,6 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, and the key of the config that it is about.
+
+    Attributes:
+        key: such as ``model.lr``.
+        text: what was expected, what was found, what to do.
+    """
+
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.text}"
 
 
 class InputError(ValueError):
@@ -20,8 +37,11 @@ class InputError(ValueError):
           2. row 5 is empty
     """
 
-    def __init__(self, problems: str | Sequence[str], where: str | None = None) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
+    def __init__(
+        self, problems: str | Problem | Sequence[str | Problem], where: str | None = None
+    ) -> None:
+        several = [problems] if isinstance(problems, (str, Problem)) else problems
+        self.problems = [str(problem) for problem in several]
         self.where = where
         super().__init__(self._text())
 

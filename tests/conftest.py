@@ -18,7 +18,7 @@ import pytest
 from tests.databases import postgresql_server
 
 # Helpers whose asserts say as much as those of tests.
-pytest.register_assert_rewrite("tests.fleet.sweeps", "tests.fleet.members")
+pytest.register_assert_rewrite("tests.fleet.sweeps", "tests.fleet.members", "tests.search.searches")
 
 MARKERS = ["CD3", "CD4", "CD8", "CD19"]
 TABLE = """\

@@ -1,10 +1,9 @@
 """Hydra's sweeper ``study``: a hyperparameter search with Optuna (``hydra/sweeper=study``).
 
-Hydra imports this file at every start, so the work stands in ``scyan_exp.fleet``.
+Hydra imports this file at every start, so the work stands in ``scyan_exp.search``.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
@@ -12,30 +11,16 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from scyan_exp.config.structured import hydra_dataclass
+from scyan_exp.search.settings import StudySettings
 
-# Hydra loads plugins in a way that annotations must be no strings.
-@dataclass
-class StudySweeperConf:
-    """Settings; ``scyan_exp.search.settings`` says what they mean."""
-
-    _target_: str = "hydra_plugins.study_sweeper.study_sweeper.StudySweeper"
-    _recursive_: bool = False
-    params: Any = field(default_factory=dict)
-    n_trials: int = 20
-    n_parallel: Optional[int] = None
-    direction: Optional[str] = None
-    directions: Any = None
-    sampler: Any = "tpe"
-    seed: Optional[int] = 0
-    pruner: Any = "auto"
-    monitor: str = "objective"
-    storage: Optional[str] = None
-    study_name: Optional[str] = None
-    max_failures: Optional[int] = 5
-    trial: Optional[int] = None
-    prunes: bool = False
-
-
+# A Hydra config of the settings, under the name that pickled configs look for.
+StudySweeperConf = hydra_dataclass(
+    StudySettings,
+    "hydra_plugins.study_sweeper.study_sweeper.StudySweeper",
+    "StudySweeperConf",
+    recursive=False,
+)
 ConfigStore.instance().store(
     group="hydra/sweeper", name="study", node=StudySweeperConf, provider="scyan_exp"
 )
@@ -61,8 +46,8 @@ class StudySweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the search; returns the number and the values of the best trial."""
-        from scyan_exp.search.study import run_study
+        from scyan_exp.search.search import run_search
 
-        return run_study(
+        return run_search(
             self._config, self._context, self._task, self._settings, arguments, self._launcher
         )

@@ -13,9 +13,10 @@ def peer(arguments: list[str]) -> int:
     """Another process of a run (started by the run itself): its config comes on stdin."""
     import json
 
-    from scyan_exp.run.experiment import run_peer
+    from scyan_exp.config.check import read_config
+    from scyan_exp.run.fitting import run_peer
 
-    run_peer(json.loads(sys.stdin.readline()), Path(arguments[0]))
+    run_peer(read_config(json.loads(sys.stdin.readline())), Path(arguments[0]))
     return DONE
 
 

@@ -1,41 +1,17 @@
-"""What is wrong with a command line: keys, options and values, also of sweeps and searches."""
+"""What is wrong with a command line: its overrides, and the search that they ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from hydra.errors import ConfigCompositionException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from scyan_exp.config.check import config_problems
-from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, first_lines, groups
-from scyan_exp.config.overrides import (
-    bare_key,
-    choices_of,
-    is_group_choice,
-    is_plain_value,
-    split_arguments,
-    variants,
-    with_value,
-)
-from scyan_exp.config.schema import TRAINER_ARGUMENTS
-from scyan_exp.errors import InputError, near_matches
-from scyan_exp.search.settings import check_study
-from scyan_exp.search.space import as_override, parse_space
-
-#: Keys of ``trainer`` that can be added and are not there by default.
-UNSET_TRAINER_KEYS = {*TRAINER_ARGUMENTS, "max_steps"}
+from scyan_exp.config.overrides import split_arguments
+from scyan_exp.config.problems import override_problems
+from scyan_exp.search.problems import search_problems
 
 
 def command_problems(arguments: Sequence[str]) -> list[str]:
     """Everything that is wrong with a command line: keys, options, values, also of sweeps.
-
-    If they do not compose together, each override is composed on its own after the good ones
-    before it, groups first, so that every bad one is found; then the values of what does compose
-    are checked.
 
     Args:
         arguments: the command line as Hydra gets it.
@@ -45,161 +21,9 @@ def command_problems(arguments: Sequence[str]) -> list[str]:
     if absent:
         return [f"--config-dir: no such folder: {folder}" for folder in absent]
     several = bool({"-m", "--multirun"} & set(arguments))
-    problems, good = _override_problems(overrides, config_dirs, several)
-    searched, of_search = _searched([choices[0] for choices in good], overrides, config_dirs)
+    problems, good = override_problems(overrides, config_dirs, several)
+    of_search, searched = search_problems([choices[0] for choices in good], overrides, config_dirs)
     problems += of_search
     if searched:
-        problems += _override_problems([*overrides, *searched], config_dirs, several)[0]
+        problems += override_problems([*overrides, *searched], config_dirs, several)[0]
     return list(dict.fromkeys(problems))
-
-
-def _searched(
-    good: Sequence[str], overrides: Sequence[str], config_dirs: Sequence[str]
-) -> tuple[list[str], list[str]]:
-    """What a search in the config varies, as overrides; and what is wrong with the search.
-
-    Args:
-        good: overrides that compose.
-        overrides: all of them, with their ranges.
-        config_dirs: folders with groups of the user's own.
-    """
-    sweeper = compose_config(good, config_dirs, with_hydra=True).hydra.sweeper
-    if "study_sweeper" not in str(sweeper.get("_target_")):
-        return [], []
-    try:
-        values: Any = OmegaConf.to_container(sweeper, resolve=True)
-    except OmegaConfBaseException as error:  # such as a variable that is not in the environment
-        return [], [f"{error.full_key}: {first_lines(error)}"]
-    params = values["params"]
-    if not isinstance(params, dict):
-        return [], [f"hydra.sweeper.params: expected keys and what to search, found {params!r}"]
-    given = {bare_key(override) for override in overrides}
-    wanted = {str(key): value for key, value in params.items() if bare_key(str(key)) not in given}
-    written = [as_override(key, value) for key, value in wanted.items()]
-    ranges = [text for text in [*overrides, *written] if "glob(" not in text]
-    problems = []
-    for check in (
-        lambda: parse_space({}, [*ranges, "seed=0,1"]),  # one that is there, if no other is
-        lambda: check_study({k: v for k, v in values.items() if not k.startswith("_")}),
-    ):
-        try:
-            check()
-        except InputError as error:
-            problems += error.problems
-    bad = tuple(problem.partition("=")[0] + "=" for problem in problems)
-    return [text for text in written if not text.startswith(bad)] if bad else written, problems
-
-
-def _override_problems(
-    overrides: Sequence[str], config_dirs: Sequence[str], several: bool
-) -> tuple[list[str], list[list[str]]]:
-    """What is wrong with overrides; and the choices that each of the others stands for.
-
-    Args:
-        overrides: as on the command line.
-        config_dirs: folders with groups of the user's own.
-        several: whether several values are allowed, as in a sweep.
-    """
-    try:
-        good = [list(choices_of(override, config_dirs)) for override in overrides]
-        if all(len(choices) == 1 or (choices and several) for choices in good):
-            return list(dict.fromkeys(_all_value_problems(good, config_dirs))), good
-    except COMPOSE_ERRORS:
-        pass  # which of them does not compose is found one by one
-    return _one_by_one(overrides, config_dirs, several)
-
-
-def _one_by_one(
-    overrides: Sequence[str], config_dirs: Sequence[str], several: bool
-) -> tuple[list[str], list[list[str]]]:
-    """As :func:`_override_problems`, adding one override after the other."""
-    problems: list[str] = []
-    good: list[list[str]] = []
-    for override in sorted(overrides, key=lambda text: not is_group_choice(text)):
-        before, tried = [choices[0] for choices in good], override
-        try:
-            choices = list(choices_of(override, config_dirs))
-            if len(choices) > 1 and not several:
-                key, _, values = override.partition("=")
-                problems.append(
-                    f"{override}: several values; add -m for a sweep, or write a list: "
-                    f"{key}=[{values}]"
-                )
-                continue
-            if not choices:
-                problems.append(f"{override}: there are no values to sweep over")
-                continue
-            for tried in choices[:1] if is_plain_value(override) else choices:
-                compose_config([*before, tried], config_dirs)
-        except COMPOSE_ERRORS as reason:
-            problems.append(_sentence(tried, reason, before, config_dirs))
-        else:
-            good.append(choices)
-    found = [*problems, *_all_value_problems(good, config_dirs)]
-    return list(dict.fromkeys(found)), good
-
-
-def _all_value_problems(
-    choices: Sequence[Sequence[str]], config_dirs: Sequence[str]
-) -> Iterator[str]:
-    """What is wrong with the values of every variant.
-
-    Composing takes a tenth of a second, so the further values of plain keys are put into the
-    composed config of the first ones.
-    """
-    composed = [values[:1] if is_plain_value(values[0]) else values for values in choices]
-    for overrides in variants(composed):
-        config = compose_config(overrides, config_dirs)
-        missing = sorted(OmegaConf.missing_keys(config))
-        yield from (
-            f"{key}: a value is required ({key}=... on the command line)" for key in missing
-        )
-        plain = plain_config(config)
-        yield from _given_problems(plain)
-        if overrides == [values[0] for values in composed]:
-            further = (value for values in choices for value in values[1:])
-            for value in filter(is_plain_value, further):
-                yield from _given_problems(with_value(plain, value))
-
-
-def _given_problems(plain: Mapping[str, Any]) -> Iterator[str]:
-    yield from (problem for problem in config_problems(plain) if "'???'" not in problem)
-
-
-def _sentence(
-    override: str, reason: Exception, good: Sequence[str], config_dirs: Sequence[str]
-) -> str:
-    """What is wrong with one override, in terms of what was typed."""
-    key, _, value = override.lstrip("+~").partition("=")
-    options = groups(config_dirs)
-    if isinstance(reason, MissingConfigException) and key in options:
-        hint = near_matches(value, options[key])
-        return f"{key}={value}: no such option.{hint} {key} can be {', '.join(options[key])}"
-    if isinstance(reason, ConfigCompositionException) and "Could not override" in str(reason):
-        of_hydra = key.startswith("hydra.")
-        config = compose_config(good, config_dirs, with_hydra=of_hydra)
-        known = [*_flat_keys(plain_config(config)), *options]
-        if key in known:
-            return f"{override}: {first_lines(reason)}"
-        if key.startswith("trainer.") and key.removeprefix("trainer.") in UNSET_TRAINER_KEYS:
-            return f"{key}: is not set by default; write +{override}"
-        parents = {key.rsplit(".", n)[0] for n in range(1, key.count(".") + 1)}
-        others = [k for k in known if k not in parents and not k.endswith("_target_")]
-        return f"{key}: unknown key.{near_matches(key, others)}"
-    if "LexerNoViableAlt" in str(reason) or "expecting" in str(reason) or "viable" in str(reason):
-        return f"{override}: cannot be read. Values look like key=1, key=[1,2], key={{a:1}}"
-    return f"{override}: {first_lines(reason)}"
-
-
-def plain_config(config: DictConfig) -> dict[str, Any]:
-    """The config as plain containers, interpolations and missing values as they stand."""
-    plain: Any = OmegaConf.to_container(config, throw_on_missing=False)
-    return plain
-
-
-def _flat_keys(plain: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Every key of a config, in dots."""
-    for key, value in plain.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _flat_keys(value, f"{prefix}{key}.")

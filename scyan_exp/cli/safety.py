@@ -17,7 +17,7 @@ from scyan_exp.config.overrides import choices_of, is_plain_value, split_argumen
 #: What Hydra's own part of the config may make: its parts, and handlers of the log.
 HYDRA_TARGETS = re.compile(
     r"(hydra\._internal|hydra_plugins)\..*|optuna\.(samplers|pruners)\.[A-Z]\w*"
-    r"|scyan_exp\.search\.pruning\.StalledPruner"
+    r"|scyan_exp\.search\.(pruners|pruning)\.StalledPruner"
 )
 LOG_CLASSES = ("scyan_exp.terminal.TerminalHandler", "logging.FileHandler", "logging.StreamHandler")
 #: Flags of Hydra that would replace what is checked here.

@@ -4,46 +4,62 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
 from scyan_exp.errors import InputError
 from scyan_exp.files import unwritable
 from scyan_exp.run.job import TrainJob, discard
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
 
 def train(arguments: list[str]) -> int:
     """Train one experiment, or a sweep with ``-m``; arguments as Hydra takes them."""
-    import hydra
-
     from scyan_exp.cli.problems import command_problems
     from scyan_exp.cli.safety import unsafe_problems
-    from scyan_exp.config.compose import COMPOSE_ERRORS, configs_folder, first_lines, quiet_presets
     from scyan_exp.config.overrides import flags_first, with_multirun
 
     set_environment()
     arguments = with_multirun(flags_first(arguments))
-    sys.argv = ["scyan-exp train", *arguments]
     problems = unsafe_problems(arguments)
     if not problems and {"-m", "--multirun"} & set(arguments):
         problems = command_problems(arguments)  # before Hydra writes the folder of the sweep
     if problems:
         return refuse(InputError(problems, where="config"))
-    app = hydra.main(str(configs_folder()), "train", version_base="1.3")(task())
+    return exit_code(lambda: start(arguments, task()))
+
+
+def start(arguments: Sequence[str], job: Callable[[DictConfig], object]) -> None:
+    """Have Hydra run a job with a command line that has been checked.
+
+    Raises:
+        InputError: what is wrong all the same, such as folders that cannot be written.
+        SystemExit: of a single run, see :class:`~scyan_exp.run.job.TrainJob`.
+        JobFailed: jobs of a sweep failed.
+    """
+    import hydra
+
+    from scyan_exp.cli.problems import command_problems
+    from scyan_exp.config.compose import COMPOSE_ERRORS, configs_folder, first_lines, quiet_presets
+
+    app = hydra.main(str(configs_folder()), "train", version_base="1.3")(job)
     quiet_presets()
-
-    def run() -> None:
-        try:
-            app()
-        except InputError:  # of a launcher, before the first job; itself a ValueError
-            raise
-        except COMPOSE_ERRORS as error:
-            problems = command_problems(arguments) or [first_lines(error)]
-            raise InputError(problems, where="config") from error
-        except OSError as error:  # of Hydra's own files: a job explains its errors itself
-            raise SystemExit(_refuse_output(error)) from error
-
-    return exit_code(run)
+    before, sys.argv = sys.argv, ["scyan-exp train", *arguments]
+    try:
+        app()
+    except InputError:  # of a launcher, before the first job; itself a ValueError
+        raise
+    except COMPOSE_ERRORS as error:
+        problems = command_problems(arguments) or [first_lines(error)]
+        raise InputError(problems, where="config") from error
+    except OSError as error:  # of Hydra's own files: a job explains its errors itself
+        raise _unwritable_output(error) from error
+    finally:
+        sys.argv = before
 
 
 def task() -> TrainJob:
@@ -53,14 +69,13 @@ def task() -> TrainJob:
     return TrainJob(reporter_of_job)
 
 
-def _refuse_output(error: OSError) -> int:
+def _unwritable_output(error: OSError) -> InputError:
     """Hydra could not write its files: say where, and leave none behind."""
     handlers = logging.getLogger().handlers
     logs = [Path(h.baseFilename) for h in handlers if isinstance(h, logging.FileHandler)]
     for path in logs:
         discard(path.parent)
-    where = error.filename or (logs[-1].parent if logs else None)
-    return refuse(unwritable(error, where))
+    return unwritable(error, error.filename or (logs[-1].parent if logs else None))
 
 
 COMMAND = Command(

@@ -107,7 +107,44 @@ def is_group_choice(override: str) -> bool:
 
 def bare_key(override: str) -> str:
     """The key of an override, without what adds or removes it."""
-    return override.partition("=")[0].lstrip("+~")
+    return override.partition("=")[0].strip().lstrip("+~")
+
+
+def as_override(key: object, value: object) -> str:
+    """A key and a value of YAML as Hydra's grammar has them; text stands for itself."""
+    return f"{key}={value if isinstance(value, str) else quoted(value)}"
+
+
+def quoted(value: object) -> str:
+    """A value in Hydra's grammar; text in quotes."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{quoted(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(quoted, value)) + "]"
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return repr(value)
+
+
+def keys_and_values(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key of a config with dots in it, and its value; sections before their keys."""
+    for key, value in plain.items():
+        yield f"{prefix}{key}", value
+        if isinstance(value, Mapping):
+            yield from keys_and_values(value, f"{prefix}{key}.")
+
+
+def flat(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A config with dots in its keys, without sections but for empty ones."""
+    return {
+        key: value
+        for key, value in keys_and_values(plain)
+        if not isinstance(value, Mapping) or not value
+    }
 
 
 def with_value(plain: Mapping[str, Any], override: str) -> dict[str, Any]:

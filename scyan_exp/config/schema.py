@@ -1,52 +1,26 @@
-"""Schemas of the configuration: every key, its type and its range.
+"""What a config holds: every key, its type and its range.
 
-Importing this module loads neither torch nor Lightning.
+A checked config is a :class:`RunConfig`, frozen; it becomes plain containers again only where it
+leaves the program (YAML, W&B, JSON, the hash). Importing this module loads neither torch nor
+Lightning.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
-from scyan_exp.errors import near_matches
+from scyan_exp.config.formats import DataFormat, TableSource
+from scyan_exp.config.types import Count, Fraction, Name, Positive, Section, not_zero
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(min_length=1)]
-
-
-def _distinct(devices: list[int]) -> list[int]:
-    if len(set(devices)) < len(devices):
-        raise ValueError("distinct numbers of devices")
-    return devices
-
-
-def _not_zero(value: int) -> int:
-    if value == 0:
-        raise ValueError("a number of steps, or -1 for no limit")
-    return value
-
-
-Devices = Annotated[
-    list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)
-]
-
-#: What ``_target_`` may name: classes and functions made for it, and nothing reached through them.
-ALLOWED_TARGETS = re.compile(
-    r"scyan_exp\.Scyan"
-    r"|scyan_exp\.data\.(H5adDataset|PublicDataset|CsvDataset|SyntheticDataset)"
-    r"|scyan_exp\.data\.(load_table|load_pbmc_table|load_public_table)"
-    r"|scyan_exp\.training\.stopping\.EarlyStopping"
-    r"|pytorch_lightning\.Trainer"
-    r"|pytorch_lightning\.(callbacks|loggers)\.[A-Z]\w*"
-)
-
-#: Arguments of ``pytorch_lightning.Trainer`` that a run supports besides those below. Loggers
-#: and callbacks have config groups; folders, processes and the rest are the run's own business.
+#: Arguments of ``pytorch_lightning.Trainer`` that a run supports besides those with a type below.
+#: Loggers and callbacks have config groups; folders, processes and the rest are the run's own
+#: business.
 TRAINER_ARGUMENTS = {
     "accumulate_grad_batches",
     "benchmark",
@@ -58,90 +32,25 @@ TRAINER_ARGUMENTS = {
     "min_epochs",
     "min_steps",
 }
+#: Keys that have no influence on the result of a run, at the top and in ``trainer``.
+INCIDENTAL = ("name", "group", "tags", "logger", "ckpt_path", "objective")
+PLACE = ("accelerator", "devices", "strategy")
 
 
-class Section(BaseModel):
-    """A part of the config: every key known, every type as declared."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class DatasetSection(Section):
-    """Keys that every data set has."""
-
-    label_key: Name | None
-    batch_key: Name | None
-    categorical_covariates: list[Name]
-    continuous_covariates: list[Name]
-    transform: Literal["none", "asinh"]
-    cofactor: Positive
-    scale: bool
-    center: bool | None
-    max_value: Positive
+def _distinct(devices: list[int]) -> list[int]:
+    if len(set(devices)) < len(devices):
+        raise ValueError("distinct numbers of devices")
+    return devices
 
 
-class H5adSection(DatasetSection):
-    """``dataset=h5ad``."""
-
-    target: Literal["scyan_exp.data.H5adDataset"] = Field(alias="_target_")
-    path: Name
-    subset: dict[Name, Any] | None
+Devices = Annotated[
+    list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)
+]
 
 
-class PublicSection(DatasetSection):
-    """``dataset=aml``, ``bmmc``, ``debarcoding``, ``poised``."""
+class ModelConfig(Section):
+    """Hyperparameters, by the names of the reference; :class:`~scyan_exp.Scyan` explains them."""
 
-    target: Literal["scyan_exp.data.PublicDataset"] = Field(alias="_target_")
-    name: Literal["aml", "bmmc", "debarcoding", "poised"]
-    version: Name
-    subset: dict[Name, Any] | None
-
-
-class CsvSection(DatasetSection):
-    """``dataset=csv``."""
-
-    target: Literal["scyan_exp.data.CsvDataset"] = Field(alias="_target_")
-    path: Name
-    obs_columns: list[Name]
-    subset: dict[Name, Any] | None
-
-
-class SyntheticSection(DatasetSection):
-    """``dataset=synthetic``."""
-
-    target: Literal["scyan_exp.data.SyntheticDataset"] = Field(alias="_target_")
-    n_cells: Count
-    seed: Annotated[int, Field(ge=0)]
-    prior_std: Fraction
-    n_batches: Count
-    batch_shift: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class TableSection(Section):
-    """``table=csv``."""
-
-    target: Literal["scyan_exp.data.load_table"] = Field(alias="_target_")
-    path: Name
-
-
-class PublicTableSection(Section):
-    """``table=aml``, ``bmmc``, ``debarcoding``, ``poised``."""
-
-    target: Literal["scyan_exp.data.load_public_table"] = Field(alias="_target_")
-    name: Literal["aml", "bmmc", "debarcoding", "poised"]
-    version: Name
-
-
-class PbmcTableSection(Section):
-    """``table=synthetic``."""
-
-    target: Literal["scyan_exp.data.load_pbmc_table"] = Field(alias="_target_")
-
-
-class ModelSection(Section):
-    """Hyperparameters, by the names of the reference."""
-
-    target: Literal["scyan_exp.Scyan"] = Field(alias="_target_")
     continuum_markers: list[Name]
     hidden_size: Count
     n_hidden_layers: Annotated[int, Field(ge=0)]
@@ -155,24 +64,61 @@ class ModelSection(Section):
     max_samples: Count | None
 
 
-class TrainerSection(BaseModel):
-    """Arguments of the Lightning trainer; those without a schema must be arguments of it."""
+class TrainerConfig(BaseModel):
+    """Arguments of the Lightning trainer; those without a type are ``TRAINER_ARGUMENTS``."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    target: Literal["pytorch_lightning.Trainer"] = Field(alias="_target_")
     accelerator: Literal["cpu", "gpu", "cuda"]
     devices: Count | Devices
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     max_epochs: Count
-    max_steps: Annotated[int, Field(ge=-1), AfterValidator(_not_zero)] = -1
+    max_steps: Annotated[int, Field(ge=-1), AfterValidator(not_zero)] = -1
     log_every_n_steps: Count = 10
     enable_progress_bar: bool = False
     enable_model_summary: bool = False
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it trains on GPUs."""
+        return self.accelerator != "cpu"
 
-class LoggerSection(Section):
+    @property
+    def n_processes(self) -> int:
+        """Processes that train together, one a device."""
+        return len(self.devices) if isinstance(self.devices, list) else self.devices
+
+    @property
+    def gpus(self) -> list[int]:
+        """Numbers of the GPUs asked for; none on the CPU."""
+        if not self.on_gpu:
+            return []
+        return self.devices if isinstance(self.devices, list) else list(range(self.devices))
+
+    def arguments(self) -> dict[str, Any]:
+        """What Lightning's trainer takes: the values that were given."""
+        return self.model_dump(exclude_unset=True)
+
+
+class CallbackConfig(BaseModel):
+    """A callback of Lightning's by ``_target_``, with arguments that only it knows."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    target: str = Field(alias="_target_")
+
+    @property
+    def monitor(self) -> str | None:
+        """The logged value that it watches."""
+        return (self.model_extra or {}).get("monitor")
+
+    def plain(self) -> dict[str, Any]:
+        """As Hydra's ``instantiate`` takes it."""
+        return self.model_dump(by_alias=True)
+
+
+class LoggerConfig(Section):
     """Weights & Biases, or nothing besides the files."""
 
     backend: Literal["wandb", "none"]
@@ -181,9 +127,14 @@ class LoggerSection(Section):
     entity: Name | None
     job_type: Name | None
 
+    @property
+    def uses_wandb(self) -> bool:
+        """Whether there is a W&B run."""
+        return self.backend == "wandb" and self.mode != "disabled"
 
-class RunSection(Section):
-    """The keys at the top of the config."""
+
+class RunSettings(Section):
+    """The keys at the top of a config."""
 
     name: Name | None
     group: Name | None
@@ -194,45 +145,75 @@ class RunSection(Section):
     ckpt_path: Name | None
 
 
-#: Sections whose schema depends on ``_target_``.
-DATASETS: dict[str, type[Section]] = {
-    "scyan_exp.data.H5adDataset": H5adSection,
-    "scyan_exp.data.PublicDataset": PublicSection,
-    "scyan_exp.data.CsvDataset": CsvSection,
-    "scyan_exp.data.SyntheticDataset": SyntheticSection,
-}
-TABLES: dict[str, type[Section]] = {
-    "scyan_exp.data.load_table": TableSection,
-    "scyan_exp.data.load_public_table": PublicTableSection,
-    "scyan_exp.data.load_pbmc_table": PbmcTableSection,
-}
-SECTIONS = ("dataset", "table", "model", "trainer", "callbacks", "logger")
+class RunConfig(RunSettings):
+    """A config that was checked: what :func:`~scyan_exp.config.check.check_config` returns.
 
-
-def settings_problems(
-    error: ValidationError,
-    values: Mapping[str, Any],
-    prefix: str,
-    schemas: Sequence[type[BaseModel]],
-) -> list[str]:
-    """One sentence a key of a launcher's or sweeper's settings.
-
-    Args:
-        error: what pydantic found; of a union of types, one error for each of its members.
-        values: the settings.
-        prefix: where they stand in the config.
-        schemas: their schema, and those of parts of it.
+    Attributes:
+        dataset: where the cells come from, what their columns mean, how they are preprocessed.
+        table: where the knowledge table comes from.
+        model: hyperparameters.
+        trainer: arguments of the trainer.
+        callbacks: callbacks by the names that the config gives them.
+        logger: settings of W&B.
     """
-    sentences: dict[str, str] = {}
-    for one in error.errors():
-        key = str(one["loc"][0])
-        expected = one["msg"].removeprefix("Input should be ")
-        if one["type"] == "extra_forbidden":
-            schema = schemas[len(one["loc"]) - 1]
-            hint = near_matches(str(one["loc"][-1]), schema.model_fields)
-            sentences[key] = f"{prefix}.{'.'.join(map(str, one['loc']))}: unknown key.{hint}"
-        elif key in sentences:
-            sentences[key] += f", or {expected}"
-        else:
-            sentences[key] = f"{prefix}.{key}: found {values.get(key)!r}; expected {expected}"
-    return list(sentences.values())
+
+    dataset: DataFormat
+    table: TableSource
+    model: ModelConfig
+    trainer: TrainerConfig
+    callbacks: dict[str, CallbackConfig]
+    logger: LoggerConfig
+
+    _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any], sections: Mapping[str, Any]) -> RunConfig:
+        """A config of sections that were checked.
+
+        Args:
+            plain: the whole config as it was given, in plain containers.
+            sections: the checked sections by name.
+        """
+        config = cls.model_validate({**plain, **sections})
+        config._plain = copy.deepcopy(dict(plain))
+        return config
+
+    @property
+    def objectives(self) -> list[str]:
+        """The metrics that are the objective: one, or several."""
+        return objective_names(self.objective)
+
+    @property
+    def hash(self) -> str:
+        """Identifies what decides the result: not names, logging or where it runs."""
+        return config_hash(self._plain)
+
+    def plain(self) -> dict[str, Any]:
+        """The config in plain containers, as it was given: for YAML, W&B and other processes."""
+        return copy.deepcopy(self._plain)
+
+    def changed(self, **values: Any) -> RunConfig:
+        """The same with other values at the top, such as ``seed=3``."""
+        changed = self.model_copy(update=values)
+        changed._plain = {**self.plain(), **values}
+        return changed
+
+    def repeat(self, seed: int) -> RunConfig:
+        """The config of one of the trainings of a run with repeats."""
+        return self.changed(repeats=1, seed=seed)
+
+
+def config_hash(plain: Mapping[str, Any]) -> str:
+    """Identify a config in plain containers by what decides its result, see `RunConfig.hash`."""
+    decisive = {key: value for key, value in plain.items() if key not in INCIDENTAL}
+    if decisive.get("repeats") == 1:  # a single run has the same hash as before there were repeats
+        del decisive["repeats"]
+    trainer = decisive.get("trainer", {})
+    decisive["trainer"] = {key: value for key, value in trainer.items() if key not in PLACE}
+    text = json.dumps(decisive, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def objective_names(objective: Any) -> list[str]:
+    """The metrics that ``objective`` names: one, or a list of several."""
+    return [str(name) for name in objective] if isinstance(objective, list) else [str(objective)]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from scyan_exp._lazy import lazy_attributes
 
 if TYPE_CHECKING:
+    from scyan_exp.config.formats import DataFormat, data_format
     from scyan_exp.data.cells import Cells, encode_cells, prepare_cells
     from scyan_exp.data.datamodule import CellDataModule
     from scyan_exp.data.dataset import (
         CsvDataset,
-        Dataset,
         H5adDataset,
         PublicDataset,
         SyntheticDataset,
@@ -27,12 +27,13 @@ __all__ = [
     "CellDataModule",
     "Cells",
     "CsvDataset",
-    "Dataset",
+    "DataFormat",
     "H5adDataset",
     "KnowledgeTable",
     "Preprocessing",
     "PublicDataset",
     "SyntheticDataset",
+    "data_format",
     "encode_cells",
     "load_pbmc_table",
     "load_public_table",
@@ -43,7 +44,14 @@ __all__ = [
 _ATTRIBUTES = {
     "cells": ["Cells", "encode_cells", "prepare_cells"],
     "datamodule": ["CellDataModule"],
-    "dataset": ["CsvDataset", "Dataset", "H5adDataset", "PublicDataset", "SyntheticDataset"],
+    "dataset": [
+        "CsvDataset",
+        "DataFormat",
+        "H5adDataset",
+        "PublicDataset",
+        "SyntheticDataset",
+        "data_format",
+    ],
     "preprocess": ["Preprocessing"],
     "public": ["load_public_table"],
     "synthetic": ["load_pbmc_table"],

@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from scyan_exp.config.formats import DataFormat
 from scyan_exp.data.covariates import CovariateEncoding
-from scyan_exp.data.dataset import Dataset
 from scyan_exp.data.preprocess import Preprocessing
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.data.table import KnowledgeTable
@@ -62,7 +62,7 @@ class Cells:
             self.adata.file.close()
 
 
-def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: Dataset) -> Cells:
+def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: DataFormat) -> Cells:
     """Check the cells against the table and turn them into tensors.
 
     Args:
@@ -157,7 +157,7 @@ def _no_expressions(adata: AnnData) -> list[str]:
     return ["the cells have no expressions: X is not there"] if adata.X is None else []
 
 
-def _key_problems(adata: AnnData, dataset: Dataset) -> list[str]:
+def _key_problems(adata: AnnData, dataset: DataFormat) -> list[str]:
     obs, problems = adata.obs, []
     roles = [("label_key", dataset.label_key), ("batch_key", dataset.batch_key)]
     roles += [("categorical_covariates", key) for key in dataset.categorical_covariates]
@@ -196,7 +196,7 @@ def _size_problems(adata: AnnData, table: KnowledgeTable) -> list[str]:
     return [f"{adata.n_obs} cells are fewer than the {n_pops} populations of the table"]
 
 
-def _expression_problems(raw_NM: np.ndarray, markers: list[str], dataset: Dataset) -> list[str]:
+def _expression_problems(raw_NM: np.ndarray, markers: list[str], dataset: DataFormat) -> list[str]:
     problems = _finite_problems(raw_NM, markers)
     if problems:
         return problems

@@ -1,59 +1,21 @@
-"""Data sets by kind: where cells come from, and what their columns mean."""
+"""Data formats: where cells come from, and the keys that each takes in a config."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from scyan_exp.data.preprocess import Transform
+from pydantic import Field
+
+from scyan_exp.config.formats import DataFormat, data_format
+from scyan_exp.config.types import Count, Fraction, Name, NotNegative, PathName, Seed
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dataset(ABC):
-    """What every data set says of its cells; subclasses say where they come from.
-
-    Attributes:
-        label_key: column of ``obs`` with the true populations, for the metrics only.
-        batch_key: column of ``obs`` with the batch; it becomes a categorical covariate.
-        categorical_covariates: columns of ``obs`` that enter the model one-hot.
-        continuous_covariates: columns of ``obs`` that enter the model as numbers.
-        transform: ``none`` (already transformed) or ``asinh``.
-        cofactor: divisor before arcsinh.
-        scale: whether each marker is standardised.
-        center: mean to 0 (True) or 0 to -1 (False); None chooses False for asinh.
-        max_value: clip of the scaled expressions.
-    """
-
-    label_key: str | None = None
-    batch_key: str | None = None
-    categorical_covariates: Sequence[str] = ()
-    continuous_covariates: Sequence[str] = ()
-    transform: Transform = "none"
-    cofactor: float = 5.0
-    scale: bool = True
-    center: bool | None = None
-    max_value: float = 10.0
-
-    @abstractmethod
-    def read(self) -> AnnData:
-        """The cells, as they stand at the source; X may stay on disk."""
-
-    @property
-    def all_categorical(self) -> list[str]:
-        """Categorical covariates, the batch included."""
-        keys = list(self.categorical_covariates)
-        return keys if self.batch_key in (None, *keys) else [*keys, str(self.batch_key)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class H5adDataset(Dataset):
-    """Cells of an ``.h5ad`` file.
+@data_format("scyan_exp.data.H5adDataset")
+class H5adDataset(DataFormat):
+    """Cells of an ``.h5ad`` file (``dataset=h5ad``).
 
     Attributes:
         path: the file.
@@ -61,8 +23,8 @@ class H5adDataset(Dataset):
             ``{batch: Plate3}`` or ``{batch: [Plate3, Plate4]}``.
     """
 
-    path: str | Path
-    subset: Mapping[str, Any] | None = None
+    path: PathName
+    subset: dict[Name, Any] | None = None
 
     def read(self) -> AnnData:
         """The cells; X stays on disk unless a subset was asked for."""
@@ -71,8 +33,8 @@ class H5adDataset(Dataset):
         return select_cells(read_h5ad(self.path), self.subset)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PublicDataset(Dataset):
+@data_format("scyan_exp.data.PublicDataset")
+class PublicDataset(DataFormat):
     """A data set that the reference publishes, downloaded when it is first used.
 
     Attributes:
@@ -81,9 +43,9 @@ class PublicDataset(Dataset):
         subset: as in :class:`H5adDataset`.
     """
 
-    name: str
-    version: str = "default"
-    subset: Mapping[str, Any] | None = None
+    name: Literal["aml", "bmmc", "debarcoding", "poised"]
+    version: Name = "default"
+    subset: dict[Name, Any] | None = None
 
     def read(self) -> AnnData:
         """The cells; X stays on disk unless a subset was asked for."""
@@ -93,9 +55,9 @@ class PublicDataset(Dataset):
         return select_cells(read_h5ad(fetch(f"{self.name}/{self.version}.h5ad")), self.subset)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CsvDataset(Dataset):
-    """Cells of a CSV file: a row a cell, a column a marker.
+@data_format("scyan_exp.data.CsvDataset")
+class CsvDataset(DataFormat):
+    """Cells of a CSV file: a row a cell, a column a marker (``dataset=csv``).
 
     Attributes:
         path: the file.
@@ -104,9 +66,9 @@ class CsvDataset(Dataset):
         subset: as in :class:`H5adDataset`.
     """
 
-    path: str | Path
-    obs_columns: Sequence[str] = ()
-    subset: Mapping[str, Any] | None = None
+    path: PathName
+    obs_columns: list[Name] = Field(default_factory=list)
+    subset: dict[Name, Any] | None = None
 
     def read(self) -> AnnData:
         """The cells, in memory."""
@@ -118,8 +80,8 @@ class CsvDataset(Dataset):
         return select_cells(read_csv(self.path, named), self.subset)
 
 
-@dataclass(frozen=True, kw_only=True)
-class SyntheticDataset(Dataset):
+@data_format("scyan_exp.data.SyntheticDataset")
+class SyntheticDataset(DataFormat):
     """Cells drawn from the model's own generative process, with true labels.
 
     Attributes:
@@ -131,11 +93,11 @@ class SyntheticDataset(Dataset):
             the marker's standard deviation.
     """
 
-    n_cells: int = 100_000
-    seed: int = 0
-    prior_std: float = 0.4
-    n_batches: int = 1
-    batch_shift: float = 0.3
+    n_cells: Count = 100_000
+    seed: Seed = 0
+    prior_std: Fraction = 0.4
+    n_batches: Count = 1
+    batch_shift: NotNegative = 0.3
 
     def read(self) -> AnnData:
         """The cells, in memory."""

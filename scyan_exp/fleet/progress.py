@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-if TYPE_CHECKING:
-    from scyan_exp.fleet.schedule import Row
+from scyan_exp.fleet.observer import Observer
+from scyan_exp.fleet.state import JobState
+from scyan_exp.run.outcome import Outcome
+
+#: Outcomes that need nobody's attention.
+EXPECTED = (Outcome.COMPLETED, Outcome.PRUNED)
 
 
-class Progress:
+class Progress(Observer):
     """Lines on the terminal; without a terminal only what needs attention, as plain lines."""
 
     def __init__(self) -> None:
@@ -57,25 +60,29 @@ class Progress:
             self._bar.update(self._task, description=f"{n_running} running")
             self._bar.refresh()
 
-    def ended(self, row: Row, label: str) -> None:
-        """A line for a job that has ended."""
+    def retried(self, state: JobState) -> None:
+        """A line that says why."""
+        self.note(f"job {state.job.number}: {state.error}; trying again")
+
+    def ended(self, state: JobState) -> None:
+        """A line for a job that has ended; elsewhere than on a terminal for failures alone."""
+        is_expected = state.outcome in EXPECTED
+        if state.job.repeat is not None:
+            if self._is_terminal and is_expected:  # a failure is told with its job's
+                self.note(_line(state, f"seed={state.job.repeat}"))
+            return
         if self._bar is not None:
             self._bar.advance(self._task)
-        if self._is_terminal or row.status not in ("completed", "pruned"):
-            self.note(_line(row, label))
-
-    def training_ended(self, row: Row) -> None:
-        """A line for one of several trainings of a job."""
-        if self._is_terminal:
-            self.note(_line(row, f"seed={row.job.training}"))
+        if not state.is_kept and (self._is_terminal or not is_expected):
+            self.note(_line(state, state.label))
 
     def note(self, text: str) -> None:
         """A line above the bar."""
         self._console.print(text, markup=False)
 
 
-def _line(row: Row, label: str) -> str:
-    value = f"  {row.value:.4g}" if isinstance(row.value, float) else ""
-    error = f"  {row.error}" if row.error else ""
-    where = f"  {row.seconds:.1f} s on {row.device}" if row.device else ""
-    return f"#{row.job.number} {row.status}{where}{value}  {label}{error}"
+def _line(state: JobState, label: str) -> str:
+    value = f"  {state.value:.4g}" if isinstance(state.value, float) else ""
+    error = f"  {state.error}" if state.error else ""
+    where = f"  {state.seconds:.1f} s on {state.device}" if state.device else ""
+    return f"#{state.job.number} {state.status}{where}{value}  {label}{error}"

@@ -1,4 +1,4 @@
-"""Jobs with repeats on the fleet: each training is a job of its own, before the job itself."""
+"""Jobs with repeats on the fleet: each repeat is a job of its own, before the job itself."""
 
 from __future__ import annotations
 
@@ -10,81 +10,140 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from scyan_exp.config.check import config_hash
-from scyan_exp.files import write_text
-from scyan_exp.fleet.jobs import HYDRA_FOLDER, Job
+from scyan_exp.config.schema import RunConfig
+from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.observer import Observer
+from scyan_exp.fleet.source import JobSource
+from scyan_exp.fleet.state import JobState
+from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, clear_earlier
 from scyan_exp.run.repeats import Repeat, repeats_of
 from scyan_exp.terminal import short_numbers
 
 
-class Family:
-    """A job with repeats, and its trainings.
-
-    The job itself comes last: it finds all trainings completed, and makes their consensus. In a
-    search that prunes, the first training runs alone before the others, as it may be pruned.
+class WithRepeats:
+    """The jobs of another source, each of them after its repeats.
 
     Args:
-        job: the job.
+        source: gives the jobs.
+        observer: is told of jobs that begin with a repeat, or end with one that failed.
+        n_parallel: jobs at a time, whatever the number of their repeats.
 
     Attributes:
-        seconds: how long its trainings took.
-        is_over: whether there is nothing more to start.
+        n_jobs: jobs in all, without their repeats.
     """
 
-    def __init__(self, job: Job) -> None:
-        self.job, self.seconds, self.is_over = job, 0.0, False
-        repeats = [one for one in repeats_of(job.plain, job.folder) if not _is_done(one)]
-        self._trainings = deque(repeats)
-        sweeper = job.config.hydra.sweeper
-        first_is_left = bool(repeats) and repeats[0].seed == job.plain["seed"]
-        self._first_alone = bool(sweeper.get("prunes")) and first_is_left
+    def __init__(self, source: JobSource, observer: Observer, n_parallel: int) -> None:
+        self.n_jobs = source.n_jobs
+        self._source, self._observer, self._n_parallel = source, observer, n_parallel
+        self._begun: set[int] = set()
+        self._families: dict[int, Family] = {}
+
+    def next(self) -> JobState | None:
+        """A repeat of a job that has begun, that job itself, or a new one."""
+        for family in self._families.values():
+            state = family.next()
+            if state is not None:
+                return state
+        if len(self._begun) >= self._n_parallel:
+            return None
+        state = self._source.next()
+        if state is None or state.is_kept:
+            return state
+        self._begun.add(state.job.number)
+        return self._begin(state) if has_repeats(state.job) else state
+
+    def ended(self, state: JobState) -> None:
+        """A repeat that failed ends its job; the job itself has the seconds of its repeats."""
+        family = self._families.get(state.job.number)
+        if state.job.repeat is None:
+            self._begun.discard(state.job.number)
+            self._families.pop(state.job.number, None)
+            state.seconds += 0.0 if family is None else family.seconds
+            self._source.ended(state)
+        elif family is not None:  # None: its job has ended before it
+            family.ended(state)
+            if family.is_over:
+                self.ended(family.state)
+                self._observer.ended(family.state)
+
+    def _begin(self, state: JobState) -> JobState | None:
+        """The first repeat of a job, or the job where all repeats are completed."""
+        family = self._families[state.job.number] = Family(state)
+        state.outcome = Outcome.RUNNING
+        self._observer.began(state)
+        return family.next()
+
+
+class Family:
+    """A job with repeats, and these.
+
+    The job itself comes last: it finds all repeats completed, and makes their consensus. In a
+    search that prunes, the first repeat runs alone before the others, as it may be pruned.
+
+    Args:
+        state: of the job.
+
+    Attributes:
+        seconds: how long its repeats took.
+        is_over: whether a repeat has failed, so that the job is not run.
+    """
+
+    def __init__(self, state: JobState) -> None:
+        self.state, self.seconds, self.is_over = state, 0.0, False
+        job, config = state.job, _config_of(state.job)
+        repeats = [one for one in repeats_of(config, job.folder) if not _is_done(one)]
+        self._left = deque(repeats)
+        first_is_left = bool(repeats) and repeats[0].seed == config.seed
+        self._first_alone = bool(job.config.hydra.sweeper.get("prunes")) and first_is_left
         self._n_running = 0
-        self._record = RunRecord(job.folder, config_hash(job.plain), job.plain["seed"])
+        self._is_given = False
+        self._record = RunRecord(job.folder, config.hash, config.seed)
         clear_earlier(job.folder)
         self._record.write()
 
-    def next(self) -> Job | None:
-        """A training to start, or at last the job; None while others must end first."""
-        if self._n_running and (self._first_alone or not self._trainings):
+    def next(self) -> JobState | None:
+        """A repeat to start, or at last the job; None while others must end first."""
+        if self._is_given or (self._n_running and (self._first_alone or not self._left)):
             return None
-        if self._trainings:
+        if self._left:
             self._n_running += 1
-            return _training_job(self.job, self._trainings.popleft(), self._first_alone)
-        if self.is_over:
-            return None
-        self.is_over = True
-        return self.job
+            return JobState(_repeat_job(self.state.job, self._left.popleft(), self._first_alone))
+        self._is_given = True
+        return self.state
 
-    def ended(self, status: str, seconds: float) -> None:
-        """A training has ended; after a pruned one only the job itself is left to do."""
+    def ended(self, repeat: JobState) -> None:
+        """A repeat has ended. After a pruned one only the job is left; a failed one ends it."""
         self._n_running -= 1
         self._first_alone = False
-        self.seconds += seconds
-        if status != "completed":
-            self._trainings.clear()
-        if status not in ("completed", "pruned"):
-            self.stop()
+        self.seconds += repeat.seconds
+        if repeat.outcome != Outcome.COMPLETED:
+            self._left.clear()
+        if repeat.outcome not in (Outcome.COMPLETED, Outcome.PRUNED):
+            self._fail(repeat)
 
-    def fail(self, status: str, error: str) -> None:
-        """Write into the record of the job how it ended without being run itself."""
-        self._record.fail(Outcome(status), error)
-
-    def stop(self) -> None:
-        """Start nothing more of it, the job itself neither."""
-        self._trainings.clear()
+    def _fail(self, repeat: JobState) -> None:
+        """The job ends as its repeat did."""
         self.is_over = True
+        self.state.outcome, self.state.device = repeat.outcome, repeat.device
+        self.state.error = f"seed {repeat.job.repeat}: {repeat.error}"
+        self._record.fail(repeat.outcome, self.state.error)
 
 
 def n_trainings(jobs: Sequence[Job]) -> int:
     """Trainings in all."""
-    return sum(job.plain.get("repeats", 1) for job in jobs)
+    return sum(1 if job.checked is None else job.checked.repeats for job in jobs)
 
 
-def has_members(job: Job) -> bool:
+def has_repeats(job: Job) -> bool:
     """Whether a job consists of several trainings."""
-    return bool(job.plain) and job.plain.get("repeats", 1) > 1
+    return job.checked is not None and job.checked.repeats > 1
+
+
+def _config_of(job: Job) -> RunConfig:
+    assert job.checked is not None, "jobs of other programs have no repeats"
+    return job.checked
 
 
 def _is_done(repeat: Repeat) -> bool:
@@ -92,8 +151,14 @@ def _is_done(repeat: Repeat) -> bool:
     return ended is not None and ended.status == Outcome.COMPLETED
 
 
-def _training_job(job: Job, repeat: Repeat, reports: bool) -> Job:
-    """The job of one training, its config written where a worker reads it."""
+def _repeat_job(job: Job, repeat: Repeat, reports: bool) -> Job:
+    """The job of one repeat, its config written where a worker reads it.
+
+    Args:
+        job: the job that it is a repeat of.
+        repeat: its seed, folder and config.
+        reports: whether a search may prune it.
+    """
     hydra: Any = OmegaConf.to_container(OmegaConf.masked_copy(job.config, "hydra"))
     own = hydra["hydra"]
     own["runtime"]["output_dir"] = str(repeat.folder)
@@ -102,17 +167,9 @@ def _training_job(job: Job, repeat: Repeat, reports: bool) -> Job:
     if "prunes" in own["sweeper"]:
         own["sweeper"]["prunes"] = reports
     overrides = short_numbers(str(job.config.hydra.job.override_dirname))
-    name = job.plain["name"] or overrides or job.folder.name
-    plain = {**repeat.config, "name": f"{name} seed={repeat.seed}"}
-    parts = {
-        "config.yaml": plain,
-        "hydra.yaml": hydra,
-        "overrides.yaml": own["overrides"]["task"],
-    }
-    for file, part in parts.items():
-        write_text(
-            repeat.folder / HYDRA_FOLDER / file,
-            OmegaConf.to_yaml(OmegaConf.create(part)),
-            durable=False,
-        )
-    return replace(job, folder=repeat.folder, plain=plain, training=repeat.seed)
+    name = _config_of(job).name or overrides or job.folder.name
+    config = repeat.config.changed(name=f"{name} seed={repeat.seed}")
+    # Not durable: it is made anew from the config of the job.
+    typed = own["overrides"]["task"]
+    RunFolder(repeat.folder).write_config(config.plain(), hydra, typed, durable=False)
+    return replace(job, folder=repeat.folder, checked=config, repeat=repeat.seed)

@@ -13,10 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.jobs import read_jobs
+from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.launch import failure_of, locked, make_engine, run_jobs
-from scyan_exp.fleet.repeats import n_trainings
-from scyan_exp.fleet.settings import check_settings
+from scyan_exp.fleet.manifest import read_jobs, require_sweep
 from scyan_exp.run.job import TrainJob
 
 
@@ -35,11 +34,13 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
     """
     simple_stdout_log_config()
     sweep_dir = sweep_dir.absolute()
-    jobs, settings = read_jobs(sweep_dir, task.check)
-    fleet = check_settings({**settings, **_parsed(changes)})
-    with closing(make_engine(jobs, fleet, task, n_trainings(jobs))) as engine, locked(sweep_dir):
-        rows = run_jobs(jobs, fleet, engine, sweep_dir)
-    failure = failure_of(rows, sweep_dir)
+    require_sweep(sweep_dir)
+    with locked(sweep_dir):  # before all else: who comes second is told so at once
+        jobs, settings = read_jobs(sweep_dir, task.check)
+        fleet = check_settings({**settings, **_parsed(changes)})
+        with closing(make_engine(jobs, fleet, task)) as engine:
+            states = run_jobs(jobs, fleet, engine, sweep_dir)
+    failure = failure_of(states, sweep_dir)
     if failure is not None:
         raise failure
 

@@ -1,71 +1,23 @@
-"""What runs when: skipping, retrying and stopping, whatever the engine."""
+"""What runs when: starting, retrying and stopping, whatever the source and the engine."""
 
 from __future__ import annotations
 
-import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
-from typing import Any, Literal, Protocol
 
 from scyan_exp.fleet.engines.base import Ended, Engine
-from scyan_exp.fleet.jobs import Job
-from scyan_exp.fleet.progress import Progress
-from scyan_exp.fleet.repeats import Family, has_members
-from scyan_exp.fleet.table import labels, other_rows, write_csv
+from scyan_exp.fleet.observer import Observer
+from scyan_exp.fleet.source import JobSource
+from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
-from scyan_exp.run.record import RunRecord
 
 #: Seconds between looks at the clock while jobs run.
 TICK = 1.0
 
-RowStatus = Literal[
-    "completed",
-    "kept",
-    "pruned",
-    "failed",
-    "lost",
-    "timed out",
-    "interrupted",
-    "not run",
-    "running",
-]
-
-
-@dataclass
-class Row:
-    """What became of a job; ``kept``: it had been completed before."""
-
-    job: Job
-    status: RowStatus = "not run"
-    value: Any = None
-    error: str | None = None
-    seconds: float = 0.0
-    device: str = ""
-    attempts: int = 0
-
-
-class JobSource(Protocol):
-    """Gives further jobs when there is room for them: a search."""
-
-    n_jobs: int
-
-    def next(self) -> Job | None:
-        """The next job; None when there is none now. One may follow when another has ended."""
-
-    def ended(self, row: Row) -> None:
-        """A job has come to its end; it will not be tried again."""
-
-    def label(self, job: Job) -> str:
-        """What tells a job from the others."""
-
 
 @dataclass(frozen=True)
 class Policy:
-    """How failures are met.
+    """What follows a failure.
 
     Attributes:
         retries: further attempts of a job whose process was lost.
@@ -77,227 +29,119 @@ class Policy:
     error_retries: int = 0
     stop_on_failure: bool = False
 
+    def allows_retry(self, state: JobState) -> bool:
+        """Whether a job is to be tried again after its last attempt."""
+        if state.outcome == Outcome.LOST:
+            return state.attempts <= self.retries
+        return state.outcome.is_failure and state.attempts <= self.error_retries
+
 
 class Schedule:
-    """Runs jobs on an engine until all have ended.
+    """Runs the jobs of a source on an engine until all have ended.
 
     Args:
-        jobs: what to run.
-        engine: where to run it.
-        policy: how failures are met.
-        csv: the table that is kept up to date.
-        progress: what the terminal shows.
-        source: gives further jobs, when these have been started.
-        n_parallel: jobs of the source at a time; None for as many as the engine has slots.
+        source: gives the jobs.
+        engine: where to run them.
+        policy: what follows a failure.
+        observer: is told what becomes of each job.
+
+    Attributes:
+        interrupted: whether :meth:`stop` was called.
     """
 
     def __init__(
-        self,
-        jobs: Sequence[Job],
-        engine: Engine,
-        policy: Policy,
-        csv: Path,
-        progress: Progress,
-        source: JobSource | None = None,
-        n_parallel: int | None = None,
+        self, source: JobSource, engine: Engine, policy: Policy, observer: Observer
     ) -> None:
-        self.rows = {job.number: Row(job) for job in jobs}
-        self.engine, self.policy, self.csv, self.progress = engine, policy, csv, progress
-        self._labels = labels(list(self.rows.values()))
-        self._other_rows = other_rows(csv, set(self.rows))
-        self._source = source
-        self._n_parallel = n_parallel or engine.n_slots
-        self.interrupted = False
-        self._killed = self._is_stopped = False
-        self._pending: deque[Job] = deque()
-        self._retries: deque[Job] = deque()
-        self._families: dict[int, Family] = {}
-        self._training_rows: dict[tuple[int, int], Row] = {}
-        self._n_running = 0
+        self._source, self._engine = source, engine
+        self._policy, self._observer = policy, observer
+        self._running: dict[tuple[int, int | None], JobState] = {}
+        self._retries: deque[JobState] = deque()
+        self._has_failed = self._killed = self.interrupted = False
 
-    def run(self) -> list[Row]:
-        """The rows of all jobs, in order.
+    def run(self) -> None:
+        """Run all jobs; returns when none runs and none is left to start."""
+        self._fill()
+        while self._running:
+            for ended in self._engine.wait(TICK):
+                self._take(ended)
+            self._observer.tick(len(self._running))
+            self._fill()
 
-        Ctrl-C (or SIGTERM) starts no new jobs and lets the running ones save; again: at once.
-        """
-        for row in self.rows.values():
-            if not self._keep(row):
-                self._pending.append(row.job)
-        self._write_csv()
-        n_jobs = self._source.n_jobs if self._source else len(self.rows)
-        with self._signals(), self.progress.shown(n_jobs, self._n_kept()):
-            while True:
-                self._fill()
-                if not self._n_running:
-                    break
-                for ended in self.engine.wait(TICK):
-                    self._take(ended)
-                self.progress.tick(self._n_running)
-        for row in self.rows.values():
-            if row.status == "running":  # some of its trainings have not begun
-                row.status = "interrupted" if self.interrupted else "not run"
-        self._write_csv()
-        return [self.rows[number] for number in sorted(self.rows)]
-
-    def _keep(self, row: Row) -> bool:
-        """Whether the folder of a job holds the result of its very config."""
-        if not row.job.plain:
-            return False
-        record = RunRecord.read_ended(row.job.folder, row.job.plain)
-        if record is None:
-            return False
-        row.status = "pruned" if record.status == Outcome.PRUNED else "kept"
-        row.value = record.objective
-        return True
-
-    def _n_kept(self) -> int:
-        return sum(row.status == "kept" for row in self.rows.values())
-
-    def _fill(self) -> None:
-        """Start jobs while there are free slots."""
-        while self._n_running < self.engine.n_slots and not self.interrupted:
-            job = self._next()
-            if job is None:
-                break
-            row = self._row_of(job)
-            row.status, row.attempts = "running", row.attempts + 1
-            self.engine.submit(job)
-            self._n_running += 1
-        if self.interrupted:  # perhaps while a job was being started
-            self._pending.clear()
-            self.engine.interrupt()
-
-    def _next(self) -> Job | None:
-        """A job to start: one to try again, a training of one that has begun, or a new one."""
-        if self._retries:
-            return self._retries.popleft()
-        for family in self._families.values():
-            job = family.next()
-            if job is not None:
-                return job
-        job = self._new()
-        if job is None or not has_members(job):
-            return job
-        self.rows[job.number].status = "running"
-        family = self._families[job.number] = Family(job)
-        return family.next()
-
-    def _new(self) -> Job | None:
-        """A job that waits, or one of the source."""
-        if self._pending:
-            return self._pending.popleft()
-        if self._is_stopped or self._source is None:
-            return None
-        while self._n_begun() < self._n_parallel:
-            job = self._source.next()
-            if job is None:
-                return None
-            row = self.rows[job.number] = Row(job)
-            self._labels[job.number] = self._source.label(job)
-            if not self._keep(row):
-                return job
-            self._source.ended(row)
-            self._write_csv()
-        return None
-
-    def _n_begun(self) -> int:
-        """Jobs that have begun and not ended."""
-        return sum(row.status == "running" for row in self.rows.values())
-
-    def _row_of(self, job: Job) -> Row:
-        if job.training is None:
-            return self.rows[job.number]
-        return self._training_rows.setdefault((job.number, job.training), Row(job))
-
-    def _take(self, ended: Ended) -> None:
-        self._n_running -= 1
-        row = self._row_of(ended.job)
-        row.status, row.value, row.error = ended.status, ended.value, ended.error
-        if ended.status == "interrupted" and not self.interrupted:
-            # Not by us: somebody sent a signal to this worker alone.
-            row.status, row.error = "lost", "its process was interrupted"
-        row.seconds, row.device = row.seconds + ended.seconds, ended.device
-        if self._killed and ended.status == "lost":
-            row.status, row.error = "interrupted", "stopped at once"
-        elif row.status in ("lost", "timed out"):
-            record = RunRecord.read(row.job.folder) if row.job.plain else None
-            if record is not None and record.status == Outcome.RUNNING:
-                record.fail(Outcome(row.status), row.error)
-        if row.status == "completed" and row.job.plain and row.value is None:
-            row.status = "pruned"
-        if self._may_retry(row):
-            self.progress.note(f"job {row.job.number}: {row.error}; trying again")
-            row.status = "not run"
-            self._retries.append(row.job)
-        elif ended.job.training is None:
-            self._end(row)
-        else:
-            self._end_training(row)
-        self._write_csv()
-
-    def _end_training(self, row: Row) -> None:
-        """One of several trainings of a job has come to its end; a failed one ends the job."""
-        family, of_job = self._families[row.job.number], self.rows[row.job.number]
-        was_over = family.is_over
-        family.ended(row.status, row.seconds)
-        if family.is_over and not was_over:
-            of_job.status, of_job.error = row.status, f"seed {row.job.training}: {row.error}"
-            of_job.device = row.device
-            family.fail(row.status, of_job.error)
-            self._end(of_job)
-        else:
-            self.progress.training_ended(row)
-
-    def _end(self, row: Row) -> None:
-        """A job has come to its end."""
-        family = self._families.get(row.job.number)
-        row.seconds += 0.0 if family is None else family.seconds
-        if self._source is not None:
-            self._source.ended(row)
-        self.progress.ended(row, self._labels[row.job.number])
-        if row.status in FAILURES and self.policy.stop_on_failure:
-            self._pending.clear()
-            self._retries.clear()
-            for one in self._families.values():
-                one.stop()
-            self._is_stopped = True
-
-    def _write_csv(self) -> None:
-        write_csv(list(self.rows.values()), self.csv, self._other_rows)
-
-    def _may_retry(self, row: Row) -> bool:
-        if self.interrupted:
-            return False
-        if row.status == "lost":
-            return row.attempts <= self.policy.retries
-        return row.status in FAILURES and row.attempts <= self.policy.error_retries
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        before = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                before[number] = signal.signal(number, self._handle)
-            except ValueError:  # not the main thread: signals go to another
-                break
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def stop(self) -> None:
+        """Start no new jobs and let the running ones save; called again: end them at once."""
         if self.interrupted:
             self._killed = True
-            self.engine.kill()
+            self._engine.kill()
             return
         self.interrupted = True
-        self.progress.note(
+        self._observer.note(
             "Stopping: no new jobs, running ones end their epoch and save (Ctrl-C again to stop "
             "at once)"
         )
-        self.engine.interrupt()
+        self._engine.interrupt()
 
+    @property
+    def _is_closed(self) -> bool:
+        """Whether nothing more is started."""
+        return self.interrupted or self._has_failed
 
-#: What counts as a failure of a job.
-FAILURES = ("failed", "lost", "timed out")
+    def _fill(self) -> None:
+        """Start jobs while there are free slots."""
+        while len(self._running) < self._engine.n_slots and not self._is_closed:
+            state = self._next()
+            if state is None:
+                break
+            self._start(state)
+        if self.interrupted:  # perhaps while a job was being started
+            self._engine.interrupt()
+
+    def _next(self) -> JobState | None:
+        """A job to start: one to try again, or a new one."""
+        if self._retries:
+            return self._retries.popleft()
+        while (state := self._source.next()) is not None and state.is_kept:
+            self._end(state)
+        return state
+
+    def _start(self, state: JobState) -> None:
+        state.outcome = Outcome.RUNNING
+        state.attempts += 1
+        self._running[state.job.key] = state
+        self._engine.submit(state.job)
+        self._observer.began(state)
+
+    def _take(self, ended: Ended) -> None:
+        """An attempt at a job has come to its end."""
+        state = self._running.pop(ended.job.key)
+        state.outcome, state.error = self._judged(ended)
+        state.value, state.device = ended.value, ended.device
+        state.seconds += ended.seconds
+        if state.outcome in (Outcome.LOST, Outcome.TIMED_OUT):
+            state.write_loss()
+        if not self._is_closed and self._policy.allows_retry(state):
+            self._observer.retried(state)
+            state.outcome = Outcome.NOT_RUN
+            self._retries.append(state)
+        else:
+            self._end(state)
+
+    def _judged(self, ended: Ended) -> tuple[Outcome, str | None]:
+        """How an attempt ended, knowing what the engine does not: who wanted it so."""
+        outcome = ended.outcome
+        if outcome == Outcome.INTERRUPTED and not self.interrupted:
+            # Not by us: somebody sent a signal to this process alone.
+            return Outcome.LOST, "its process was interrupted"
+        if outcome == Outcome.LOST and self._killed:
+            return Outcome.INTERRUPTED, "stopped at once"
+        if outcome == Outcome.COMPLETED and ended.job.checked and ended.value is None:
+            return Outcome.PRUNED, None
+        return outcome, ended.error
+
+    def _end(self, state: JobState) -> None:
+        """A job has come to its end."""
+        if not state.is_kept and not state.outcome.is_failure:
+            state.take_metrics()
+        self._source.ended(state)
+        self._observer.ended(state)
+        if state.outcome.is_failure and self._policy.stop_on_failure:
+            self._has_failed = True

@@ -4,88 +4,132 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scyan_exp.files import write_text
+from scyan_exp.fleet.observer import Observer
+from scyan_exp.fleet.state import JobState
+from scyan_exp.run.outcome import Outcome
 from scyan_exp.terminal import short_numbers
 
-if TYPE_CHECKING:
-    from scyan_exp.fleet.schedule import Row
-
+#: The first columns; a column a metric follows.
 COLUMNS = ("job", "overrides", "status", "objective", "seconds", "device", "error", "folder")
-#: Rows shown on the terminal at most, besides failures; all are in ``sweep.csv``.
+#: Rows shown on the terminal at most; all are in ``sweep.csv``.
 MANY_ROWS = 40
 WIDEST = 70
 
+#: A row of ``sweep.csv``: its cells by column.
+Row = Mapping[str, str]
 
-def other_rows(path: Path, numbers: Container[int]) -> dict[int, list[str]]:
-    """The rows of an earlier table that are of other jobs: of earlier batches of a search."""
+
+class Table(Observer):
+    """Keeps ``sweep.csv`` up to date; rows of jobs that others ran stay in it.
+
+    Args:
+        path: the file.
+        states: jobs that are known before they begin.
+    """
+
+    def __init__(self, path: Path, states: Iterable[JobState] = ()) -> None:
+        self._path = path
+        self._states = {state.job.number: state for state in states}
+        self._others = other_rows(path, self._states)
+        self.write()
+
+    @property
+    def states(self) -> list[JobState]:
+        """How all jobs stand, by number."""
+        return [self._states[number] for number in sorted(self._states)]
+
+    def began(self, state: JobState) -> None:
+        """Show that the job runs."""
+        self._update(state)
+
+    def retried(self, state: JobState) -> None:
+        """Show why the job is tried again."""
+        self._update(state)
+
+    def ended(self, state: JobState) -> None:
+        """Show how the job ended."""
+        self._update(state)
+
+    def write(self) -> None:
+        """Write the file."""
+        write_csv(self.states, self._path, self._others)
+
+    def _update(self, state: JobState) -> None:
+        if state.job.repeat is None:  # a row is a job, not one of its repeats
+            self._states[state.job.number] = state
+            self._others.pop(state.job.number, None)
+            self.write()
+
+
+def other_rows(path: Path, numbers: Container[int]) -> dict[int, Row]:
+    """The rows of an earlier table but for those of some jobs: of earlier batches of a search."""
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))[1:]
-    kept = {int(row[0]): row for row in rows if len(row) == len(COLUMNS) and row[0].isdecimal()}
-    return {number: row for number, row in kept.items() if number not in numbers}
+        reader = csv.DictReader(file, restval="")
+        if tuple(reader.fieldnames or ())[: len(COLUMNS)] != COLUMNS:
+            return {}
+        rows = {int(row["job"]): row for row in reader if row["job"].isdecimal()}
+    return {number: row for number, row in rows.items() if number not in numbers}
 
 
-def write_csv(rows: Sequence[Row], path: Path, others: Mapping[int, list[str]]) -> None:
+def write_csv(states: Sequence[JobState], path: Path, others: Mapping[int, Row]) -> None:
     """Write the table atomically, with the rows of other jobs."""
-    lines = dict(others)
-    for row in rows:
-        value = "" if row.value is None else row.value
-        seconds = f"{row.seconds:.2f}" if row.seconds else ""
-        overrides = " ".join(row.job.overrides)
-        cells = (row.job.number, overrides, row.status, value, seconds, row.device)
-        lines[row.job.number] = [*map(str, cells), row.error or "", str(row.job.folder)]
+    rows = {**others, **{state.job.number: _row(state) for state in states}}
+    ordered = [rows[number] for number in sorted(rows)]
+    columns = dict.fromkeys((*COLUMNS, *(column for row in ordered for column in row)))
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(lines[number] for number in sorted(lines))
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(ordered)
     write_text(path, text.getvalue(), durable=False)
 
 
-def labels(rows: Sequence[Row]) -> dict[int, str]:
-    """What tells each job from the others: its overrides but for those that all have."""
-    of_all = set.intersection(*(set(row.job.overrides) for row in rows)) if len(rows) > 1 else set()
-    return {
-        row.job.number: " ".join(one for one in row.job.overrides if one not in of_all)
-        for row in rows
-    }
+def _row(state: JobState) -> dict[str, str]:
+    value = "" if state.value is None else state.value
+    seconds = f"{state.seconds:.2f}" if state.seconds else ""
+    overrides = " ".join(state.job.overrides)
+    cells = (state.job.number, overrides, state.status, value, seconds, state.device)
+    texts = [*map(str, cells), state.error or "", str(state.job.folder)]
+    metrics = {name: "" if one is None else str(one) for name, one in state.metrics.items()}
+    return {**metrics, **dict(zip(COLUMNS, texts, strict=True))}
 
 
-def shown(rows: Sequence[Row], names: Mapping[int, str] | None = None) -> str:
-    """The table as aligned text; of many rows those that need attention.
-
-    Args:
-        rows: what to show.
-        names: what tells each job from the others, if not the overrides that not all have.
-    """
-    kept = [r for r in rows if len(rows) <= MANY_ROWS or r.status not in ("completed", "kept")]
-    names = labels(rows) if names is None else names
-    header = ("job", "overrides", "status", "objective", "seconds", "device")
-    cells = [
-        (
-            str(row.job.number),
-            _shortened(short_numbers(names[row.job.number])),
-            str(row.status),
-            _shown_value(row.value),
-            f"{row.seconds:.1f}" if row.seconds else "",
-            row.device,
-        )
-        for row in kept[:MANY_ROWS]
-    ]
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    lines = []
-    for line in (header, *cells):
-        texts = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-        lines.append("  ".join(texts).rstrip())
-    lines += [f"job {row.job.number}: {row.error}" for row in kept[:MANY_ROWS] if row.error]
-    n_hidden = len(rows) - min(len(kept), MANY_ROWS)
-    if n_hidden:
-        lines.append(f"... and {n_hidden} more in sweep.csv")
+def shown(states: Sequence[JobState]) -> str:
+    """The table as aligned text; of many rows those that need attention."""
+    is_long = len(states) > MANY_ROWS
+    wanted = [one for one in states if not is_long or one.outcome != Outcome.COMPLETED]
+    some = wanted[:MANY_ROWS]
+    lines = _aligned([COLUMNS[:6], *map(_shown_cells, some)])
+    lines += [f"job {state.job.number}: {state.error}" for state in some if state.error]
+    if len(states) > len(some):
+        lines.append(f"... and {len(states) - len(some)} more in sweep.csv")
     return "\n".join(lines)
+
+
+def _shown_cells(state: JobState) -> tuple[str, ...]:
+    label = state.label or " ".join(state.job.overrides)
+    return (
+        str(state.job.number),
+        _shortened(short_numbers(label)),
+        state.status,
+        _shown_value(state.value),
+        f"{state.seconds:.1f}" if state.seconds else "",
+        state.device,
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines whose columns stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def _shown_value(value: object) -> str:

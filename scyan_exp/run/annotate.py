@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scyan_exp.data.cells import encode_cells
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, listed
 from scyan_exp.results.annotation import Annotation, load_model, predict_cells
 from scyan_exp.results.consensus import Member, combine
+from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
 from scyan_exp.training.scyan import Scyan
 
@@ -29,8 +30,8 @@ def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
         adata: cells with the markers and covariates of the model; changed in place.
 
     Raises:
-        InputError: a marker or covariate is missing, or an expression is not finite; or a folder
-            that holds no run.
+        InputError: a marker or covariate is missing, or an expression is not finite; or there is
+            no run, or no model of it.
     """
     members = _members(checkpoint)
     model = members[0].model
@@ -47,26 +48,33 @@ def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
 
 
 def _members(checkpoint: str | Path | Scyan) -> list[Member]:
+    """The models that annotate, with their weights: several of a run with repeats."""
     if isinstance(checkpoint, Scyan):
         return [Member("model", checkpoint, 1.0)]
-    folder = Path(checkpoint)
-    if not folder.is_dir():
-        return [Member("model", load_model(checkpoint), 1.0)]
-    record = RunRecord.read(folder)
-    if record is None:
-        raise InputError("no run: there is no result.json in it", where=str(folder))
-    if record.repeats is None:
-        checkpoint = folder / "checkpoints" / "best.ckpt"
-        if not checkpoint.is_file():
-            raise InputError(
-                f"this run has no model (its status is {record.status.value!r})", where=str(folder)
-            )
-        return [Member("model", load_model(checkpoint), 1.0)]
-    return [
-        Member(
-            one["folder"],
-            load_model(folder / one["folder"] / "checkpoints" / "best.ckpt"),
-            one["weight"],
+    path = Path(checkpoint)
+    if not path.exists():
+        raise InputError(
+            "no such file; expected checkpoints/best.ckpt of a run, or its folder", str(path)
         )
-        for one in record.repeats["members"]
+    if not path.is_dir():
+        return [Member("model", load_model(path), 1.0)]
+    return _members_of_run(path, RunRecord.of_run(path))
+
+
+def _members_of_run(folder: Path, record: RunRecord) -> list[Member]:
+    if record.repeats is None:
+        best = RunFolder(folder).best
+        if not best.is_file():
+            reason = f"this run has no model (its status is {record.status.value!r})"
+            raise InputError(reason, where=str(folder))
+        return [Member("model", load_model(best), 1.0)]
+    members = record.repeats["members"]
+    paths = [RunFolder(folder / one["folder"]).best for one in members]
+    gone = [str(path.relative_to(folder)) for path in paths if not path.is_file()]
+    if gone:
+        reason = f"repeats whose models are gone cannot take part: {listed(gone)}"
+        raise InputError(reason, where=str(folder))
+    return [
+        Member(one["folder"], load_model(path), one["weight"])
+        for one, path in zip(members, paths, strict=True)
     ]

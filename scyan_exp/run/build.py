@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,11 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 
-from scyan_exp.config.check import objective_names
 from scyan_exp.config.objectives import METRICS
-from scyan_exp.data.cells import Cells, prepare_cells
+from scyan_exp.config.schema import CallbackConfig, RunConfig, TrainerConfig
+from scyan_exp.data.cells import Cells
 from scyan_exp.data.datamodule import CellDataModule
-from scyan_exp.errors import InputError, listed, near_matches
-from scyan_exp.training.ddp import n_processes
+from scyan_exp.errors import InputError, Problem, listed, near_matches
 from scyan_exp.training.scyan import Scyan
 
 log = logging.getLogger(__name__)
@@ -41,20 +38,19 @@ class Experiment:
     datamodule: CellDataModule
 
 
-def build(config: Mapping[str, Any]) -> Experiment:
-    """Load and check the inputs; build the model."""
-    cells = CELLS.load(config)
+def build(config: RunConfig, cells: Cells) -> Experiment:
+    """Build the model of a config for its cells."""
     table = cells.table
-    check_objective(config["objective"], cells)
-    make_model = instantiate(config["model"], _partial_=True, _convert_="all")
-    model = make_model(
-        table=table,
-        encoding=cells.encoding,
-        preprocessing=cells.preprocessing,
-        seed=config["seed"],
+    check_objective(config, cells)
+    model = Scyan(
+        table,
+        cells.encoding,
+        cells.preprocessing,
+        seed=config.seed,
+        **config.model.model_dump(),
     )
     datamodule = CellDataModule(
-        cells, config["model"]["batch_size"], config["model"]["max_samples"], config["seed"]
+        cells, config.model.batch_size, config.model.max_samples, config.seed
     )
     log.info(
         "%s cells, %d markers, %d populations",
@@ -65,115 +61,61 @@ def build(config: Mapping[str, Any]) -> Experiment:
     return Experiment(cells, model, datamodule)
 
 
-class CellsInUse:
-    """The cells of the present job; in a process of many jobs, kept for the next one.
-
-    Attributes:
-        keep: whether cells stay loaded until a job asks for others.
-    """
-
-    def __init__(self) -> None:
-        self.keep = False
-        self._key: str | None = None
-        self._cells: Cells | None = None
-
-    def load(self, config: Mapping[str, Any]) -> Cells:
-        """The cells and the table that a config names."""
-        key = json.dumps([config["table"], config["dataset"], _states_of_files(config)])
-        if self._cells is None or key != self._key:
-            self.close()
-            self._cells, self._key = load_cells(config), key
-        return self._cells
-
-    def release(self) -> None:
-        """The job is done with them."""
-        if not self.keep:
-            self.close()
-
-    def close(self) -> None:
-        """Forget the cells, and close their file."""
-        if self._cells is not None:
-            self._cells.close()
-        self._cells = self._key = None
-
-
-CELLS = CellsInUse()
-
-
-def load_cells(config: Mapping[str, Any]) -> Cells:
-    """Read, check and prepare the cells that a config names.
+def make_trainer(
+    config: RunConfig,
+    callbacks: Sequence[pl.Callback],
+    loggers: Sequence[Logger],
+    folder: Path,
+) -> pl.Trainer:
+    """The Lightning trainer of the config, with its callbacks and ours.
 
     Raises:
-        InputError: what is wrong with table or cells.
+        InputError: Lightning does not take the settings of a callback, or of the trainer.
     """
-    table = make("table", config["table"])
-    dataset = make("dataset", config["dataset"])
+    configured = [make_callback(name, one) for name, one in config.callbacks.items()]
+    # In temperature epochs the weights of the populations do not learn: DDP must expect that.
+    many = config.trainer.n_processes > 1
+    strategy = "ddp_find_unused_parameters_true" if many else "auto"
+    settings: dict[str, Any] = {**config.trainer.arguments(), "strategy": strategy}
     try:
-        return prepare_cells(dataset.read(), table, dataset)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"the cells cannot be read ({reason})", where=error.filename) from error
+        return pl.Trainer(
+            **settings,
+            callbacks=[*configured, *callbacks],
+            logger=list(loggers),
+            default_root_dir=folder,
+            # The run starts its processes itself, also where a cluster's variables are set.
+            plugins=[LightningEnvironment()],
+        )
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        raise InputError(f"trainer: {error}", where="config") from error
 
 
-def _states_of_files(config: Mapping[str, Any]) -> list[list[int]]:
-    """Tells whether files have changed since they were read."""
-    paths = [Path(str(config[part].get("path", ""))).expanduser() for part in ("table", "dataset")]
-    states = [path.stat() for path in paths if path.is_file()]
-    return [[state.st_mtime_ns, state.st_size] for state in states]
-
-
-def make(where: str, section: Mapping[str, Any], **options: Any) -> Any:
-    """Instantiate a section of the config.
+def make_callback(name: str, callback: CallbackConfig) -> pl.Callback:
+    """A callback of the config.
 
     Raises:
-        InputError: as the class said, or it does not take the arguments given.
+        InputError: it does not take the arguments given.
     """
     try:
-        return instantiate(section, _convert_="all", **options)
+        made: pl.Callback = instantiate(callback.plain(), _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, InputError):
             raise cause from None
         if isinstance(cause, (TypeError, MisconfigurationException)):  # arguments it refuses
-            raise InputError(f"{where}: {cause}", where="config") from error
+            raise InputError(f"callbacks.{name}: {cause}", where="config") from error
         raise
+    return made
 
 
-def make_trainer(
-    config: Mapping[str, Any],
-    callbacks: Sequence[pl.Callback],
-    loggers: Sequence[Logger],
-    folder: Path,
-) -> pl.Trainer:
-    """The Lightning trainer of the config, with its callbacks and ours."""
-    configured = [make(f"callbacks.{k}", c) for k, c in config["callbacks"].items()]
-    # In temperature epochs the weights of the populations do not learn: DDP must expect that.
-    many = n_processes(config["trainer"]) > 1
-    settings = {
-        **config["trainer"],
-        "strategy": "ddp_find_unused_parameters_true" if many else "auto",
-    }
-    make_one: partial[pl.Trainer] = make("trainer", settings, _partial_=True)
-    return make_one(
-        callbacks=[*configured, *callbacks],
-        logger=list(loggers),
-        default_root_dir=folder,
-        # The run starts its processes itself, also where a cluster's variables are set.
-        plugins=[LightningEnvironment()],
-    )
-
-
-def check_devices(trainer: Mapping[str, Any]) -> None:
+def check_devices(trainer: TrainerConfig) -> None:
     """Make sure that the devices asked for exist.
 
     Raises:
         InputError: there is no such GPU, or no GPU at all.
     """
-    if trainer["accelerator"] not in ("gpu", "cuda"):
-        return
-    devices, found = trainer["devices"], torch.cuda.device_count()
-    wanted = devices if isinstance(devices, list) else range(devices)
-    absent = [str(i) for i in wanted if i >= found]
+    found = torch.cuda.device_count() if trainer.on_gpu else 0
+    absent = [str(i) for i in trainer.gpus if i >= found]
     if not absent:
         return
     names = ", ".join(f"{i} ({torch.cuda.get_device_name(i)})" for i in range(found))
@@ -184,37 +126,35 @@ def check_devices(trainer: Mapping[str, Any]) -> None:
     )
 
 
-def check_trainer(config: Mapping[str, Any], populations: Sequence[str], folder: Path) -> None:
+def check_trainer(config: RunConfig, populations: Sequence[str], folder: Path) -> None:
     """Make sure that Lightning takes the settings of trainer and callbacks.
 
     Raises:
         InputError: it does not.
     """
-    settings = {**config["trainer"], "accelerator": "cpu", "devices": 1}
-    try:
-        make_trainer({**config, "trainer": settings}, [], [], folder)
-    except (MisconfigurationException, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"trainer: {error}", where="config") from error
+    on_cpu = config.trainer.model_copy(update={"accelerator": "cpu", "devices": 1})
+    make_trainer(config.model_copy(update={"trainer": on_cpu}), [], [], folder)
     logged = [*LOGGED, *(f"pi/{name}" for name in populations)]
     problems = [
-        f"callbacks.{name}.monitor: {callback['monitor']!r} is not logged."
-        f"{near_matches(str(callback['monitor']), logged)} Logged are {listed(logged, limit=60)}"
-        for name, callback in config["callbacks"].items()
-        if callback.get("monitor") is not None and callback["monitor"] not in logged
+        Problem(
+            f"callbacks.{name}.monitor",
+            f"{callback.monitor!r} is not logged.{near_matches(str(callback.monitor), logged)} "
+            f"Logged are {listed(logged, limit=60)}",
+        )
+        for name, callback in config.callbacks.items()
+        if callback.monitor is not None and callback.monitor not in logged
     ]
     if problems:
         raise InputError(problems, where="config")
 
 
-def check_objective(objective: str | list[str], cells: Cells) -> None:
+def check_objective(config: RunConfig, cells: Cells) -> None:
     """Make sure that the objective can be computed on these cells.
 
     Raises:
         InputError: it needs labels, and none of them is a row of the table.
     """
-    wanted = [name for name in objective_names(objective) if "labels" in METRICS[name].needs]
+    wanted = [name for name in config.objectives if "labels" in METRICS[name].needs]
     if not wanted or cells.labels is None:
         return
     if not cells.labels.isin(cells.table.populations).any():

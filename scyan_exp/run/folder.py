@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from scyan_exp.errors import InputError
+from scyan_exp.files import write_text
+
+#: Of the files that this version writes; a file that names no format is of format 1.
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of a run; ``docs/`` lists what each file holds."""
+    """The folder of a run.
+
+    Attributes:
+        path: where it is.
+    """
 
     path: Path
 
@@ -18,43 +33,58 @@ class RunFolder:
         return self.path / "result.json"
 
     @property
-    def config(self) -> Path:
-        """The resolved config."""
-        return self.hydra / "config.yaml"
-
-    @property
     def hydra(self) -> Path:
-        """Config, Hydra's own config, and overrides; workers read their job here."""
+        """The folder of the config; a worker reads there what to run."""
         return self.path / ".hydra"
 
     @property
+    def config(self) -> Path:
+        """The config as it was checked, every value filled in."""
+        return self.hydra / "config.yaml"
+
+    @property
+    def hydra_config(self) -> Path:
+        """Hydra's own part of the config."""
+        return self.hydra / "hydra.yaml"
+
+    @property
+    def overrides(self) -> Path:
+        """What was typed to get this config, a list of ``key=value``."""
+        return self.hydra / "overrides.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
     def best(self) -> Path:
-        """Checkpoint of the best epoch."""
-        return self.path / "checkpoints" / "best.ckpt"
+        """The checkpoint of the best epoch: the model that annotates."""
+        return self.checkpoints / "best.ckpt"
 
     @property
     def last(self) -> Path:
-        """Checkpoint of the last epoch."""
-        return self.path / "checkpoints" / "last.ckpt"
+        """The checkpoint of the last epoch: what a run that was cut off continues from."""
+        return self.checkpoints / "last.ckpt"
 
     @property
     def annotated(self) -> Path:
-        """The annotated cells."""
+        """The cells with their annotation."""
         return self.path / "annotated.h5ad"
 
     @property
     def population_weights(self) -> Path:
-        """Weights of the populations, a row an epoch."""
+        """The weights of the populations, a row an epoch."""
         return self.path / "population_weights.csv"
 
     @property
     def metrics(self) -> Path:
-        """Lightning's log."""
+        """What was measured during the training, as Lightning writes it."""
         return self.path / "metrics.csv"
 
     @property
     def figures(self) -> Path:
-        """The folder of the figures."""
+        """The folder of the figures, a PNG each."""
         return self.path / "figures"
 
     @property
@@ -62,14 +92,44 @@ class RunFolder:
         """The log of this run alone."""
         return self.path / "train.log"
 
+    @property
+    def wandb(self) -> Path:
+        """The folder of the W&B run."""
+        return self.path / "wandb"
+
     def repeat(self, seed: int) -> RunFolder:
-        """The folder of one of several trainings."""
+        """The folder of one repeat."""
         return RunFolder(self.path / f"seed_{seed}")
+
+    def write_config(
+        self,
+        config: Mapping[str, Any],
+        hydra: Mapping[str, Any] | None = None,
+        overrides: Sequence[Any] | None = None,
+        *,
+        durable: bool = True,
+    ) -> None:
+        """Write the config of a run.
+
+        Args:
+            config: the resolved config.
+            hydra: Hydra's own part of it, under the key ``hydra``; None leaves its file alone.
+            overrides: what was typed; None leaves their file alone.
+            durable: whether the files must survive a crash of the machine.
+        """
+        parts = {self.config: config, self.hydra_config: hydra, self.overrides: overrides}
+        for path, part in parts.items():
+            if part is not None:
+                write_text(path, OmegaConf.to_yaml(part), durable)
 
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """The folder of a sweep or a search."""
+    """The folder of a sweep or a search.
+
+    Attributes:
+        path: where it is.
+    """
 
     path: Path
 
@@ -80,18 +140,33 @@ class SweepFolder:
 
     @property
     def manifest(self) -> Path:
-        """The jobs, and the settings of the launcher: what a resume reads."""
+        """The jobs and the settings of the launcher: what ``scyan-exp resume`` reads."""
         return self.path / "sweep.json"
 
     @property
     def search(self) -> Path:
-        """What the search is, in the folder of a search."""
+        """What is searched; only the folder of a search has it."""
         return self.path / "study.json"
 
     @property
     def journal(self) -> Path:
-        """The storage of a search that names no other."""
+        """The trials of a search that has no other storage."""
         return self.path / "study.journal"
+
+    @property
+    def importances(self) -> Path:
+        """How much each parameter of a search mattered."""
+        return self.path / "importances.csv"
+
+    def experiments(self, name: str) -> tuple[Path, Path]:
+        """The file of one of the best trials: where it is found, and where Hydra looks for it."""
+        return self.path / f"{name}.yaml", self.path / "experiment" / f"{name}.yaml"
+
+    def best_experiments(self) -> list[Path]:
+        """The files of the best trials that are there."""
+        folders = (self.path, self.path / "experiment")
+        found = [path for folder in folders for path in folder.glob("best*.yaml")]
+        return [path for path in found if re.fullmatch(r"best(_\d+)?", path.stem)]
 
     @property
     def multirun(self) -> Path:
@@ -106,3 +181,40 @@ class SweepFolder:
     def holds_search(self) -> bool:
         """Whether this is the folder of a search."""
         return self.search.is_file()
+
+    def holds_sweep(self) -> bool:
+        """Whether this is the folder of a sweep or a search."""
+        return self.manifest.is_file() or self.multirun.is_file()
+
+    def job_folders(self) -> list[RunFolder]:
+        """The folders of jobs in it, whichever launcher made them."""
+        found = self.path.rglob(str(RunFolder(Path()).overrides))
+        # A repeat is not a job: it lies in the folder of one.
+        folders = {path.parents[1] for path in found}
+        return [
+            RunFolder(one)
+            for one in sorted(folders, key=_by_number)
+            if self.path in one.parents and not folders & set(one.parents)
+        ]
+
+
+def check_format(values: Mapping[str, Any], path: Path) -> int:
+    """The format of a file; one that does not say is of format 1.
+
+    Raises:
+        InputError: a newer version of the program wrote it.
+    """
+    found = values.get("format", 1)
+    if not isinstance(found, int):
+        raise InputError(f"format: expected a number, found {found!r}", where=str(path))
+    if found > FORMAT:
+        raise InputError(
+            f"is of format {found}, this version reads up to {FORMAT}: update scyan_exp",
+            where=str(path),
+        )
+    return found
+
+
+def _by_number(folder: Path) -> tuple[float, str]:
+    """Sorts 2 before 10."""
+    return (int(folder.name) if folder.name.isdecimal() else float("inf"), str(folder))

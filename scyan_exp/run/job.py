@@ -16,6 +16,8 @@ from scyan_exp.terminal import short_numbers
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from scyan_exp.config.schema import RunConfig
+    from scyan_exp.run.cells import KeptCells
     from scyan_exp.run.record import Value
     from scyan_exp.run.tracking import RunIdentity
     from scyan_exp.training.reporting import Reporter
@@ -48,6 +50,7 @@ class TrainJob:
 
     In a sweep, a job whose folder holds the result of the same config is not run again, and one
     that was cut off continues from its last checkpoint: so a sweep into the same folder goes on.
+    The cells stay loaded for the next job of the process.
 
     Args:
         reporter_of: finds who takes the values of a job's epochs; None for nobody.
@@ -55,6 +58,7 @@ class TrainJob:
 
     def __init__(self, reporter_of: ReporterOf | None = None) -> None:
         self._reporter_of = reporter_of
+        self._kept: KeptCells | None = None
 
     def __call__(self, config: DictConfig) -> Value | None:
         """Run a job; what goes wrong is logged here.
@@ -88,7 +92,7 @@ class TrainJob:
                 raise SystemExit(FAILED) from error
             raise JobFailed(f"a job failed; see {folder / 'train.log'}") from error
 
-    def check(self, config: DictConfig) -> dict[str, Any]:
+    def check(self, config: DictConfig) -> RunConfig:
         """The config of a job, checked and resolved, without torch.
 
         Raises:
@@ -104,35 +108,43 @@ class TrainJob:
             importlib.import_module(name)
 
     def _run(self, config: DictConfig, folder: Path) -> Value | None:
-        from omegaconf import OmegaConf
-
-        from scyan_exp.files import write_text
-
-        plain = self.check(config)
-        write_text(folder / ".hydra" / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+        from scyan_exp.run.folder import RunFolder
         from scyan_exp.run.record import RunRecord
 
+        checked = self.check(config)
+        RunFolder(folder).write_config(checked.plain())
         was_cut_off = False
         if is_sweep():
-            ended = RunRecord.read_ended(folder, plain)
+            ended = RunRecord.read_ended(folder, checked)
             if ended is not None:
                 log.info("%s earlier; objective: %s", ended.status, ended.objective)
                 return ended.objective
-            was_cut_off = RunRecord.has_cut_off(folder, plain)
+            was_cut_off = RunRecord.has_cut_off(folder, checked)
         from scyan_exp.run.experiment import RunPruned
         from scyan_exp.run.repeated import run_all
 
         try:
             return run_all(
-                plain,
+                checked,
                 folder,
-                identity(config, folder),
+                identity(checked, folder),
                 continuing=was_cut_off,
                 reporter=self._reporter(),
+                cells=self._cells(),
             )
         except RunPruned as reason:
             log.info("%s", reason)
             return None
+
+    def _cells(self) -> KeptCells | None:
+        """The cells of the last job, for the next one; a single run keeps none."""
+        if not is_sweep():
+            return None
+        if self._kept is None:
+            from scyan_exp.run.cells import KeptCells
+
+            self._kept = KeptCells()
+        return self._kept
 
     def _reporter(self) -> Reporter | None:
         """Takes the values of the epochs, if the present job of Hydra's has anybody who does."""
@@ -154,7 +166,7 @@ def is_sweep() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def identity(config: DictConfig, folder: Path) -> RunIdentity:
+def identity(config: RunConfig, folder: Path) -> RunIdentity:
     """Name, group and tags of a job on dashboards."""
     from hydra.core.hydra_config import HydraConfig
 

@@ -11,16 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scyan_exp.config.check import config_hash, objective_names
+from scyan_exp.config.schema import RunConfig, objective_names
 from scyan_exp.errors import InputError, listed
 from scyan_exp.files import write_json
-from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.folder import FORMAT, RunFolder, SweepFolder, check_format
 from scyan_exp.run.outcome import Outcome
 
 #: Value of one objective, or of several.
 Value = float | list[float]
-#: Of the file; files without a number are of format 1.
-FORMAT = 2
 #: How format 1 told that a process was taken away: as the beginning of the error.
 CAUSES_OF_FORMAT_1 = {"WorkerLost": Outcome.LOST, "TimedOut": Outcome.TIMED_OUT}
 
@@ -69,14 +67,9 @@ class RunRecord:
             return None
         if not isinstance(values, dict) or not {"status", "config_hash", "metrics"} <= set(values):
             return None
-        written_as = values.pop("format", 1)
-        if written_as > FORMAT:
-            raise InputError(
-                f"is of format {written_as}, this version reads up to {FORMAT}: update scyan_exp",
-                where=str(path),
-            )
-        if written_as == 1:
+        if check_format(values, path) == 1:
             values = _from_format_1(values)
+        values.pop("format", None)
         try:
             values["status"] = Outcome(values["status"])
             return cls(folder=folder, **values)
@@ -84,26 +77,37 @@ class RunRecord:
             return None
 
     @classmethod
-    def read_ended(cls, folder: Path, plain: Mapping[str, Any]) -> RunRecord | None:
-        """The record of a folder if it says that a run of this very config came to its end.
+    def of_run(cls, folder: Path) -> RunRecord:
+        """The record of a folder that must hold a run.
 
-        Its ``objective`` is that of ``plain``, whatever it was then.
+        Raises:
+            InputError: it holds none, or a newer version of the program wrote it.
         """
         record = cls.read(folder)
-        if record is None or record.config_hash != config_hash(plain):
+        if record is None:
+            raise InputError(_why_no_run(folder), where=str(folder))
+        return record
+
+    @classmethod
+    def read_ended(cls, folder: Path, config: RunConfig) -> RunRecord | None:
+        """The record of a folder if it says that a run of this very config came to its end.
+
+        Its ``objective`` is that of ``config``, whatever it was then.
+        """
+        record = cls.read(folder)
+        if record is None or record.config_hash != config.hash:
             return None
         if record.status == Outcome.PRUNED:
             return replace(record, objective=None)
-        names = set(objective_names(plain["objective"]))
-        if record.status != Outcome.COMPLETED or not names <= set(record.metrics):
+        if record.status != Outcome.COMPLETED or not set(config.objectives) <= set(record.metrics):
             return None
-        return replace(record, objective=objective_value(record.metrics, plain["objective"]))
+        return replace(record, objective=objective_value(record.metrics, config.objective))
 
     @classmethod
-    def has_cut_off(cls, folder: Path, plain: Mapping[str, Any]) -> bool:
+    def has_cut_off(cls, folder: Path, config: RunConfig) -> bool:
         """Whether a folder holds a run of this very config that was cut off."""
         record = cls.read(folder)
-        if record is None or record.config_hash != config_hash(plain):
+        if record is None or record.config_hash != config.hash:
             return False
         return record.status.was_cut_off
 
@@ -138,6 +142,16 @@ def _from_format_1(values: Mapping[str, Any]) -> dict[str, Any]:
     if values["status"] == "failed" and cause in CAUSES_OF_FORMAT_1:
         return {**values, "status": CAUSES_OF_FORMAT_1[cause], "error": error}
     return dict(values)
+
+
+def _why_no_run(folder: Path) -> str:
+    if not folder.is_dir():
+        return "no such folder; expected that of a run"
+    if RunFolder(folder).result.exists():
+        return "no run: its result.json is damaged"
+    if SweepFolder(folder).holds_sweep():
+        return "this is the folder of a sweep; expected that of one of its jobs"
+    return "no run: there is no result.json in it"
 
 
 def objective_value(metrics: Mapping[str, float | None], objective: str | list[str]) -> Value:
@@ -179,6 +193,6 @@ def clear_earlier(folder: Path) -> None:
     """As :func:`clear_results`, and the earlier run's model and course too."""
     clear_results(folder)
     own = RunFolder(folder)
-    shutil.rmtree(own.best.parent, ignore_errors=True)
+    shutil.rmtree(own.checkpoints, ignore_errors=True)
     for path in (own.metrics, own.population_weights):
         path.unlink(missing_ok=True)

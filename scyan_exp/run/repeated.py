@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 
-from scyan_exp.config.check import config_hash
+from scyan_exp.config.schema import RunConfig
 from scyan_exp.data.cells import Cells
-from scyan_exp.files import explain_unwritable, write_text
+from scyan_exp.files import explain_unwritable
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Member, combine, weigh
 from scyan_exp.results.figures.drawing import draw_figures, shown_of
 from scyan_exp.results.measuring import compute_metrics
-from scyan_exp.run.build import CELLS
+from scyan_exp.run.cells import KeptCells
 from scyan_exp.run.experiment import RunPruned, prepare, run
+from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_earlier, recording
 from scyan_exp.run.repeats import Repeat, repeats_of
@@ -33,12 +32,13 @@ log = logging.getLogger(__name__)
 
 
 def run_all(
-    config: Mapping[str, Any],
+    config: RunConfig,
     folder: Path,
     identity: RunIdentity,
     *,
     continuing: bool = False,
     reporter: Reporter | None = None,
+    cells: KeptCells | None = None,
 ) -> Value:
     """Run a config with its repeats; a single run is :func:`scyan_exp.run.experiment.run`.
 
@@ -53,39 +53,52 @@ def run_all(
     """
     repeats = repeats_of(config, folder)
     if not repeats:
-        return run(config, folder, identity, continuing=continuing, reporter=reporter)
-    record = RunRecord(folder, config_hash(config), config["seed"])
-    with _cells_kept():
-        cells = prepare(repeats[0].config, folder).cells
-        clear_earlier(folder)
-        with explain_unwritable(folder), recording(record):
-            pruned = _train(repeats, identity, reporter)
-            ended = [one for r in repeats if (one := RunRecord.read(r.folder)) is not None]
-            record.epochs = sum(one.epochs for one in ended)
-            record.fit_seconds = sum(one.fit_seconds for one in ended)
-            if pruned is not None:
-                record.end(Outcome.PRUNED, {}, config["objective"])
-            else:
-                with Tracker(config["logger"], folder, identity, config) as tracker:
-                    value = _conclude(config, record, cells, repeats, tracker)
-    if pruned is not None:
-        raise pruned
-    return value
+        return run(config, folder, identity, continuing=continuing, reporter=reporter, cells=cells)
+    with KeptCells() if cells is None else nullcontext(cells) as kept:
+        return _run_repeats(config, folder, identity, repeats, reporter, kept)
+
+
+def _run_repeats(
+    config: RunConfig,
+    folder: Path,
+    identity: RunIdentity,
+    repeats: Sequence[Repeat],
+    reporter: Reporter | None,
+    kept: KeptCells,
+) -> Value:
+    cells = prepare(repeats[0].config, folder, kept).cells
+    record = RunRecord(folder, config.hash, config.seed)
+    clear_earlier(folder)
+    with explain_unwritable(folder), recording(record):
+        pruned = _train(repeats, identity, reporter, kept)
+        ended = [one for r in repeats if (one := RunRecord.read(r.folder)) is not None]
+        record.epochs = sum(one.epochs for one in ended)
+        record.fit_seconds = sum(one.fit_seconds for one in ended)
+        if pruned is not None:
+            record.end(Outcome.PRUNED, {}, config.objective)
+            raise pruned
+        with Tracker(config.logger, folder, identity, config.plain()) as tracker:
+            return _conclude(config, record, cells, repeats, tracker)
 
 
 def _train(
-    repeats: Sequence[Repeat], identity: RunIdentity, reporter: Reporter | None
+    repeats: Sequence[Repeat],
+    identity: RunIdentity,
+    reporter: Reporter | None,
+    kept: KeptCells,
 ) -> RunPruned | None:
     """Train one after the other; return why no more were trained, if the search said so."""
     try:
         for i, repeat in enumerate(repeats):
-            _train_one(repeat, identity, reporter if i == 0 else None)
+            _train_one(repeat, identity, reporter if i == 0 else None, kept)
     except RunPruned as reason:
         return reason
     return None
 
 
-def _train_one(repeat: Repeat, identity: RunIdentity, reporter: Reporter | None) -> None:
+def _train_one(
+    repeat: Repeat, identity: RunIdentity, reporter: Reporter | None, kept: KeptCells
+) -> None:
     """Train one of several, unless it is done."""
     ended = RunRecord.read_ended(repeat.folder, repeat.config)
     if ended is not None and ended.status == Outcome.PRUNED:
@@ -96,24 +109,12 @@ def _train_one(repeat: Repeat, identity: RunIdentity, reporter: Reporter | None)
     log.info("seed %d", repeat.seed)
     own = replace(identity, name=f"{identity.name} seed={repeat.seed}")
     continuing = RunRecord.has_cut_off(repeat.folder, repeat.config)
-    text = OmegaConf.to_yaml(OmegaConf.create(repeat.config))
-    write_text(repeat.folder / ".hydra" / "config.yaml", text)
-    run(repeat.config, repeat.folder, own, continuing=continuing, reporter=reporter)
-
-
-@contextmanager
-def _cells_kept() -> Iterator[None]:
-    """The same cells for all trainings."""
-    before, CELLS.keep = CELLS.keep, True
-    try:
-        yield
-    finally:
-        CELLS.keep = before
-        CELLS.release()
+    RunFolder(repeat.folder).write_config(repeat.config.plain())
+    run(repeat.config, repeat.folder, own, continuing=continuing, reporter=reporter, cells=kept)
 
 
 def _conclude(
-    config: Mapping[str, Any],
+    config: RunConfig,
     record: RunRecord,
     cells: Cells,
     repeats: Sequence[Repeat],
@@ -125,8 +126,9 @@ def _conclude(
     of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
     ended = [one for r in repeats if (one := RunRecord.read(r.folder)) is not None]
     mean, std = _spread([one.metrics for one in ended])
-    figures = draw_figures(record.folder / "figures", shown_of(consensus, cells, members=members))
-    write_annotated(cells.adata, consensus, record.folder / "annotated.h5ad")
+    own = RunFolder(record.folder)
+    figures = draw_figures(own.figures, shown_of(consensus, cells, members=members))
+    write_annotated(cells.adata, consensus, own.annotated)
     summary = {**_prefixed("std", std), **_prefixed("consensus", of_consensus)}
     tracker.log_results({**mean, **summary}, figures)
     record.wandb_run_id = tracker.run_id
@@ -143,7 +145,7 @@ def _conclude(
             for repeat, member, one in zip(repeats, members, ended, strict=True)
         ],
     }
-    value = record.end(Outcome.COMPLETED, mean, config["objective"])
+    value = record.end(Outcome.COMPLETED, mean, config.objective)
     assert value is not None
     say_repeats(mean, record.repeats)
     say_results(consensus, of_consensus, record.folder)
@@ -155,9 +157,9 @@ def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _agree(
-    config: Mapping[str, Any], repeats: Sequence[Repeat], cells: Cells
+    config: RunConfig, repeats: Sequence[Repeat], cells: Cells
 ) -> tuple[list[Member], Consensus]:
-    device = "cpu" if config["trainer"]["accelerator"] == "cpu" else "cuda"
+    device = "cuda" if config.trainer.on_gpu else "cpu"
     models = {
         repeat.name: load_model(repeat.folder / "checkpoints" / "best.ckpt").to(device)
         for repeat in repeats

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from scyan_exp.config.schema import RunConfig
 from scyan_exp.run.folder import RunFolder
 
 
@@ -22,7 +21,7 @@ class Repeat:
 
     seed: int
     folder: Path
-    config: dict[str, Any]
+    config: RunConfig
 
     @property
     def name(self) -> str:
@@ -30,17 +29,16 @@ class Repeat:
         return self.folder.name
 
 
-def repeats_of(config: Mapping[str, Any], folder: Path) -> list[Repeat]:
+def repeats_of(config: RunConfig, folder: Path) -> list[Repeat]:
     """The trainings that a run consists of; none when it is a single one.
 
     Args:
         config: the config of the run.
         folder: its run folder.
     """
-    n_repeats, first = config["repeats"], config["seed"]
-    if n_repeats == 1:
+    if config.repeats == 1:
         return []
+    seeds = range(config.seed, config.seed + config.repeats)
     return [
-        Repeat(seed, RunFolder(folder).repeat(seed).path, {**config, "repeats": 1, "seed": seed})
-        for seed in range(first, first + n_repeats)
+        Repeat(seed, RunFolder(folder).repeat(seed).path, config.repeat(seed)) for seed in seeds
     ]

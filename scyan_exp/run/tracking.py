@@ -10,7 +10,9 @@ from typing import Any
 
 from pytorch_lightning.loggers import WandbLogger
 
+from scyan_exp.config.schema import LoggerConfig
 from scyan_exp.errors import InputError
+from scyan_exp.run.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Tracker:
     """The W&B run of one job, as a context: finished when the block ends, also by an error.
 
     Args:
-        settings: the ``logger`` section of the config (``project``, ``entity``, ``mode``,
-            ``job_type``); nothing is tracked when its backend is none or its mode disabled.
+        settings: the ``logger`` section of the config; nothing is tracked when its backend is none
+            or its mode disabled.
         folder: the run folder; W&B writes to ``folder/wandb``.
         identity: name, group and tags.
         config: the resolved config as plain containers.
@@ -45,14 +47,14 @@ class Tracker:
 
     def __init__(
         self,
-        settings: Mapping[str, Any],
+        settings: LoggerConfig,
         folder: Path,
         identity: RunIdentity,
         config: Mapping[str, Any],
         run_id: str | None = None,
     ) -> None:
         self.run: Any = None
-        if settings["backend"] == "wandb" and settings["mode"] != "disabled":
+        if settings.uses_wandb:
             self.run = _start(settings, folder, identity, config, run_id)
 
     def __enter__(self) -> Tracker:
@@ -81,9 +83,14 @@ class Tracker:
             self.run.log({f"figures/{path.stem}": wandb.Image(str(path)) for path in figures})
         self.run.summary.update(dict(metrics))
 
+    def log_outcome(self, outcome: Outcome) -> None:
+        """How the run ended, as a summary value."""
+        if self.run is not None:
+            self.run.summary.update({"outcome": outcome.value, "pruned": outcome == Outcome.PRUNED})
+
 
 def _start(
-    settings: Mapping[str, Any],
+    settings: LoggerConfig,
     folder: Path,
     identity: RunIdentity,
     config: Mapping[str, Any],
@@ -94,10 +101,10 @@ def _start(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         return wandb.init(
-            project=settings["project"],
-            entity=settings["entity"],
-            mode=settings["mode"],
-            job_type=settings["job_type"],
+            project=settings.project,
+            entity=settings.entity,
+            mode=settings.mode,
+            job_type=settings.job_type,
             dir=folder,
             id=run_id,
             resume="allow" if run_id else None,
@@ -108,7 +115,7 @@ def _start(
             # A run of its own, whatever else this process has open; the terminal stays ours.
             reinit="create_new",
             settings=wandb.Settings(
-                silent=settings["mode"] == "offline",
+                silent=settings.mode == "offline",
                 console="off",
                 disable_git=True,
                 x_stats_pid=os.getpid(),  # W&B's default is the process that imported it
@@ -116,6 +123,6 @@ def _start(
         )
     except wandb.Error as error:
         raise InputError(
-            f"logger.mode={settings['mode']}: W&B cannot be used ({error}). Log in with `wandb "
+            f"logger.mode={settings.mode}: W&B cannot be used ({error}). Log in with `wandb "
             "login`, or use logger.mode=offline and `wandb sync` afterwards"
         ) from error

@@ -1,4 +1,5 @@
-"""Hyperparameter search: its space, settings, storage, and what a running trial does.
+"""Hyperparameter search with Optuna: from the command to the best trial.
 
-Nothing here starts a run; ``scyan_exp.search.study`` does. Optuna is imported when it is needed.
+``search.py`` runs one; ``plan.py`` checks it before; ``trials.py`` asks Optuna and tells it;
+``reporter.py`` is what a running job sees. Optuna is imported when it is needed, not before.
 """

@@ -1,4 +1,4 @@
-"""Searches under launchers that are not ours: trials in batches, through Hydra's interface."""
+"""Searches under other launchers than the fleet: Hydra hands them a batch of trials at a time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn, JobStatus
 
+from scyan_exp.config.overrides import quoted
 from scyan_exp.fleet.jobs import Job
-from scyan_exp.fleet.schedule import Row
+from scyan_exp.fleet.state import JobState
 from scyan_exp.fleet.table import other_rows, write_csv
+from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
-from scyan_exp.search.space import quoted
 from scyan_exp.search.trials import Trials
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 
 def run_batches(
     trials: Trials, launcher: Launcher, sweep_dir: Path, n_parallel: int
-) -> tuple[list[Row], bool]:
-    """Run all trials, so many at a time.
+) -> tuple[list[JobState], bool]:
+    """Run all trials, ``n_parallel`` at a time.
 
     What a trial gave is read from its ``result.json``, where there is one: so a batch that was
     cut off loses nothing.
@@ -35,7 +36,7 @@ def run_batches(
         The rows of the trials, and whether Ctrl-C ended them.
     """
     print(f"{trials}, {n_parallel} at a time; results: {sweep_dir}", flush=True)
-    rows: dict[int, Row] = {}
+    rows: dict[int, JobState] = {}
     interrupted = False
     while not interrupted:
         batch = _batch(trials, rows, n_parallel)
@@ -54,47 +55,47 @@ def run_batches(
             row = rows[job.number]
             _take(row, returns[i] if i < len(returns) else None, interrupted)
             trials.ended(row)
-        csv = sweep_dir / "sweep.csv"
+        csv = SweepFolder(sweep_dir).table
         write_csv(list(rows.values()), csv, other_rows(csv, rows))
     return [rows[number] for number in sorted(rows)], interrupted
 
 
-def _batch(trials: Trials, rows: dict[int, Row], size: int) -> list[Job]:
-    """The jobs to start; those whose folder has the result are told at once."""
+def _batch(trials: Trials, rows: dict[int, JobState], size: int) -> list[Job]:
+    """The jobs to start. One whose folder has its result already is told to Optuna instead."""
     batch: list[Job] = []
     while len(batch) < size and (job := trials.next()) is not None:
-        row = rows[job.number] = Row(job)
-        if _take_record(row):
-            row.status = "kept" if row.status == "completed" else row.status
+        row = rows[job.number] = JobState(job, label=trials.label(job))
+        if row.take_earlier_result():
             trials.ended(row)
         else:
             batch.append(job)
     return batch
 
 
-def _take(row: Row, returned: JobReturn | None, interrupted: bool) -> None:
-    """What became of a job."""
+def _take(row: JobState, returned: JobReturn | None, interrupted: bool) -> None:
+    """Note in its row what became of a job."""
     if _take_record(row):
         return
-    if returned is not None and returned.status == JobStatus.COMPLETED and not row.job.plain:
-        row.status, row.value = "completed", returned.return_value
+    if returned is not None and returned.status == JobStatus.COMPLETED and row.job.checked is None:
+        row.outcome, row.value = Outcome.COMPLETED, returned.return_value
         return
     record = RunRecord.read(row.job.folder)
     failed = record is not None and record.status == Outcome.FAILED
     if failed or (returned is not None and not interrupted):
-        row.status = "failed"
+        row.outcome = Outcome.FAILED
         row.error = (None if record is None else record.error) or _error(returned)
     elif interrupted:
-        row.status, row.error = "interrupted", "interrupted"
+        row.outcome, row.error = Outcome.INTERRUPTED, "interrupted"
     else:
-        row.status, row.error = "lost", "its process was lost"
+        row.outcome, row.error = Outcome.LOST, "its process was lost"
 
 
-def _take_record(row: Row) -> bool:
-    ended = RunRecord.read_ended(row.job.folder, row.job.plain) if row.job.plain else None
+def _take_record(row: JobState) -> bool:
+    checked = row.job.checked
+    ended = None if checked is None else RunRecord.read_ended(row.job.folder, checked)
     if ended is None:
         return False
-    row.status = "pruned" if ended.status == Outcome.PRUNED else "completed"
+    row.outcome, row.metrics = ended.status, ended.metrics
     row.value, row.seconds = ended.objective, ended.fit_seconds
     return True
 
@@ -107,7 +108,7 @@ def _error(returned: JobReturn | None) -> str:
 
 
 def _overrides(job: Job, sweep_dir: Path) -> Sequence[str]:
-    """The overrides of a job, with what its trial needs and its very folder."""
+    """The overrides of a job, with what its trial needs and the folder it must use."""
     sweeper = job.config.hydra.sweeper
     folder = job.folder.relative_to(sweep_dir.absolute())
     return [

@@ -1,9 +1,10 @@
-"""``study.json``: what a search is, so that a resume goes on with that one and no other."""
+"""``study.json``: what a search is, so that a resume cannot mix it up with another."""
 
 from __future__ import annotations
 
 import json
 import secrets
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,22 @@ from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json
-from scyan_exp.fleet.jobs import DAMAGED, MANIFEST
+from scyan_exp.fleet.manifest import DAMAGED
 from scyan_exp.run.folder import SweepFolder
 
-#: In the folder of its sweep.
-STUDY_FILE = "study.json"
+#: Of the file; files without a number are of format 1, which had no version of Optuna either.
+FORMAT = 2
+#: What every format holds.
+NEEDED = (
+    *("id", "study_name", "storage", "space", "directions", "objectives"),
+    *("config", "arguments", "cwd"),
+)
 #: Parts of the config that may change between two starts.
 INCIDENTAL = ("logger.", "name", "tags", "trainer.accelerator", "trainer.devices")
 
 
 def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dict[str, Any]:
-    """What a search is; of a folder that holds one, make sure that it is this one.
+    """What a search is. If the folder holds one already, make sure that it is this one.
 
     Args:
         sweep_dir: the folder of its sweep.
@@ -29,48 +35,72 @@ def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dic
         search: study_name, storage, space, directions, objectives and a flat config.
 
     Raises:
-        InputError: the folder holds another search, or a sweep that is none.
+        InputError: the folder holds another search, or a sweep that is not a search.
     """
+    folder = SweepFolder(sweep_dir)
     now = json.loads(json.dumps(search))
-    if SweepFolder(sweep_dir).holds_search():
-        earlier = read_study(sweep_dir)
-        problems = [
-            f"{key}: this folder's search has {json.dumps(earlier[key])}, the command gives "
-            f"{json.dumps(now[key])}"
-            for key in ("study_name", "storage", "directions", "objectives")
-            if earlier[key] != now[key]
-        ]
-        problems += _space_differences(earlier["space"], now["space"])
-        if not problems:  # of another space, other values of the config are what one expects
-            problems += config_differences(earlier["config"], now["config"])
+    if folder.holds_search():
+        earlier = read_description(sweep_dir)
+        problems = _differences(earlier, now)
         if problems:
             problems.append("use another folder (hydra.sweep.dir=...) for another search")
             raise InputError(problems, where=str(sweep_dir))
-        return {**earlier, **_command(config)}  # a later start may want more trials
-    if (sweep_dir / MANIFEST).exists():
-        raise InputError("this folder holds a sweep that is no search", where=str(sweep_dir))
-    return {"id": secrets.token_hex(8), **now, **_command(config)}
+        # A later start may want more trials.
+        return {**earlier, "format": FORMAT, **_command(config)}
+    if folder.manifest.exists():
+        raise InputError("this folder holds a sweep that is not a search", where=str(sweep_dir))
+    head = {"format": FORMAT, "optuna": version("optuna"), "id": secrets.token_hex(8)}
+    return {**head, **now, **_command(config)}
 
 
 def write_description(sweep_dir: Path, config: DictConfig, values: dict[str, Any]) -> None:
     """Write what :func:`describe` returned."""
-    if not SweepFolder(sweep_dir).holds_search():
-        OmegaConf.save(config, sweep_dir / "multirun.yaml")
-    write_json(sweep_dir / STUDY_FILE, values)
+    folder = SweepFolder(sweep_dir)
+    if not folder.holds_search():
+        OmegaConf.save(config, folder.multirun)
+    write_json(folder.search, values)
 
 
-def flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """A config with dots in its keys."""
-    if not isinstance(values, dict) or not values:
-        return {prefix.rstrip("."): values} if prefix else {}
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= flat(value, f"{prefix}{key}.")
-    return found
+def read_description(sweep_dir: Path) -> dict[str, Any]:
+    """What ``study.json`` holds.
+
+    Raises:
+        InputError: it is damaged, or a newer version of the program wrote it.
+    """
+    path = SweepFolder(sweep_dir).search
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        written_as = int(values.get("format", 1))
+        if written_as <= FORMAT:
+            found = {key: values[key] for key in NEEDED}
+            return {"format": written_as, "optuna": values.get("optuna"), **found}
+    except DAMAGED as error:
+        raise InputError(
+            f"not the description of a search ({type(error).__name__}: {error})", str(path)
+        ) from error
+    raise InputError(
+        f"is of format {written_as}, this version reads up to {FORMAT}: update scyan_exp",
+        where=str(path),
+    )
+
+
+def version_warning(begun_with: str | None) -> str | None:
+    """A warning when another major version of Optuna began the search; else None.
+
+    Args:
+        begun_with: the version of Optuna that began the search; None if that is not known.
+    """
+    now = version("optuna")
+    if begun_with is None or begun_with.split(".")[0] == now.split(".")[0]:
+        return None
+    return (
+        f"this search was begun with Optuna {begun_with} and goes on with {now}: another major "
+        f"version may draw other trials. For the same: pip install 'optuna=={begun_with}'"
+    )
 
 
 def by_file_names(config: dict[str, Any]) -> dict[str, Any]:
-    """A flat config with paths shortened to names: machines keep the same data elsewhere."""
+    """A flat config with file names for paths: the same data lie elsewhere on each machine."""
     return {
         key: Path(value).name if key.endswith("path") and isinstance(value, str) else value
         for key, value in config.items()
@@ -78,13 +108,26 @@ def by_file_names(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def config_differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What of two flat configs differs, but for what may change between two starts."""
+    """How two flat configs differ, apart from what may change between two starts."""
     keys = sorted({*earlier, *now})
     return [
         f"{key}: the search was begun with {earlier.get(key)!r}, now it is {now.get(key)!r}"
         for key in keys
         if earlier.get(key) != now.get(key) and not key.startswith(INCIDENTAL)
     ]
+
+
+def _differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """How the search of a command differs from the one in its folder."""
+    problems = [
+        f"{key}: this folder's search has {json.dumps(earlier[key])}, the command gives "
+        f"{json.dumps(now[key])}"
+        for key in ("study_name", "storage", "directions", "objectives")
+        if earlier[key] != now[key]
+    ]
+    problems += _space_differences(earlier["space"], now["space"])
+    # With another space, the values of the config differ too: that would say nothing new.
+    return problems or config_differences(earlier["config"], now["config"])
 
 
 def _space_differences(earlier: dict[str, str], now: dict[str, str]) -> list[str]:
@@ -102,7 +145,7 @@ def _command(config: DictConfig) -> dict[str, Any]:
     hydra = config.hydra
     sources = hydra.runtime.config_sources
     folders = [source.path for source in sources if source.provider == "command-line"]
-    # Unresolved: what stands in the environment is written nowhere.
+    # Not resolved: values from the environment must not be written to a file.
     written: Any = OmegaConf.to_container(hydra.overrides, resolve=False)
     given = [str(one) for one in written["hydra"] if not str(one).startswith("hydra.mode=")]
     given = [one for one in given if not one.startswith("hydra.sweep.dir=")]
@@ -110,23 +153,3 @@ def _command(config: DictConfig) -> dict[str, Any]:
     last = {one.partition("=")[0]: one for one in given}  # a resume has added to them
     arguments = [*(f"--config-dir={folder}" for folder in folders), *last.values(), *task]
     return {"arguments": arguments, "cwd": str(Path.cwd())}
-
-
-def read_study(sweep_dir: Path) -> dict[str, Any]:
-    """What ``study.json`` holds.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    path = sweep_dir / STUDY_FILE
-    needed = (
-        *("id", "study_name", "storage", "space", "directions", "objectives"),
-        *("config", "arguments", "cwd"),
-    )
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return {key: values[key] for key in needed}
-    except DAMAGED as error:
-        raise InputError(
-            f"not the description of a search ({type(error).__name__}: {error})", str(path)
-        ) from error

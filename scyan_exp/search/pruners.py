@@ -1,4 +1,4 @@
-"""The default pruner: of trials that have stopped improving, those that are behind."""
+"""The default pruner: it ends trials that have stopped improving and are behind."""
 
 from __future__ import annotations
 

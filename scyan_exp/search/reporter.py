@@ -7,20 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scyan_exp.search.settings import StudySettings, check_study, make_pruner
+from scyan_exp.search.makers import make_pruner
+from scyan_exp.search.optuna_internals import StoredTrial
+from scyan_exp.search.settings import StudySettings, check_study
 from scyan_exp.search.storage.database import is_database_error
-from scyan_exp.search.storage.storage import open_storage, reason_of, storage_url
+from scyan_exp.search.storage.opening import open_storage, reason_of
+from scyan_exp.search.storage.urls import storage_url
 
 log = logging.getLogger(__name__)
 
 
 class RunningTrial:
-    """A trial in the storage of its study, seen from the job that runs it.
+    """A trial in the storage of its search, seen from the job that runs it.
 
     Args:
         settings: of the search.
         url: its storage.
-        study_name: its name there.
+        study_name: the name of the search there.
         number: of the trial.
     """
 
@@ -28,15 +31,10 @@ class RunningTrial:
         import optuna
 
         self.monitor, self.number = settings.monitor, number
-        self._storage = open_storage(url)
         self._study = optuna.load_study(
-            study_name=study_name, storage=self._storage, pruner=make_pruner(settings.pruner)
+            study_name=study_name, storage=open_storage(url), pruner=make_pruner(settings.pruner)
         )
-        # Loading the study wraps some storages in a cache.
-        self._storage = self._study._storage
-        self._id = self._storage.get_trial_id_from_study_id_trial_number(
-            self._study._study_id, number
-        )
+        self._trial = StoredTrial(self._study, number)
 
     def report(self, epoch: int, value: float) -> bool:
         """Write the value of an epoch; return whether to stop, as the pruner says.
@@ -52,10 +50,10 @@ class RunningTrial:
             return False
 
     def _report(self, epoch: int, value: float) -> bool:
-        if self._storage.get_trial(self._id).state.is_finished():
+        if self._trial.read().state.is_finished():
             return False  # told while this job was taken for lost
-        self._storage.set_trial_intermediate_value(self._id, epoch, value)
-        return self._study.pruner.prune(self._study, self._storage.get_trial(self._id))
+        self._trial.report(epoch, value)
+        return self._study.pruner.prune(self._study, self._trial.read())
 
 
 def reporter_of_job(

@@ -9,8 +9,8 @@ from pathlib import Path
 from scyan_exp.errors import InputError, near_matches
 from scyan_exp.fleet.settings import FleetSettings
 from scyan_exp.run.folder import SweepFolder
-from scyan_exp.search.description import read_study
-from scyan_exp.search.settings import StudySettings
+from scyan_exp.search.description import read_description
+from scyan_exp.search.settings import OF_JOBS, StudySettings
 
 
 def search_arguments(sweep_dir: Path, changes: Sequence[str]) -> list[str] | None:
@@ -18,32 +18,32 @@ def search_arguments(sweep_dir: Path, changes: Sequence[str]) -> list[str] | Non
 
     Args:
         sweep_dir: the folder of its sweep.
-        changes: settings of launcher or sweeper that are others now, as ``key=value``.
+        changes: settings of launcher or sweeper to change, as ``key=value``.
 
     Raises:
         InputError: a damaged description, or an unknown setting.
     """
     if not SweepFolder(sweep_dir).holds_search():
         return None
-    study = read_study(sweep_dir)
+    description = read_description(sweep_dir)
     sweep_dir = sweep_dir.absolute()
-    if Path(study["cwd"]).is_dir():
-        os.chdir(study["cwd"])  # paths of the command are relative to it
-    return ["-m", *study["arguments"], *_placed(changes), f"hydra.sweep.dir={sweep_dir}"]
+    if Path(description["cwd"]).is_dir():
+        os.chdir(description["cwd"])  # paths of the command are relative to it
+    return ["-m", *description["arguments"], *_placed(changes), f"hydra.sweep.dir={sweep_dir}"]
 
 
 def _placed(changes: Sequence[str]) -> Iterator[str]:
-    """Settings with the names that they have in a config."""
-    of_study = StudySettings.model_fields.keys() - {"trial", "prunes"}  # set by the sweeper
+    """The changes as overrides: each setting with its full name."""
+    of_search = StudySettings.model_fields.keys() - {*OF_JOBS}
     for change in changes:
         key, equals, _ = change.partition("=")
         first = key.partition(".")[0]
         if not equals:
             raise InputError(f"{change}: expected key=value, such as n_trials=40")
-        if first in of_study:
+        if first in of_search:
             yield f"hydra.sweeper.{change}"
         elif first in FleetSettings.model_fields:
             yield f"hydra.launcher.{change}"
         else:
-            known = [*of_study, *FleetSettings.model_fields]
+            known = [*of_search, *FleetSettings.model_fields]
             raise InputError(f"{key}: unknown setting.{near_matches(first, known)}")

@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-#: Samplers whose draws go on where those in the storage end, with the same seed.
+#: Samplers that look up in the storage where to go on, and need one seed for all trials.
 CONTINUING = ("QMCSampler", "GridSampler", "BruteForceSampler")
 
 
@@ -31,7 +31,7 @@ class SeededByTrial(BaseSampler):
         self._sampler = make(seed)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Seed for the trial that is being asked for."""
+        """Seed the sampler for this trial."""
         seed = int(np.random.SeedSequence([self._seed, trial.number]).generate_state(1)[0])
         self._sampler = self._make(seed)
         self._sampler.before_trial(study, trial)
@@ -39,13 +39,13 @@ class SeededByTrial(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Parameters that are drawn together."""
+        """The parameters that the sampler draws together."""
         return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Draw them."""
+        """Draw the parameters that belong together."""
         return self._sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
@@ -65,5 +65,5 @@ class SeededByTrial(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """What the sampler does with a result."""
+        """Let the sampler take note of a result."""
         self._sampler.after_trial(study, trial, state, values)

@@ -1,214 +1,115 @@
-"""A hyperparameter search: what ``hydra/sweeper=study`` does."""
+"""Optuna's study of a search: made in its storage, or found there and compared."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from hydra.core.utils import configure_log, setup_globals
-from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig
+import json
+import logging
+import warnings
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.engines.worker import Task
-from scyan_exp.fleet.jobs import Job, write_jobs
-from scyan_exp.fleet.launch import failure_of, locked, make_engine, resume_command
-from scyan_exp.fleet.progress import Progress
-from scyan_exp.fleet.schedule import Policy, Row, Schedule
-from scyan_exp.fleet.settings import FleetSettings, check_settings
-from scyan_exp.fleet.table import other_rows, shown, write_csv
-from scyan_exp.run.job import JobFailed
-from scyan_exp.search.batches import run_batches
-from scyan_exp.search.best import report_best
-from scyan_exp.search.description import describe, flat, write_description
-from scyan_exp.search.opening import open_study
-from scyan_exp.search.prepare import Search, prepare
-from scyan_exp.search.storage.database import is_database_error
-from scyan_exp.search.storage.storage import reason_of, without_password
-from scyan_exp.search.trials import Trials
+from scyan_exp.run.folder import SweepFolder
+from scyan_exp.search.description import by_file_names, config_differences, version_warning
+from scyan_exp.search.plan import SearchPlan
+from scyan_exp.search.storage.opening import open_storage, require_study
+from scyan_exp.search.storage.urls import without_password
 
 if TYPE_CHECKING:
-    from hydra.plugins.launcher import Launcher
+    from optuna import Study
+
+log = logging.getLogger(__name__)
+
+#: User attributes of a study: the config that all who share it have in common, and the version of
+#: Optuna that began it.
+CONFIG, OPTUNA = "config", "optuna"
 
 
-def run_study(
-    config: DictConfig,
-    context: HydraContext,
-    task: Task,
-    settings: dict[str, Any],
-    arguments: Sequence[str],
-    launcher: Launcher,
-) -> dict[str, Any]:
-    """Run a search, or go on with the one in the folder of the sweep.
-
-    Args:
-        config: the composed config, with Hydra's part.
-        context: of Hydra.
-        task: the program.
-        settings: ``hydra.sweeper``.
-        arguments: overrides of the command line.
-        launcher: runs the trials; the fleet starts a new one whenever a slot is free.
-
-    Returns:
-        Number, values and parameters of the best trial (empty without one).
+def open_study(plan: SearchPlan) -> Study:
+    """The study of a search, new or not.
 
     Raises:
-        InputError: something is wrong; nothing was started.
-        JobFailed: trials failed.
-        KeyboardInterrupt: Ctrl-C; what has ended is recorded.
+        InputError: the storage cannot be opened, has lost the study, or has another of this name.
     """
-    setup_globals()
-    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
-    sweep_dir = Path(str(config.hydra.sweep.dir))
-    fleet_settings: dict[str, Any] = getattr(launcher, "settings", {})  # empty for other launchers
-    fleet = check_settings(fleet_settings) if fleet_settings else None
-    search = prepare(config, context, task, settings, arguments, sweep_dir)
-    with _folder(sweep_dir), locked(sweep_dir), _storage_answers(search):
-        trials = _begin(search, config)
-        if fleet is not None:
-            rows, interrupted = _run_on_fleet(search, trials, fleet, fleet_settings, task)
-        else:
-            rows, interrupted = run_batches(trials, launcher, search.folder, _n_parallel(search))
-        rows = _tabulate(rows, trials, search.folder / "sweep.csv")
-        if trials.is_exhausted:
-            print("The sampler has nothing more to try.", flush=True)
-        best = report_best(
-            trials.study,
-            search.folder,
-            search.url,
-            search.directions,
-            lambda overrides: context.config_loader.load_configuration(
-                config.hydra.job.config_name, overrides, run_mode=RunMode.RUN
-            ),
+    study = _found_or_made(plan)
+    found = [direction.name.lower() for direction in study.directions]
+    if found != plan.directions:
+        raise InputError(
+            f"hydra.sweeper.study_name={plan.study_name}: the storage has a search of this name "
+            f"with directions {found}, the objective needs {plan.directions}; use another name",
+            where="config",
         )
-    if interrupted:
-        print(f"To go on: {resume_command(sweep_dir)}", flush=True)
-        raise KeyboardInterrupt
-    _raise_failures(rows, trials, sweep_dir)
-    return best
+    _check_space(study, plan)
+    _check_config(study, plan)
+    _name_metrics(study, plan.objectives)
+    warning = version_warning(study.user_attrs.get(OPTUNA))
+    if warning:
+        log.warning("%s", warning)
+    return study
 
 
-@contextmanager
-def _folder(sweep_dir: Path) -> Iterator[None]:
-    """The folder of the sweep; a new one is removed when nothing begins there."""
-    is_new = not sweep_dir.exists()
-    sweep_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except InputError:
-        if is_new:
-            shutil.rmtree(sweep_dir)
-        raise
+def _found_or_made(plan: SearchPlan) -> Study:
+    """The study in its storage."""
+    import optuna
+    from optuna.study import StudyDirection
 
-
-@contextmanager
-def _storage_answers(search: Search) -> Iterator[None]:
-    """Say so when the storage has gone away; what has ended is kept in the run folders."""
-    try:
-        yield
-    except Exception as error:
-        if not is_database_error(error):
-            raise
-        raise JobFailed(
-            f"hydra.sweeper.storage: {without_password(search.url)} does not answer any more "
-            f"({reason_of(error)}). To go on: {resume_command(search.folder)}"
-        ) from error
-
-
-def _begin(search: Search, config: DictConfig) -> Trials:
-    """Open the study, new or not, and note in the folder what is searched."""
-    description = describe(
-        search.folder,
-        config,
-        {
-            "study_name": search.study_name,
-            "storage": search.storage_as_written,
-            "space": {one.key: str(one) for one in search.space.dimensions},
-            "directions": search.directions,
-            "objectives": search.objectives,
-            "config": flat(search.first.plain),
-        },
-    )
-    study = open_study(search)
-    write_description(search.folder, config, description)
-    return Trials(
-        study,
-        search.space,
-        search.compose,
-        search.settings.n_trials,
-        search.settings.max_failures,
-        description["id"],
-        search.settings.storage is None,
+    is_begun = SweepFolder(plan.folder).holds_search()
+    storage = open_storage(plan.url, is_new=not is_begun)
+    if is_begun:
+        require_study(storage, plan.study_name, plan.url)
+    return optuna.create_study(
+        storage=storage,
+        study_name=plan.study_name,
+        directions=[StudyDirection[one.upper()] for one in plan.directions],
+        sampler=plan.settings.make_sampler(len(plan.directions)),
+        pruner=plan.settings.make_pruner(plan.objectives),
+        load_if_exists=True,
     )
 
 
-def _tabulate(rows: list[Row], trials: Trials, csv: Path) -> list[Row]:
-    """Show the trials of this start, also those that were refused without a run."""
-    if trials.refused:
-        rows = sorted([*rows, *trials.refused], key=lambda row: row.job.number)
-        write_csv(rows, csv, other_rows(csv, ()))
-    if rows:
-        print(shown(rows, {row.job.number: trials.label(row.job) for row in rows}), flush=True)
-    return rows
+def _name_metrics(study: Study, objectives: list[str]) -> None:
+    """Call the values of trials by the names of the objectives."""
+    from optuna.exceptions import ExperimentalWarning
+
+    if objectives:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names(objectives)
 
 
-def _run_on_fleet(
-    search: Search, trials: Trials, fleet: FleetSettings, settings: dict[str, Any], task: Task
-) -> tuple[list[Row], bool]:
-    """Run trials as slots become free."""
-    n_parallel = search.settings.n_parallel
-    n_trainings = search.first.plain.get("repeats", 1)
-    n_jobs = (n_parallel or trials.n_jobs) * n_trainings
-    with closing(make_engine([search.first], fleet, task, n_jobs)) as engine:
-        source = _Written(trials, search.folder, settings)
-        policy = Policy(fleet.retries, fleet.error_retries, fleet.on_failure == "stop")
-        csv = search.folder / "sweep.csv"
-        schedule = Schedule([], engine, policy, csv, Progress(), source, n_parallel)
-        of_each = "" if n_trainings == 1 else f" of {n_trainings} trainings"
-        print(
-            f"{trials}{of_each}, {engine.n_slots} at a time; results: {search.folder}", flush=True
+def _check_space(study: Study, plan: SearchPlan) -> None:
+    """Make sure that a study that others began searches the same parameters."""
+    wanted = plan.space.distributions()
+    others = {
+        name: trial.distributions.get(name)
+        for trial in study.get_trials(deepcopy=False)
+        if trial.distributions
+        # A trial that was cut off may have only some of its parameters.
+        for name in {*trial.distributions, *(wanted if trial.state.is_finished() else ())}
+        if trial.distributions.get(name) != wanted.get(name)
+    }
+    if others:
+        raise InputError(
+            [
+                f"hydra.sweeper.study_name={plan.study_name}: the storage has a search of "
+                f"this name that searches {name} otherwise ({distribution or 'not at all'}); use "
+                "another name"
+                for name, distribution in others.items()
+            ],
+            where="config",
         )
-        rows = schedule.run()
-    return rows, schedule.interrupted
 
 
-class _Written:
-    """Trials whose jobs are written to their folders, where workers read them."""
-
-    def __init__(self, trials: Trials, folder: Path, settings: dict[str, Any]) -> None:
-        self._trials, self._folder, self._settings = trials, folder, settings
-        self.n_jobs, self.ended, self.label = trials.n_jobs, trials.ended, trials.label
-
-    def next(self) -> Job | None:
-        job = self._trials.next()
-        if job is not None:
-            write_jobs([job], self._folder, self._settings)
-        return job
-
-
-def _raise_failures(rows: Sequence[Row], trials: Trials, sweep_dir: Path) -> None:
-    if trials.gave_up:
-        last = next((row.error for row in reversed(rows) if row.error), "")
-        raise JobFailed(
-            f"the search stopped: {trials.n_failed_in_row} trials in a row failed "
-            f"(hydra.sweeper.max_failures); the last: {last}. See train.log in their folders, and "
-            f"go on with: {resume_command(sweep_dir)}"
+def _check_config(study: Study, plan: SearchPlan) -> None:
+    """Make sure that those who share a study search the same objectives with the same config."""
+    now = {"objectives": plan.objectives, **by_file_names(plan.shared_config)}
+    if CONFIG not in study.user_attrs:
+        study.set_user_attr(CONFIG, json.loads(json.dumps(now)))
+        study.set_user_attr(OPTUNA, version("optuna"))
+    problems = config_differences(study.user_attrs[CONFIG], json.loads(json.dumps(now)))
+    if problems:
+        problems.append(
+            f"hydra.sweeper.study_name={plan.study_name}: the storage has a search of this name; "
+            "use another name for another search"
         )
-    failed = trials.failed()
-    if failed:
-        numbers = ", ".join(map(str, failed[:20]))
-        raise JobFailed(
-            f"{len(failed)} of {trials.n_jobs} trials failed ({numbers}), and count as trials; see "
-            f"{sweep_dir / 'sweep.csv'} and the train.log of each. For more trials: "
-            f"{resume_command(sweep_dir)} n_trials={trials.n_jobs + len(failed)}"
-        )
-    failure = failure_of(rows, sweep_dir)
-    if failure is not None:
-        raise failure
-
-
-def _n_parallel(search: Search) -> int:
-    return search.settings.n_parallel or 1
+        raise InputError(problems, where=without_password(plan.url))

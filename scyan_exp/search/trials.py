@@ -1,4 +1,4 @@
-"""Asking a study for trials and telling it what became of them."""
+"""Asking Optuna for trials, and telling it what became of them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
-from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.jobs import Job
-from scyan_exp.fleet.schedule import Row
-from scyan_exp.run.record import RunRecord
-from scyan_exp.search.space import Dimension, Scalar, Space
+from scyan_exp.fleet.state import JobState
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.search.dimension import Dimension, Scalar
+from scyan_exp.search.optuna_internals import StoredTrial, new_trial, when_exhausted
+from scyan_exp.search.space import Space
 from scyan_exp.terminal import short_numbers
 
 if TYPE_CHECKING:
@@ -25,12 +27,12 @@ if TYPE_CHECKING:
 #: User attributes of a trial: the sweep that runs it, its folder there, its other metrics, and
 #: why it failed.
 SWEEP, FOLDER, METRICS, ERROR = "sweep", "folder", "metrics", "error"
-#: A running trial of nobody was lost between two writes of its creator.
+#: After so long, a running trial without an owner has lost its creator between two writes.
 ORPHANED = timedelta(minutes=1)
 
 
 class Trials:
-    """The trials of a search as jobs, see ``schedule.JobSource``.
+    """The trials of a search as jobs, see :class:`~scyan_exp.fleet.source.JobSource`.
 
     A trial that has begun and was not told (its sweep was killed) is run again: with the same
     parameters, in the same folder, under the same number.
@@ -40,7 +42,7 @@ class Trials:
         space: what to search.
         compose: makes the job of a trial from its number and overrides.
         n_jobs: trials in all.
-        max_failures: no more trials when so many failed and none did not; None for any number.
+        max_failures: no more trials when so many in a row have failed; None for any number.
         sweep: identifies this sweep among those that share the storage.
         is_own: whether no other sweep uses the storage.
 
@@ -61,11 +63,10 @@ class Trials:
         self.study, self.n_jobs, self.n_failed_in_row = study, n_jobs, 0
         self._space, self._compose = space, compose
         self._max_failures, self._sweep, self._is_own = max_failures, sweep, is_own
-        self.refused: list[Row] = []
+        self.refused: list[JobState] = []
         self._is_exhausted = False
-        # Samplers of finite spaces end a search so, which Optuna allows within `optimize` alone.
-        study.stop = self._exhaust  # type: ignore[method-assign]
-        self._unfinished = deque(trial for trial in self._trials() if self._is_left(trial))
+        when_exhausted(study, self._exhaust)
+        self._unfinished = deque(one.number for one in self._trials() if self._is_left(one))
 
     @property
     def is_exhausted(self) -> bool:
@@ -104,27 +105,27 @@ class Trials:
                 self._refuse(trial, overrides, error)
         return None
 
-    def ended(self, row: Row) -> None:
+    def ended(self, row: JobState) -> None:
         """Tell the study what became of a trial.
 
         One that was interrupted or whose process was lost stays as it is, to be run again by a
         resume.
         """
-        if row.status in ("interrupted", "not run"):
+        if row.outcome in (Outcome.INTERRUPTED, Outcome.NOT_RUN):
             return
-        if row.status == "lost":
+        if row.outcome == Outcome.LOST:
             self.n_failed_in_row += 1
             return
-        if row.status == "pruned":
+        if row.outcome == Outcome.PRUNED:
             self._tell(row.job.number, TrialState.PRUNED)
             return
-        if row.status in ("completed", "kept"):
+        if row.outcome == Outcome.COMPLETED:
             values, error = _finite_values(row.value, len(self.study.directions))
             if error is None:
-                self._set(row.job.number, METRICS, _metrics(row.job))
+                self._set(row.job.number, METRICS, dict(row.metrics))
                 self._tell(row.job.number, TrialState.COMPLETE, values)
                 return
-            row.status, row.error = "failed", error
+            row.outcome, row.error = Outcome.FAILED, error
         self._set(row.job.number, ERROR, row.error)
         self._tell(row.job.number, TrialState.FAIL)
 
@@ -137,35 +138,31 @@ class Trials:
     def _next_trial(self) -> Trial | None:
         trial = self._left_or_new()
         if trial is not None and self._is_too_many(trial):
-            # Somebody else made one between our counting and our making this one. It waits for a
-            # search that wants more.
-            self.study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+            # Another sweep made one after we had counted. Ours waits for a search that wants more.
+            StoredTrial(self.study, trial.number).put_back()
             return None
         return trial
 
     def _left_or_new(self) -> Trial | None:
         if self._unfinished:
-            return Trial(self.study, self._unfinished.popleft()._trial_id)
+            return StoredTrial(self.study, self._unfinished.popleft()).again()
         states = [trial.state for trial in self._trials()]
         n_waiting = states.count(TrialState.WAITING)
         if len(states) - n_waiting >= self.n_jobs or self._is_exhausted:
             return None
         if n_waiting:  # that somebody has enqueued
             return self.study.ask()
-        # As `ask`, but with its owner in the same write: killed in between, it is not nobody's.
-        template = create_trial(state=TrialState.RUNNING, user_attrs={SWEEP: self._sweep})
-        storage = self.study._storage
-        return Trial(self.study, storage.create_new_trial(self.study._study_id, template))
+        return new_trial(self.study, {SWEEP: self._sweep})
 
     def _is_too_many(self, trial: Trial) -> bool:
-        """Whether trials with lower numbers are enough."""
+        """Whether the trials with lower numbers are enough already."""
         if self._is_own:
             return False
         earlier = (one for one in self._trials() if one.number < trial.number)
         return sum(one.state != TrialState.WAITING for one in earlier) >= self.n_jobs
 
     def _begun(self, trial: Trial, job: Job) -> Job:
-        """Note in the storage whose trial it is."""
+        """Write into the storage whose trial it is, and where."""
         if trial.user_attrs.get(SWEEP) != self._sweep:
             trial.set_user_attr(SWEEP, self._sweep)
         if FOLDER not in trial.user_attrs:
@@ -173,10 +170,12 @@ class Trials:
         return job
 
     def _refuse(self, trial: Trial, overrides: list[str], error: InputError) -> None:
-        """A trial whose values are wrong together has failed, without a run."""
+        """Let a trial fail without a run: its values are wrong together."""
         job = Job(trial.number, Path(), overrides, OmegaConf.create())
-        self.refused.append(Row(job, "failed", error="; ".join(error.problems)))
-        self.ended(self.refused[-1])
+        state = JobState(job, Outcome.FAILED, error="; ".join(error.problems))
+        state.label = self.label(job)
+        self.refused.append(state)
+        self.ended(state)
 
     def _exhaust(self) -> None:
         self._is_exhausted = True
@@ -185,7 +184,7 @@ class Trials:
         return self.study.get_trials(deepcopy=False)
 
     def _is_left(self, trial: FrozenTrial) -> bool:
-        """Whether a trial was begun by this sweep and not told."""
+        """Whether this sweep began a trial and never told Optuna how it ended."""
         if trial.state != TrialState.RUNNING:
             return False
         if self._is_own or trial.user_attrs.get(SWEEP) == self._sweep:
@@ -198,10 +197,7 @@ class Trials:
         self.study.tell(number, values, state=state, skip_if_finished=True)
 
     def _set(self, number: int, name: str, value: Any) -> None:
-        storage = self.study._storage
-        trial_id = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
-        if not storage.get_trial(trial_id).state.is_finished():
-            storage.set_trial_user_attr(trial_id, name, value)
+        StoredTrial(self.study, number).set_attr(name, value)
 
 
 def _suggested(trial: Trial, dimension: Dimension) -> Scalar:
@@ -213,11 +209,6 @@ def _suggested(trial: Trial, dimension: Dimension) -> Scalar:
         low, high = int(d.low), int(d.high)
         return trial.suggest_int(d.name, low, high, step=int(d.step or 1), log=d.log)
     return trial.suggest_float(d.name, d.low, d.high, step=d.step, log=d.log)
-
-
-def _metrics(job: Job) -> dict[str, float | None]:
-    ended = RunRecord.read_ended(job.folder, job.plain) if job.plain else None
-    return {} if ended is None else dict(ended.metrics)
 
 
 def _finite_values(value: Any, n_objectives: int) -> tuple[list[float], str | None]:

@@ -17,31 +17,24 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import torch
 
-import scyan_exp
+from scyan_exp.config.schema import RunConfig
 
 #: Seconds that processes may take to end by themselves after the fit.
 PATIENCE = 20.0
 
 
-def n_processes(trainer: Mapping[str, Any]) -> int:
-    """Number of processes that a ``trainer`` section asks for."""
-    devices = trainer["devices"]
-    return len(devices) if isinstance(devices, list) else int(devices)
-
-
 @contextmanager
-def peer_processes(config: Mapping[str, Any], folder: Path) -> Iterator[None]:
+def peer_processes(config: RunConfig, folder: Path) -> Iterator[None]:
     """Start the other processes of a run, and end them with the block.
 
     Args:
-        config: the resolved config; the others run :func:`scyan_exp.run.experiment.run_peer` on it.
+        config: the resolved config; the others run :func:`scyan_exp.run.fitting.run_peer` on it.
         folder: the run folder; each process logs to ``ddp_rank<i>.log`` in it.
     """
-    world_size = n_processes(config["trainer"])
+    world_size = config.trainer.n_processes
     if world_size == 1:
         yield
         return
@@ -88,12 +81,12 @@ def end_with_parent() -> None:
 
 @contextmanager
 def _peer(
-    rank: int, environment: Mapping[str, str], config: Mapping[str, Any], folder: Path
+    rank: int, environment: Mapping[str, str], config: RunConfig, folder: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     folder.mkdir(parents=True, exist_ok=True)
     _ready_file(folder, rank).unlink(missing_ok=True)
     # The package that runs here, and nothing of the current folder (-P).
-    paths = [str(Path(scyan_exp.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     with _log_file(folder, rank).open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "scyan_exp", "ddp-peer", str(folder)],
@@ -111,7 +104,7 @@ def _peer(
     assert process.stdin is not None
     try:
         with suppress(BrokenPipeError):  # it has ended already; _wait_until_ready says so
-            process.stdin.write(json.dumps(config).encode() + b"\n")
+            process.stdin.write(json.dumps(config.plain()).encode() + b"\n")
             process.stdin.flush()
         yield process
         process.wait(PATIENCE)

@@ -10,20 +10,27 @@ import types
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 import scyan_exp
-from scyan_exp.config.check import check_config, config_hash, config_problems
+from scyan_exp.config.check import check_config, config_problems, read_config
 from scyan_exp.config.compose import compose_config
 from scyan_exp.config.objectives import METRICS
-from scyan_exp.config.schema import ALLOWED_TARGETS
+from scyan_exp.config.schema import config_hash
+from scyan_exp.config.targets import is_allowed
 from scyan_exp.errors import InputError
 
 INF = math.inf
 
 
+def said(plain: dict[str, Any]) -> list[str]:
+    """What is said of a config in plain containers."""
+    return [str(problem) for problem in config_problems(plain)]
+
+
 @pytest.fixture(scope="module")
 def default() -> dict[str, Any]:
-    return check_config(compose_config([]))
+    return check_config(compose_config([])).plain()
 
 
 def changed(config: dict[str, Any], **values: Any) -> dict[str, Any]:
@@ -90,7 +97,7 @@ WRONG_VALUES = [
     ("key", "value"), [(key, v) for key, values in WRONG_VALUES for v in values], ids=str
 )
 def test_a_wrong_value_is_one_problem_that_names_key_and_value(default, key, value):
-    problems = config_problems(changed(default, **{key: value}))
+    problems = said(changed(default, **{key: value}))
     assert len(problems) == 1, problems
     name, _, rest = problems[0].partition(":")
     assert name.split("[")[0] == key.replace("__", ".")
@@ -100,7 +107,7 @@ def test_a_wrong_value_is_one_problem_that_names_key_and_value(default, key, val
 
 
 def test_a_pair_with_one_number_is_told_what_is_expected(default):
-    (problem,) = config_problems(changed(default, model__warm_up=[0.35]))
+    (problem,) = said(changed(default, model__warm_up=[0.35]))
     assert problem.startswith("model.warm_up")
     assert "is required" not in problem
 
@@ -126,7 +133,7 @@ def test_a_pair_with_one_number_is_told_what_is_expected(default):
 )
 def test_values_at_the_bounds_are_fine(default, key, values):
     for value in values:
-        assert config_problems(changed(default, **{key: value})) == []
+        assert said(changed(default, **{key: value})) == []
 
 
 @pytest.mark.parametrize(
@@ -145,7 +152,7 @@ def test_values_at_the_bounds_are_fine(default, key, values):
     ],
 )
 def test_an_unknown_key_is_named_with_its_near_matches(default, key, near):
-    (problem,) = config_problems(changed(default, **{key: 1}))
+    (problem,) = said(changed(default, **{key: 1}))
     assert problem.startswith(f"{key.replace('__', '.')}: unknown key.")
     assert near is None or f"'{near}'" in problem
 
@@ -153,7 +160,7 @@ def test_an_unknown_key_is_named_with_its_near_matches(default, key, near):
 @pytest.mark.parametrize("section", ["dataset", "table", "model", "trainer", "logger"])
 @pytest.mark.parametrize("value", [None, 3, []])
 def test_a_section_that_is_none_is_one_problem(default, section, value):
-    (problem,) = config_problems(changed(default, **{section: value}))
+    (problem,) = said(changed(default, **{section: value}))
     assert problem.startswith(section)
 
 
@@ -183,14 +190,14 @@ def test_an_interpolation_that_leads_nowhere_names_its_key(reference):
 
 
 def test_interpolations_are_resolved():
-    plain = check_config(compose_config(["name=run-${seed}", "seed=3"]))
-    assert plain["name"] == "run-3"
+    config = check_config(compose_config(["name=run-${seed}", "seed=3"]))
+    assert config.name == config.plain()["name"] == "run-3"
 
 
 @pytest.mark.parametrize("objective", [n for n, one in METRICS.items() if "labels" in one.needs])
 def test_an_objective_that_needs_labels_says_so(default, objective):
     config = changed(default, objective=objective, dataset__label_key=None)
-    (problem,) = config_problems(config)
+    (problem,) = said(config)
     assert "dataset.label_key" in problem
     assert "heuristic" in problem
 
@@ -200,11 +207,11 @@ def test_an_objective_that_needs_labels_says_so(default, objective):
 )
 def test_gpus_are_named_by_distinct_numbers(default, devices, n_problems):
     config = changed(default, trainer__accelerator="gpu", trainer__devices=devices)
-    assert len(config_problems(config)) == n_problems
+    assert len(said(config)) == n_problems
 
 
 def test_the_cpu_has_processes_and_no_numbers(default):
-    (problem,) = config_problems(changed(default, trainer__devices=[0]))
+    (problem,) = said(changed(default, trainer__devices=[0]))
     assert "on the CPU expected a number of processes, found [0]" in problem
 
 
@@ -212,7 +219,7 @@ def test_the_cpu_has_processes_and_no_numbers(default):
 def test_a_batch_must_have_a_cell_for_each_device(default, devices):
     gpu = {"trainer__accelerator": "gpu"}
     config = changed(default, model__batch_size=3, trainer__devices=devices, **gpu)
-    assert config_problems(config) == ["model.batch_size: 3 cells cannot be shared by 4"]
+    assert said(config) == ["model.batch_size: 3 cells cannot be shared by 4"]
 
 
 HOSTILE = [
@@ -250,18 +257,18 @@ def test_a_target_that_is_not_ours_is_refused_wherever_it_stands(default, where,
     section, key = where.split(".")
     config = changed(default)
     config[section][key] = {"_target_": target}
-    assert any(p.startswith(f"{where}._target_: ") for p in config_problems(config))
+    assert any(p.startswith(f"{where}._target_: ") for p in said(config))
 
 
 def test_a_target_within_a_list_is_refused_with_its_place(default):
     config = changed(default, trainer__plugins=[{}, {"inner": [{"_target_": "os.system"}]}])
-    problems = config_problems(config)
+    problems = said(config)
     assert any(p.startswith("trainer.plugins[1].inner[0]._target_: 'os.system'") for p in problems)
 
 
 @pytest.mark.parametrize("section", ["dataset", "table", "model", "trainer"])
 def test_the_target_of_a_section_is_one_of_its_own(default, section):
-    problems = config_problems(changed(default, **{f"{section}___target_": "scyan_exp.Other"}))
+    problems = said(changed(default, **{f"{section}___target_": "scyan_exp.Other"}))
     assert problems[0].startswith(f"{section}._target_: expected ")
 
 
@@ -279,7 +286,7 @@ def names_within_reach() -> list[str]:
 
 
 def test_nothing_but_classes_made_for_it_can_be_reached():
-    allowed = [name for name in names_within_reach() if ALLOWED_TARGETS.fullmatch(name)]
+    allowed = [name for name in names_within_reach() if is_allowed(name)]
     for name in allowed:
         module, _, attribute = name.rpartition(".")
         value = getattr(importlib.import_module(module), attribute)
@@ -328,3 +335,46 @@ def test_the_order_of_the_keys_does_not_change_the_hash(default):
     backward = dict(reversed({**default, **sections}.items()))
     assert list(backward) != list(default)
     assert config_hash(backward) == config_hash(default)
+
+
+# ---------------------------------------------------------------- typed
+
+
+def test_sections_are_attributes_and_nothing_can_be_changed(default):
+    config = read_config(default)
+    assert config.model.prior_std == default["model"]["prior_std"]
+    assert config.dataset.n_cells == default["dataset"]["n_cells"]
+    assert config.callbacks["early_stopping"].monitor == "loss"
+    for part, name in ((config, "seed"), (config.model, "lr"), (config.dataset, "n_cells")):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(part, name, 1)
+
+
+@pytest.mark.parametrize(
+    ("devices", "accelerator", "n_processes", "gpus"),
+    [(1, "cpu", 1, []), (3, "cpu", 3, []), (2, "gpu", 2, [0, 1]), ([3, 1], "gpu", 2, [3, 1])],
+)
+def test_a_trainer_says_its_processes_and_gpus(default, devices, accelerator, n_processes, gpus):
+    config = changed(default, trainer__devices=devices, trainer__accelerator=accelerator)
+    trainer = read_config(config).trainer
+    assert (trainer.n_processes, trainer.gpus) == (n_processes, gpus)
+    assert trainer.on_gpu == (accelerator == "gpu")
+
+
+def test_a_config_leaves_as_it_came(default):
+    """Numbers as they were typed: files and hashes of earlier runs know them so."""
+    given = changed(default, model__temperature=1, dataset__cofactor=5, model__warm_up=[0.35, 4])
+    config = read_config(given)
+    assert config.plain() == given
+    assert type(config.plain()["model"]["temperature"]) is int
+    assert config.hash == config_hash(given)
+    config.plain()["model"]["temperature"] = 3
+    assert config.plain() == given
+
+
+def test_a_repeat_is_the_same_config_with_a_seed_of_its_own(default):
+    config = read_config({**default, "repeats": 3, "seed": 5})
+    repeat = config.repeat(6)
+    assert (repeat.seed, repeat.repeats, repeat.plain()["seed"]) == (6, 1, 6)
+    assert repeat.hash == read_config({**default, "seed": 6}).hash
+    assert (config.seed, config.repeats, config.plain()["repeats"]) == (5, 3, 3)

@@ -7,19 +7,19 @@ import warnings
 
 import pytest
 import pytorch_lightning as pl
-from hydra.utils import instantiate
 
 import scyan_exp
 from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import compose_config, configs_folder
-from scyan_exp.config.schema import TRAINER_ARGUMENTS, ModelSection, TrainerSection
-from scyan_exp.data import (
-    Dataset,
-    KnowledgeTable,
-    PublicDataset,
-    load_public_table,
-    load_table,
+from scyan_exp.config.formats import FORMATS, TABLES
+from scyan_exp.config.schema import (
+    TRAINER_ARGUMENTS,
+    ModelConfig,
+    RunConfig,
+    TrainerConfig,
 )
+from scyan_exp.data import DataFormat, KnowledgeTable, PublicDataset, load_table
+from scyan_exp.data.table_sources import PublicTable
 from scyan_exp.run.build import make_trainer
 from tests.conftest import TABLE, small_adata
 
@@ -50,8 +50,8 @@ def own_files(tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module", params=["", *OPTIONS])
-def checked(request, own_files) -> dict:
-    """The default config, and that of each option of each group; checked, plain containers."""
+def checked(request, own_files) -> RunConfig:
+    """The default config, and that of each option of each group; checked."""
     overrides = [request.param] if request.param else []
     config = compose_config(overrides)
     targets = [config.dataset["_target_"], config.table["_target_"]]
@@ -79,18 +79,31 @@ def test_each_file_begins_by_saying_what_it_is(path):
 
 
 def test_each_option_composes_and_passes_the_checks(checked):
-    assert {"dataset", "table", "model", "trainer", "callbacks", "logger"} <= set(checked)
+    sections = {"dataset", "table", "model", "trainer", "callbacks", "logger"}
+    assert sections <= set(RunConfig.model_fields)
+    assert sections <= set(checked.plain())
 
 
 def test_each_option_gives_a_data_set_and_a_table_that_can_be_read(checked):
-    dataset = instantiate(checked["dataset"], _convert_="all")
-    assert isinstance(dataset, Dataset)
-    if not isinstance(dataset, PublicDataset):  # what is downloaded has tests of its own
-        assert dataset.read().n_obs >= 50
-    if "public" in checked["table"]["_target_"]:
-        assert instantiate(checked["table"], _partial_=True).func is load_public_table
-    else:
-        assert isinstance(instantiate(checked["table"]), KnowledgeTable)
+    assert isinstance(checked.dataset, DataFormat)
+    if not isinstance(checked.dataset, PublicDataset):  # what is downloaded has tests of its own
+        assert checked.dataset.read().n_obs >= 50
+    if not isinstance(checked.table, PublicTable):
+        assert isinstance(checked.table.load(), KnowledgeTable)
+
+
+def test_each_option_gives_a_value_for_each_key_of_its_data_set(checked):
+    """So a user sees them all, and no default is hidden in the code."""
+    given = set(checked.plain()["dataset"]) - {"_target_"}
+    assert given == set(type(checked.dataset).model_fields)
+
+
+def test_every_data_format_and_table_has_an_option(own_files):
+    """Built-in ones, that is: an installed package brings its own."""
+    text = "".join(path.read_text() for path in FILES)
+    ours = [name for name in (*FORMATS, *TABLES) if name.startswith("scyan_exp.")]
+    assert len(ours) >= 7
+    assert all(f"_target_: {name}\n" in text for name in ours)
 
 
 @pytest.mark.parametrize("name", ["aml", "bmmc", "debarcoding", "poised"])
@@ -101,22 +114,19 @@ def test_a_public_data_set_brings_its_table_and_gives_way_to_another(name):
 
 
 def test_each_option_gives_a_model(checked, table_file):
-    make = instantiate(checked["model"], _partial_=True, _convert_="all")
-    model = make(table=load_table(table_file), seed=checked["seed"])
-    assert isinstance(model, scyan_exp.Scyan)
-    for name, value in checked["model"].items():
-        if name != "_target_":
-            assert model.hparams[name] == value
+    values = checked.model.model_dump()
+    model = scyan_exp.Scyan(load_table(table_file), seed=checked.seed, **values)
+    for name, value in values.items():
+        assert plain(model.hparams[name]) == plain(value)
 
 
 def test_each_option_gives_a_trainer_with_its_callbacks(checked, tmp_path):
-    settings = dict(checked["trainer"])
-    if settings["accelerator"] == "gpu":  # Lightning refuses to name a GPU that is not there
-        settings["accelerator"] = "auto"
-    trainer = make_trainer({**checked, "trainer": settings}, [], [], tmp_path)
-    assert trainer.max_epochs == settings["max_epochs"]
+    # Lightning refuses to name a GPU that is not there.
+    anywhere = checked.trainer.model_copy(update={"accelerator": "auto"})
+    trainer = make_trainer(checked.model_copy(update={"trainer": anywhere}), [], [], tmp_path)
+    assert trainer.max_epochs == checked.trainer.max_epochs
     kinds = {type(callback).__name__ for callback in trainer.callbacks}
-    wanted = {c["_target_"].rpartition(".")[2] for c in checked["callbacks"].values()}
+    wanted = {c.target.rpartition(".")[2] for c in checked.callbacks.values()}
     assert wanted <= kinds
 
 
@@ -149,12 +159,12 @@ def reference() -> type:
     return scyan.Scyan
 
 
-SHARED = sorted(set(ModelSection.model_fields) - {"target"})
+SHARED = sorted(ModelConfig.model_fields)
 
 
 @pytest.mark.parametrize("name", SHARED)
 def test_defaults_are_those_of_the_class_and_of_the_reference(name, reference):
-    ours = check_config(compose_config([]))["model"][name]
+    ours = check_config(compose_config([])).plain()["model"][name]
     assert ours == defaults_of(scyan_exp.Scyan)[name]
     assert ours == (defaults_of(reference)[name] or [])
 
@@ -165,7 +175,7 @@ def test_no_hyperparameter_of_the_reference_is_left_out(reference):
 
 
 def test_the_known_trainer_arguments_are_arguments_of_lightnings_trainer():
-    of_schema = set(TrainerSection.model_fields) - {"target"}
+    of_schema = set(TrainerConfig.model_fields)
     of_lightning = set(inspect.signature(pl.Trainer.__init__).parameters) - {"self"}
     groups_of_their_own = {"callbacks", "logger"}
     assert TRAINER_ARGUMENTS | of_schema | groups_of_their_own <= of_lightning

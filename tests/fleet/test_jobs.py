@@ -10,7 +10,8 @@ import pytest
 from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import compose_config
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.jobs import Job, compose_jobs, load_config, read_jobs, write_jobs
+from scyan_exp.fleet.jobs import Job, compose_jobs, load_config
+from scyan_exp.fleet.manifest import read_jobs, write_jobs
 
 
 @pytest.fixture
@@ -36,11 +37,12 @@ def test_jobs_come_back_from_their_folders_as_they_were_written(compose_all, tmp
     assert settings == {"devices": [0, 1], "timeout_min": None}
     assert [one.number for one in again] == [0, 1]
     assert [one.overrides for one in again] == [one.overrides for one in jobs]
-    assert [one.plain for one in again] == [one.plain for one in jobs]
+    assert [one.checked for one in again] == [one.checked for one in jobs]
+    assert [one.plain() for one in again] == [one.plain() for one in jobs]
     assert (
         [one.folder for one in again] == [one.folder for one in jobs] == [sweep / "0", sweep / "1"]
     )
-    assert again[0].plain["name"] == "run-3"
+    assert again[0].checked.name == "run-3"
     for one in again:
         assert one.config.hydra.runtime.output_dir == str(one.folder)
         assert str(one.config.hydra.mode) == "RunMode.MULTIRUN"
@@ -66,7 +68,7 @@ def test_files_of_hydra_may_lie_in_another_folder(compose_all, tmp_path):
         compose_all(["seed=5"], always=["hydra.output_subdir=.config"]), tmp_path / "sweep", {}
     )
     (one,), _ = read_jobs(tmp_path / "sweep", check_config)
-    assert one.plain["seed"] == 5
+    assert one.checked.seed == 5
     assert load_config(one.folder).seed == 5
 
 
@@ -74,7 +76,7 @@ def test_batches_of_a_sweeper_add_to_the_list(compose_all, tmp_path):
     write_jobs(compose_all(["seed=0"], ["seed=1"]), tmp_path / "sweep", {})
     write_jobs(compose_all(["seed=2"], ["seed=3"], first=2), tmp_path / "sweep", {"retries": 4})
     jobs, settings = read_jobs(tmp_path / "sweep", check_config)
-    assert [(one.number, one.plain["seed"]) for one in jobs] == [(i, i) for i in range(4)]
+    assert [(one.number, one.checked.seed) for one in jobs] == [(i, i) for i in range(4)]
     assert settings == {"retries": 4}
 
 

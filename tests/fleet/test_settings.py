@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.settings import check_jobs_fit, check_settings
+from scyan_exp.fleet.check import check_jobs_fit, check_settings
 from tests.fleet.units import job
 
 
@@ -39,6 +39,8 @@ def test_settings_have_defaults_and_take_what_is_right():
         ("devices", "gpu", "hydra.launcher.devices: found 'gpu'; expected 'auto' or 'cpu', or a"),
         ("devices", [-1], "hydra.launcher.devices: found [-1]; expected"),
         ("engine", "slurm", "hydra.launcher.engine: found 'slurm'; expected 'local' or 'ray'"),
+        ("engine", "locale", "expected 'local' or 'ray'. Did you mean 'local'?"),
+        ("engine", 3, "hydra.launcher.engine: found 3; expected a valid string"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_was_expected(key, value, message):

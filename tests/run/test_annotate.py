@@ -168,7 +168,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}'])
 def test_a_folder_with_a_damaged_record_is_refused(tmp_path, text):
     (tmp_path / "result.json").write_text(text)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"no run: its result\.json is damaged"):
         annotate(tmp_path, small_adata(10))
 
 
@@ -178,22 +178,27 @@ def test_a_run_without_a_model_or_a_consensus_is_refused(runs, tmp_path, status)
     record = json.loads((runs / "several" / "result.json").read_text())
     record |= {"status": status, "metrics": {}, "repeats": None, "objective": None}
     (tmp_path / "result.json").write_text(json.dumps(record))
-    with pytest.raises(InputError, match=str(tmp_path)):
+    with pytest.raises(InputError, match=rf"no model \(its status is '{status}'\)") as raised:
         annotate(tmp_path, small_adata(10))
+    assert str(tmp_path) in str(raised.value)
 
 
-@pytest.mark.parametrize("lost", ["seed_5", "seed_5/checkpoints/best.ckpt"])
-def test_a_member_that_is_gone_is_named(runs, tmp_path, lost):
+def test_members_that_are_gone_are_named(runs, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(runs / "several", folder)
-    if (folder / lost).is_dir():
-        shutil.rmtree(folder / lost)
-    else:
-        (folder / lost).unlink()
-    with pytest.raises((InputError, FileNotFoundError), match="seed_5"):
-        annotate(folder, small_adata(10))
+    shutil.rmtree(folder / "seed_5")
+    (folder / "seed_6" / "checkpoints" / "best.ckpt").unlink()
+    adata = small_adata(10)
+    before = adata.obs.copy()
+    gone = "seed_5/checkpoints/best.ckpt, seed_6/checkpoints/best.ckpt"
+    with pytest.raises(InputError, match=f"repeats whose models are gone .*: {gone}"):
+        annotate(folder, adata)
+    pd.testing.assert_frame_equal(adata.obs, before)
 
 
-def test_a_path_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises((InputError, FileNotFoundError), match="nowhere"):
-        annotate(tmp_path / "nowhere", small_adata(10))
+@pytest.mark.parametrize("name", ["nowhere", "nowhere/best.ckpt"])
+def test_a_path_that_does_not_exist_is_refused(tmp_path, name):
+    message = r"no such file; expected checkpoints/best\.ckpt of a run, or its folder"
+    with pytest.raises(InputError, match=message) as raised:
+        annotate(str(tmp_path / name), small_adata(10))
+    assert raised.value.where == str(tmp_path / name)

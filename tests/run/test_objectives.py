@@ -9,8 +9,9 @@ from pathlib import Path
 import anndata
 import pytest
 
-from scyan_exp.config.check import config_problems, objective_names
+from scyan_exp.config.check import config_problems
 from scyan_exp.config.objectives import METRICS
+from scyan_exp.config.schema import objective_names
 from scyan_exp.errors import InputError
 from scyan_exp.run.job import TrainJob
 from scyan_exp.run.record import RunRecord, objective_value

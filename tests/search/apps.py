@@ -12,8 +12,8 @@ from typing import Any
 
 import optuna
 
-from scyan_exp.search.space import quoted
-from scyan_exp.search.storage.storage import open_storage
+from scyan_exp.config.overrides import quoted
+from scyan_exp.search.storage.opening import open_storage
 from tests.fleet.sweeps import MARK, Sweep
 
 #: What a program is, around the function of its config.

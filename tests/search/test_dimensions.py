@@ -48,11 +48,11 @@ def test_quoted_texts_reach_the_config_as_they_were(texts):
 def test_what_samplers_draw_can_be_written_and_lies_within(name, seed):
     import optuna
 
-    from scyan_exp.search.settings import check_study, make_sampler
+    from scyan_exp.search.settings import check_study
 
     texts = ["a=interval(-1e-7,3)", "b=tag(log,interval(1e-9,1e9))", "c=range(2,9,3)", "d=x,y"]
     space = parse_space({}, texts)
-    sampler = make_sampler(check_study({"sampler": name, "seed": seed}))
+    sampler = check_study({"sampler": name, "seed": seed}).make_sampler()
     study = optuna.create_study(sampler=sampler)
     for _ in range(2):
         trial = study.ask(space.distributions())

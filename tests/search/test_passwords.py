@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scyan_exp.search.storage.storage import dashboard_command, without_password
+from scyan_exp.search.storage.urls import dashboard_command, password_problem, without_password
 from tests.fleet.sweeps import QUICK, TWO, ended
 from tests.search.apps import App, open_study
 
@@ -35,6 +35,48 @@ def test_a_password_among_the_options_of_a_url_is_not_shown():
 def test_a_url_without_password_is_shown_as_it_is(url):
     assert without_password(url) == url
 
+
+# ---------------------------------------------------------------- as it is written
+
+SECRETS = [
+    "postgresql://me:hunter2@db/x",
+    "postgresql+psycopg2://me:hunter2@db:5432/x",
+    "mysql+pymysql://me:hunter2@db/x",
+    "postgresql://:hunter2@db/x",
+    "postgresql://me:hun$ter2@db/x",
+    "postgresql://me:hun/ter2@db/x",
+    "postgresql://me:hun@ter2@db/x",
+    "postgresql://me:${oc.env:PART}hunter2@db/x",
+    "postgresql://db/x?user=me&password=hunter2",
+    "mysql://db/x?passwd=hunter2",
+]
+HARMLESS = [
+    None,
+    "sqlite:///study.db",
+    "sqlite:////tmp/a:b@c/study.db",
+    "journal:///tmp/study.journal",
+    "postgresql://db/x",
+    "postgresql://me@db:5432/x",
+    "postgresql://me:${oc.env:PASSWORD}@db/x",
+    "${oc.env:URL}",
+]
+
+
+@pytest.mark.parametrize("url", SECRETS)
+def test_a_password_that_is_written_down_is_refused_and_not_repeated(url):
+    problem = password_problem(url)
+    assert problem is not None
+    assert "hunter2" not in problem
+    assert "ter2" not in problem
+    assert "oc.env" in problem
+
+
+@pytest.mark.parametrize("url", HARMLESS)
+def test_urls_without_a_password_are_fine(url):
+    assert password_problem(url) is None
+
+
+# ---------------------------------------------------------------- files and messages
 
 SPACE = "model.prior_std=interval(0.2,0.4)"
 

@@ -52,6 +52,20 @@ def test_nobody_is_pruned_before_enough_have_finished():
     assert not report(study_of(GOOD[:3]), [9.0, 1.0, 5.0, 6.0]).should_prune()
 
 
+@pytest.mark.parametrize(
+    ("ends", "pruned"),
+    [
+        ([0.0, 0.0, 0.0, 100.0], True),  # worse than the median 0, better than the mean 25
+        ([20.0, 20.0, 20.0, -1000.0], False),  # better than the median 20, worse than the mean
+        ([4.0, 6.5, 100.0, -100.0], True),  # the median of an even number lies between two
+        ([4.0, 9.0, 100.0, -100.0], False),
+    ],
+)
+def test_one_trial_far_from_the_others_decides_nothing(ends, pruned):
+    finished = [[30.0, 30.0, 30.0, end] for end in ends]
+    assert report(study_of(finished), [9.0, 1.0, 6.0, 7.0]).should_prune() == pruned
+
+
 def test_trials_that_never_reached_the_step_do_not_count():
     assert not report(study_of([[1.0, 1.0]] * 9), [9.0, 1.0, 5.0, 6.0]).should_prune()
 

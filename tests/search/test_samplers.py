@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scyan_exp.search.samplers import SeededByTrial
-from scyan_exp.search.settings import check_study, make_sampler
+from scyan_exp.search.settings import check_study
 from scyan_exp.search.space import parse_space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -20,7 +20,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def sampler(seed: int, name: str = "random") -> optuna.samplers.BaseSampler:
-    return make_sampler(check_study({"sampler": name, "seed": seed}))
+    return check_study({"sampler": name, "seed": seed}).make_sampler()
 
 
 def value(params: dict) -> float:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import optuna
 import pytest
 
+from scyan_exp.cli.problems import command_problems
+from scyan_exp.cli.safety import unsafe_problems
 from scyan_exp.config.objectives import METRICS
 from scyan_exp.errors import InputError
-from scyan_exp.search.settings import (
-    PRUNERS,
-    SAMPLERS,
-    StudySettings,
-    check_study,
-    make_pruner,
-    make_sampler,
-    password_problem,
-)
+from scyan_exp.search.makers import PRUNERS, SAMPLERS, make_pruner
+from scyan_exp.search.samplers import SeededByTrial
+from scyan_exp.search.settings import StudySettings, check_study
 
 #: Arguments that these need to be made at all.
 NEEDED = {
@@ -58,7 +55,7 @@ def problems_of(**settings) -> list[str]:
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_has_a_name_that_draws(name):
-    study = optuna.create_study(sampler=make_sampler(check_study({"sampler": name})))
+    study = optuna.create_study(sampler=check_study({"sampler": name}).make_sampler())
     for value in range(3):
         trial = study.ask()
         assert 0 <= trial.suggest_float("x", 0, 1) <= 1
@@ -71,7 +68,7 @@ def test_every_sampler_of_optuna_can_be_chosen_by_target(name):
         pytest.importorskip(OTHERS[name])
     values = {"_target_": f"optuna.samplers.{name}", **NEEDED.get(name, {})}
     settings = check_study({"sampler": values})
-    assert isinstance(make_sampler(settings), optuna.samplers.BaseSampler)
+    assert isinstance(settings.make_sampler(), optuna.samplers.BaseSampler)
     assert settings.sampler == values
 
 
@@ -79,7 +76,7 @@ def test_every_sampler_of_optuna_can_be_chosen_by_target(name):
 def test_every_pruner_has_a_name(name):
     settings = check_study({"pruner": name})
     for objectives in (["heuristic"], ["loss"], ["accuracy"]):
-        pruner = make_pruner(settings.chosen_pruner(objectives))
+        pruner = settings.make_pruner(objectives)
         assert isinstance(pruner, optuna.pruners.BasePruner)
         is_off = isinstance(pruner, optuna.pruners.NopPruner)
         assert is_off == (name in ("none", None))
@@ -91,8 +88,23 @@ def test_every_pruner_of_optuna_can_be_chosen_by_target(name):
         pytest.importorskip("scipy")
     values = {"_target_": f"optuna.pruners.{name}", **NEEDED.get(name, {})}
     settings = check_study({"pruner": values})
-    found = make_pruner(settings.chosen_pruner(["heuristic"]))
+    found = settings.make_pruner(["heuristic"])
     assert type(found).__name__ == name
+
+
+@pytest.mark.parametrize("name", ["pruners", "pruning"])
+def test_our_pruner_has_the_name_of_earlier_versions_too(name):
+    """Which the commands and presets of users may have, also within another pruner."""
+    ours = {"_target_": f"scyan_exp.search.{name}.StalledPruner", "patience": 2}
+    wrapped = {"_target_": "optuna.pruners.PatientPruner", "patience": 1, "wrapped_pruner": ours}
+    assert type(make_pruner(check_study({"pruner": ours}).pruner)).__name__ == "StalledPruner"
+    assert type(make_pruner(check_study({"pruner": wrapped}).pruner)).__name__ == "PatientPruner"
+    (problem,) = problems_of(pruner={**ours, "patiense": 1})
+    assert "Did you mean 'patience'" in problem
+    written = f"{{_target_: scyan_exp.search.{name}.StalledPruner, patience: 2}}"
+    command = ["-m", "search=quick", f"hydra.sweeper.pruner={written}"]
+    assert unsafe_problems(command) == []
+    assert command_problems(command) == []
 
 
 def test_several_objectives_have_no_pruner_by_default():
@@ -103,7 +115,7 @@ def test_several_objectives_have_no_pruner_by_default():
 def test_without_a_seed_two_searches_differ_and_with_one_they_do_not():
     def first(seed) -> float:
         settings = check_study({"sampler": "random", "seed": seed})
-        study = optuna.create_study(sampler=make_sampler(settings))
+        study = optuna.create_study(sampler=settings.make_sampler())
         return study.ask().suggest_float("x", 0, 1)
 
     assert first(None) != first(None)
@@ -111,11 +123,34 @@ def test_without_a_seed_two_searches_differ_and_with_one_they_do_not():
     assert first(3) != first(4)
 
 
+@pytest.mark.parametrize("n_objectives", [1, 2])
+def test_tpe_draws_parameters_together_for_one_objective_and_alone_for_several(n_objectives):
+    """Whatever this Optuna does by default: a search draws the same with any."""
+    together = {"multivariate": n_objectives == 1, "constant_liar": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        theirs = SeededByTrial(lambda seed: optuna.samplers.TPESampler(seed=seed, **together), 5)
+        other = {**together, "multivariate": n_objectives != 1}
+        others = SeededByTrial(lambda seed: optuna.samplers.TPESampler(seed=seed, **other), 5)
+
+    def drawn(sampler: optuna.samplers.BaseSampler) -> list[dict]:
+        study = optuna.create_study(directions=["minimize"] * n_objectives, sampler=sampler)
+        for _ in range(16):
+            trial = study.ask()
+            x, y = (trial.suggest_float(name, 0, 1) for name in "xy")
+            study.tell(trial, [(x - y) ** 2, x][:n_objectives])
+        return [trial.params for trial in study.trials]
+
+    ours = drawn(check_study({"seed": 5}).make_sampler(n_objectives))
+    assert ours == drawn(theirs)
+    assert ours != drawn(others)
+
+
 def test_a_seed_of_the_sampler_itself_wins():
     values = {"_target_": "optuna.samplers.RandomSampler", "seed": 7}
 
     def first(**settings) -> float:
-        study = optuna.create_study(sampler=make_sampler(check_study(settings)))
+        study = optuna.create_study(sampler=check_study(settings).make_sampler())
         return study.ask().suggest_float("x", 0, 1)
 
     assert first(sampler=values, seed=1) == first(sampler=values, seed=2)
@@ -281,43 +316,3 @@ def test_programs_without_known_objectives_are_minimised():
     assert StudySettings(direction="maximize").directions_for([]) == ["maximize"]
     both = ["minimize", "maximize"]
     assert StudySettings(directions=both).directions_for([]) == both
-
-
-# ---------------------------------------------------------------- passwords
-
-SECRETS = [
-    "postgresql://me:hunter2@db/x",
-    "postgresql+psycopg2://me:hunter2@db:5432/x",
-    "mysql+pymysql://me:hunter2@db/x",
-    "postgresql://:hunter2@db/x",
-    "postgresql://me:hun$ter2@db/x",
-    "postgresql://me:hun/ter2@db/x",
-    "postgresql://me:hun@ter2@db/x",
-    "postgresql://me:${oc.env:PART}hunter2@db/x",
-    "postgresql://db/x?user=me&password=hunter2",
-    "mysql://db/x?passwd=hunter2",
-]
-HARMLESS = [
-    None,
-    "sqlite:///study.db",
-    "sqlite:////tmp/a:b@c/study.db",
-    "journal:///tmp/study.journal",
-    "postgresql://db/x",
-    "postgresql://me@db:5432/x",
-    "postgresql://me:${oc.env:PASSWORD}@db/x",
-    "${oc.env:URL}",
-]
-
-
-@pytest.mark.parametrize("url", SECRETS)
-def test_a_password_that_is_written_down_is_refused_and_not_repeated(url):
-    problem = password_problem(url)
-    assert problem is not None
-    assert "hunter2" not in problem
-    assert "ter2" not in problem
-    assert "oc.env" in problem
-
-
-@pytest.mark.parametrize("url", HARMLESS)
-def test_urls_without_a_password_are_fine(url):
-    assert password_problem(url) is None

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from scyan_exp.config.compose import configs_folder
 from scyan_exp.errors import InputError
-from scyan_exp.search.space import Dimension, parse_space
+from scyan_exp.search.dimension import Dimension
+from scyan_exp.search.space import parse_space
 
 
 def dimension(text: str, key: str = "k") -> Dimension:

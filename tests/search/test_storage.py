@@ -15,17 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scyan_exp.errors import InputError
-from scyan_exp.search.storage.storage import (
-    JOURNAL,
-    open_storage,
-    storage_url,
-)
+from scyan_exp.search.storage.opening import open_storage
+from scyan_exp.search.storage.urls import storage_url
 
 #: Writes trials to the study of a storage: URL, how many, a number of its own.
 WRITER = """\
 import sys
 import optuna
-from scyan_exp.search.storage.storage import open_storage
+from scyan_exp.search.storage.opening import open_storage
 
 url, n_trials, own = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 study = optuna.load_study(study_name="s", storage=open_storage(url))
@@ -54,7 +51,7 @@ time.sleep(600)
 OPENER = """\
 import random, sys, time
 from pathlib import Path
-from scyan_exp.search.storage.storage import open_storage
+from scyan_exp.search.storage.opening import open_storage
 
 folder, own, n_openers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 open_storage(f"sqlite:///{folder / own}.db")  # imports what it needs
@@ -73,7 +70,12 @@ def start(program: str, *arguments: object) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.fixture(params=["journal", "sqlite", "postgresql"])
+STORAGES = ["journal", "sqlite", "postgresql"]
+#: With processes of their own, which cost seconds each.
+WITH_SLOW = [*STORAGES[:2], pytest.param("postgresql", marks=pytest.mark.slow)]
+
+
+@pytest.fixture
 def url(request, tmp_path) -> str:
     path = tmp_path / f"study.{request.param}"
     found = f"journal://{path}" if request.param == "journal" else f"sqlite:///{path}"
@@ -90,6 +92,7 @@ def study_of(url: str) -> optuna.Study:
 # ---------------------------------------------------------------- writers
 
 
+@pytest.mark.parametrize("url", STORAGES, indirect=True)
 def test_what_is_written_is_read_again(url):
     study = study_of(url)
     trial = study.ask()
@@ -103,6 +106,7 @@ def test_what_is_written_is_read_again(url):
     assert found.user_attrs == {"metrics": {"loss": 1.5, "none": None}}
 
 
+@pytest.mark.parametrize("url", WITH_SLOW, indirect=True)
 def test_four_writers_lose_nothing(url):
     writers = [start(WRITER, url, 20, own) for own in range(4)]
     outputs = [writer.communicate(timeout=120) for writer in writers]
@@ -119,6 +123,7 @@ def test_four_writers_lose_nothing(url):
         assert all(trials[number].user_attrs["own"] == own for number in numbers)
 
 
+@pytest.mark.parametrize("url", WITH_SLOW, indirect=True)
 def test_writers_that_are_killed_take_nothing_of_others_with_them(url):
     chance = random.Random(0)
     said: set[int] = set()
@@ -144,7 +149,7 @@ def test_writers_that_are_killed_take_nothing_of_others_with_them(url):
     assert list(map(int, out.split()[1:])) == list(range(before, before + 5))
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", WITH_SLOW[1:])
 def test_a_new_database_is_opened_by_several_at_once(request, tmp_path, kind):
     urls = [f"sqlite:///{tmp_path}/new{i}.db" for i in range(8)]
     if kind == "postgresql":
@@ -163,7 +168,7 @@ def test_a_new_database_is_opened_by_several_at_once(request, tmp_path, kind):
 
 @pytest.fixture
 def journal(tmp_path) -> Path:
-    path = tmp_path / JOURNAL
+    path = tmp_path / "study.journal"
     optuna.create_study(study_name="s", storage=open_storage(f"journal://{path}"))
     return path
 
@@ -202,7 +207,7 @@ def test_programs_with_optunas_own_lock_write_beside_ours(journal):
 @given(st.integers(0, 300))
 def test_a_last_line_that_was_cut_off_is_mended(tmp_path_factory, n_bytes):
     """Wherever the machine went down: what stood before is there, and writing goes on."""
-    path = tmp_path_factory.mktemp("cut") / JOURNAL
+    path = tmp_path_factory.mktemp("cut") / "study.journal"
     url = f"journal://{path}"
     study = optuna.create_study(study_name="s", storage=open_storage(url))
     study.tell(study.ask(), 1.0)
@@ -234,7 +239,7 @@ def test_a_file_that_is_no_journal_is_refused_and_stays_as_it_is(tmp_path):
 def test_the_default_is_a_file_in_the_folder_of_the_sweep(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     url = storage_url(None, Path("sweep"))
-    assert url == f"journal://{tmp_path / 'sweep' / JOURNAL}"
+    assert url == f"journal://{tmp_path / 'sweep' / 'study.journal'}"
     assert storage_url("sqlite:///x.db", Path("sweep")) == f"sqlite:///{Path.cwd() / 'x.db'}"
 
 
@@ -257,6 +262,14 @@ def test_a_storage_that_cannot_be_opened_is_named_without_its_password(url):
         open_storage(url)
     assert "hydra.sweeper.storage" in str(caught.value)
     assert ":hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite+pysqlite://"]
+)
+def test_a_storage_in_memory_is_refused(url):
+    with pytest.raises(InputError, match="in memory it would be lost"):
+        open_storage(url)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,22 @@
-"""What runs jobs: the interface of ``local.py`` and ``ray_engine.py``."""
+"""What runs jobs: the interface of all engines, and how one is found by its name."""
 
 from __future__ import annotations
 
+import pkgutil
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
+from omegaconf import DictConfig
+
+from scyan_exp.config.registry import Registry
 from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.settings import FleetSettings
+from scyan_exp.run.outcome import Outcome
 
-#: ``lost``: the process went away; ``timed out``: it was killed for taking too long.
-EndStatus = Literal["completed", "failed", "interrupted", "lost", "timed out"]
+#: The program that each job runs.
+Task = Callable[[DictConfig], Any]
 
 
 @dataclass(frozen=True)
@@ -17,7 +25,7 @@ class Ended:
 
     Attributes:
         job: the job.
-        status: how it ended.
+        outcome: how it ended: completed, failed, interrupted, lost or timed out.
         value: what the job returned, when completed.
         error: what went wrong, else.
         seconds: how long it took.
@@ -25,21 +33,36 @@ class Ended:
     """
 
     job: Job
-    status: EndStatus
+    outcome: Outcome
     value: Any = None
     error: str | None = None
     seconds: float = 0.0
     device: str = ""
 
 
-def late(timeout: float | None) -> str:
-    """Why a job was ended that took too long."""
-    assert timeout is not None
-    return f"took longer than hydra.launcher.timeout_min={timeout / 60:g}"
+@dataclass(frozen=True)
+class Needs:
+    """What an engine is made for.
+
+    Attributes:
+        settings: ``hydra.launcher``.
+        task: the program that each job runs.
+        wants_gpu: whether the jobs train on GPUs.
+        n_jobs: how many jobs there will be at most.
+    """
+
+    settings: FleetSettings
+    task: Task
+    wants_gpu: bool = False
+    n_jobs: int = 1
 
 
 class Engine(Protocol):
-    """Runs jobs in processes of their own."""
+    """Runs jobs in processes of their own.
+
+    Attributes:
+        n_slots: jobs that it runs at a time.
+    """
 
     n_slots: int
 
@@ -57,3 +80,33 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """End all processes."""
+
+
+#: Makes an engine; it starts nothing yet. Raises an InputError where it cannot work.
+MakeEngine = Callable[[Needs], Engine]
+
+#: Engines by name; a file of this folder adds its own.
+ENGINES: Registry[MakeEngine] = Registry(
+    "engine",
+    [
+        f"scyan_exp.fleet.engines.{module.name}"
+        for module in pkgutil.iter_modules([str(Path(__file__).parent)])
+        if module.name != "base"
+    ],
+)
+
+
+def engine(name: str) -> Callable[[MakeEngine], MakeEngine]:
+    """Register what makes an engine: ``hydra.launcher.engine=NAME``."""
+
+    def add(make: MakeEngine) -> MakeEngine:
+        ENGINES.add(name, make)
+        return make
+
+    return add
+
+
+def late(timeout: float | None) -> str:
+    """Why a job was ended that took too long."""
+    assert timeout is not None
+    return f"took longer than hydra.launcher.timeout_min={timeout / 60:g}"

@@ -13,13 +13,29 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from scyan_exp.fleet.engines.base import Ended, EndStatus, late
-from scyan_exp.fleet.engines.devices import Slot
-from scyan_exp.fleet.engines.worker import SIGNALS, Task, work
+from scyan_exp.fleet.engines.base import Ended, Needs, Task, engine, late
+from scyan_exp.fleet.engines.devices import Slot, make_slots
+from scyan_exp.fleet.engines.worker import work
 from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.signals import SIGNALS
+from scyan_exp.run.outcome import Outcome
 
 #: Seconds that idle workers may take to end.
 PATIENCE = 10.0
+
+
+@engine("local")
+def make_local_engine(needs: Needs) -> LocalEngine:
+    """The engine of this machine, with no more slots than there are jobs.
+
+    Raises:
+        InputError: a GPU that is not there.
+    """
+    settings = needs.settings
+    slots = make_slots(
+        settings.devices, settings.jobs_per_device, settings.threads_per_job, needs.wants_gpu
+    )
+    return LocalEngine(slots[: max(1, needs.n_jobs)], needs.task, settings.timeout)
 
 
 @dataclass
@@ -75,7 +91,7 @@ class LocalEngine:
             if worker.connection in ready or worker.process.sentinel in ready:
                 ended.append(self._collect(slot, worker))
             elif self._is_late(worker):
-                ended.append(self._remove(slot, "timed out", late(self.timeout)))
+                ended.append(self._remove(slot, Outcome.TIMED_OUT, late(self.timeout)))
         return ended
 
     def interrupt(self) -> None:
@@ -136,34 +152,34 @@ class LocalEngine:
             result = json.loads(worker.connection.recv_bytes())
         except (EOFError, OSError):
             worker.process.join()
-            return self._remove(slot, "lost", _how_it_died(worker.process.exitcode))
-        status: EndStatus = result["status"]
-        if status != "completed":
-            return self._remove(slot, status, result["error"])
-        ended = self._end(slot, worker, status, value=result["value"])
+            return self._remove(slot, Outcome.LOST, _how_it_died(worker.process.exitcode))
+        outcome = Outcome(result["outcome"])
+        if outcome != Outcome.COMPLETED:
+            return self._remove(slot, outcome, result["error"])
+        ended = self._end(slot, worker, outcome, value=result["value"])
         worker.job = None
         return ended
 
-    def _remove(self, slot: int, status: EndStatus, error: str) -> Ended:
+    def _remove(self, slot: int, outcome: Outcome, error: str) -> Ended:
         """The end of a job whose worker goes too."""
         worker = self._workers.pop(slot)
         worker.connection.close()  # which ends it, unless it is stuck
-        if status in ("lost", "timed out"):
+        if outcome in (Outcome.LOST, Outcome.TIMED_OUT):
             _signal(worker, signal.SIGKILL)
         self._leaving.append(worker)
-        return self._end(slot, worker, status, error=error)
+        return self._end(slot, worker, outcome, error=error)
 
     def _end(
         self,
         slot: int,
         worker: _Worker,
-        status: EndStatus,
+        outcome: Outcome,
         value: object = None,
         error: str | None = None,
     ) -> Ended:
         assert worker.job is not None
         seconds = time.monotonic() - worker.started
-        return Ended(worker.job, status, value, error, seconds, self.slots[slot].name)
+        return Ended(worker.job, outcome, value, error, seconds, self.slots[slot].name)
 
 
 def _signal(worker: _Worker, number: signal.Signals) -> None:

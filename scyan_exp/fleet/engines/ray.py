@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.engines.base import Ended, EndStatus, late
+from scyan_exp.fleet.engines.base import Ended, Needs, Task, engine, late
 from scyan_exp.fleet.engines.devices import Slot
-from scyan_exp.fleet.engines.worker import Task
 from scyan_exp.fleet.jobs import Job
-from scyan_exp.fleet.settings import RaySettings
+from scyan_exp.run.outcome import Outcome
 
 
 @dataclass
@@ -24,40 +23,37 @@ class _Running:
     interrupted: bool = False
 
 
+@engine("ray")
 class RayEngine:
     """Runs each job as a Ray task; folders must be visible to all machines of the cluster.
 
     Args:
-        settings: ``hydra.launcher.ray``.
-        wants_gpu: whether the jobs train on GPUs.
-        task: the program that each job runs.
-        timeout: seconds that a job may take; None for any.
+        needs: what it is made for; ``settings.ray`` says what of the cluster a job takes.
 
     Raises:
         InputError: Ray is not installed, or the cluster cannot hold a job.
     """
 
-    def __init__(
-        self, settings: RaySettings, wants_gpu: bool, task: Task, timeout: float | None = None
-    ) -> None:
+    def __init__(self, needs: Needs) -> None:
         if importlib.util.find_spec("ray") is None:
             raise InputError(
                 "hydra.launcher.engine=ray: Ray is not installed; pip install 'scyan_exp[ray]'"
             )
         import ray
 
-        self._ray, self._timeout = ray, timeout
+        settings = needs.settings.ray
+        self._ray, self._timeout = ray, needs.settings.timeout
         if not ray.is_initialized():
             ray.init(**{"include_dashboard": False, "log_to_driver": False, **settings.init})
         num_gpus = settings.num_gpus
         if num_gpus is None:
-            num_gpus = 1 if wants_gpu else 0
+            num_gpus = 1 if needs.wants_gpu else 0
         self.n_slots = _n_slots(ray.cluster_resources(), settings.num_cpus, num_gpus)
         self._remote = ray.remote(_run).options(
             num_cpus=settings.num_cpus, num_gpus=num_gpus, max_retries=0
         )
         self._n_threads = max(1, int(settings.num_cpus))
-        self._task = ray.put(task)
+        self._task = ray.put(needs.task)
         self._running: dict[Any, _Running] = {}
 
     def submit(self, job: Job) -> None:
@@ -72,7 +68,7 @@ class RayEngine:
         for reference, running in list(self._running.items()):
             if self._timeout is not None and time.monotonic() - running.started >= self._timeout:
                 self._cancel(reference, force=True)
-                ended.append(self._end(reference, "timed out", late(self._timeout)))
+                ended.append(self._end(reference, Outcome.TIMED_OUT, late(self._timeout)))
         return ended
 
     def interrupt(self) -> None:
@@ -101,26 +97,26 @@ class RayEngine:
         try:
             result = self._ray.get(reference)
         except exceptions.TaskCancelledError:
-            return self._end(reference, "interrupted", "interrupted")
+            return self._end(reference, Outcome.INTERRUPTED, "interrupted")
         except exceptions.RayError as error:
             first = str(error).strip().splitlines()[0]
-            return self._end(reference, "lost", f"{type(error).__name__}: {first}")
-        status: EndStatus = result["status"]
+            return self._end(reference, Outcome.LOST, f"{type(error).__name__}: {first}")
+        outcome = Outcome(result["outcome"])
         return self._end(
-            reference, status, result.get("error"), result.get("value"), result["device"]
+            reference, outcome, result.get("error"), result.get("value"), result["device"]
         )
 
     def _end(
         self,
         reference: Any,
-        status: EndStatus,
+        outcome: Outcome,
         error: str | None,
         value: Any = None,
         device: str = "ray",
     ) -> Ended:
         running = self._running.pop(reference)
         seconds = time.monotonic() - running.started
-        return Ended(running.job, status, value, error, seconds, device)
+        return Ended(running.job, outcome, value, error, seconds, device)
 
 
 def _n_slots(resources: dict[str, float], num_cpus: float, num_gpus: float) -> int:

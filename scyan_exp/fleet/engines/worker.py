@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,15 +19,15 @@ from typing import Any
 from hydra._internal.callbacks import Callbacks
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override, setup_globals
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
+from scyan_exp.fleet.engines.base import Task
 from scyan_exp.fleet.engines.devices import Slot
 from scyan_exp.fleet.jobs import load_config, without_hydra
+from scyan_exp.fleet.signals import SIGNALS
+from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.outcome import Outcome
 
-Task = Callable[[DictConfig], Any]
-
-#: Signals that the launcher handles, and workers otherwise.
-SIGNALS = {signal.SIGINT, signal.SIGTERM}
 PR_SET_PDEATHSIG = 1
 
 
@@ -74,31 +74,27 @@ def prepare(slot: Slot) -> None:
         # Libraries that are loaded do not look at the variable again, such as numpy's BLAS: its
         # threads, one a core in each worker, would wait for each other.
         threadpool_limits(slot.n_threads)
-    if "scyan_exp.run.build" in sys.modules:
-        from scyan_exp.run.build import CELLS
-
-        CELLS.keep = True
 
 
 def run_job(folder: Path, task: Task) -> dict[str, Any]:
     """Run the job whose config lies in a folder, as Hydra would; say how it ended.
 
     Returns:
-        ``status`` (completed, failed, interrupted), and ``value`` or ``error``.
+        ``outcome`` (completed, failed, interrupted), and ``value`` or ``error``.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         if _REMEMBERED:  # the signal came before the job did
             raise KeyboardInterrupt
-        return {"status": "completed", "value": _plain(_call(folder, task))}
+        return {"outcome": Outcome.COMPLETED, "value": _plain(_call(folder, task))}
     except KeyboardInterrupt:
-        return {"status": "interrupted", "error": "interrupted"}
+        return {"outcome": Outcome.INTERRUPTED, "error": "interrupted"}
     except BaseException as error:  # SystemExit too: the worker goes on
         cause = error.__cause__ or error
         logging.getLogger(__name__).debug("job failed", exc_info=True)
         text = str(cause).strip().splitlines()
         return {
-            "status": "failed",
+            "outcome": Outcome.FAILED,
             "error": ": ".join([type(cause).__name__, *text[:1]]),
         }
     finally:
@@ -126,18 +122,18 @@ def _call(folder: Path, task: Task) -> Any:
     before = Path.cwd()
     if hydra_config.job.chdir:
         os.chdir(folder)
-    outcome = JobReturn(cfg=task_config, hydra_cfg=OmegaConf.masked_copy(config, "hydra"))
+    returned = JobReturn(cfg=task_config, hydra_cfg=OmegaConf.masked_copy(config, "hydra"))
     try:
         with env_override(dict(hydra_config.job.env_set)):
             callbacks.on_job_start(config=config, task_function=task)
             try:
                 value = task(task_config)
-                outcome.return_value, outcome.status = value, JobStatus.COMPLETED
+                returned.return_value, returned.status = value, JobStatus.COMPLETED
             except Exception as error:
-                outcome.return_value, outcome.status = error, JobStatus.FAILED
+                returned.return_value, returned.status = error, JobStatus.FAILED
                 raise
             finally:
-                callbacks.on_job_end(config=config, job_return=outcome)
+                callbacks.on_job_end(config=config, job_return=returned)
         return value
     finally:
         os.chdir(before)
@@ -165,7 +161,7 @@ def output_to_log(folder: Path) -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     saved = os.dup(1), os.dup(2)
-    log = os.open(folder / "train.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    log = os.open(RunFolder(folder).log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)

@@ -1,4 +1,4 @@
-"""A study in a database, which many machines may share."""
+"""A search in a database, which many machines may share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-#: Seconds to wait before a new database that others open, too, is tried again.
+#: Seconds to wait before trying again, when others open the same new database.
 RETRIES = (0.1, 0.2, 0.4, 0.8, 1.6)
 #: What databases say when another process made a table first, or is writing.
 BUSY = "already exists|database is locked"
@@ -22,7 +22,7 @@ DRIVERS = {
 
 
 def open_database(url: str) -> BaseStorage:
-    """Open a database, or make its tables; others may be doing the same.
+    """Open a database, or make its tables. Others may be doing the same.
 
     Args:
         url: as SQLAlchemy takes it.
@@ -59,7 +59,7 @@ def _is_in_use(error: BaseException) -> bool:
 
 
 def is_database_error(error: BaseException) -> bool:
-    """Whether a database is the cause of an error, or the way to it."""
+    """Whether the database, or the connection to it, caused an error."""
     from optuna.exceptions import StorageInternalError
 
     module = type(error).__module__.partition(".")[0]

@@ -1,4 +1,4 @@
-"""A study in a journal of Optuna's, which several processes write to.
+"""A search in a journal of Optuna's, which several processes write to.
 
 Optuna's own lock of a journal is a file, which stays behind when its process is killed and stops
 all others for 30 seconds; ours is the kernel's, which ends with the process.
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from scyan_exp.errors import InputError
+from scyan_exp.search.storage.urls import JOURNAL_SCHEME
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-SCHEME = "journal://"
 #: How a journal of Optuna's begins.
 RECORD = b'{"op_code"'
 
@@ -33,7 +33,7 @@ def open_journal(url: str) -> BaseStorage:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    path = Path(url.removeprefix(SCHEME))
+    path = Path(url.removeprefix(JOURNAL_SCHEME))
     if not path.parent.is_dir():
         raise InputError(f"hydra.sweeper.storage: no such folder: {path.parent}")
     lock = KernelLock(path)

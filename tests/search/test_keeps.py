@@ -10,13 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.sweeps import QUICK, TWO, ended
-from tests.search import test_study_resume
 from tests.search.apps import App, open_study, states
-from tests.search.test_study_kill import SEARCH, Search
+from tests.search.searches import SEARCH
 
 FLEET = ("hydra/launcher=fleet", *SEARCH)
-two_completed, two_trials = test_study_resume.two_completed, test_study_resume.two_trials
-own_search = test_study_resume.own_search
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -58,7 +55,7 @@ def test_a_search_whose_study_is_gone_does_not_begin_anew(
     description["study_name"] = "other"
     (two_trials.folder / "study.json").write_text(json.dumps(description))
     output = refused("resume", str(two_trials.folder))
-    assert "the study other of this folder's search is not there any more" in output
+    assert "this folder's search, other, is no longer there" in output
 
 
 def test_a_relative_database_is_looked_for_where_the_search_began(refused, make_app, tmp_path):
@@ -77,9 +74,8 @@ def test_a_relative_database_is_looked_for_where_the_search_began(refused, make_
     assert len(open_study(began / "sweep", f"sqlite:///{began / 'study.db'}").trials) == 3
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite+pysqlite://"])
-def test_a_study_in_memory_is_refused(refused, url):
-    output = refused("train", "-m", *FLEET, *QUICK, f"hydra.sweeper.storage={url}")
+def test_a_search_in_memory_is_refused(refused):
+    output = refused("train", "-m", *FLEET, *QUICK, "hydra.sweeper.storage=sqlite:///:memory:")
     assert "in memory it would be lost" in output
 
 
@@ -122,7 +118,7 @@ def test_other_cells_or_objectives_do_not_join_a_study(scyan_exp, refused, tmp_p
     for part in (
         "dataset.n_cells: the search was begun with 600, now it is 700",
         "objective: the search was begun with 'heuristic', now it is 'loss'",
-        "hydra.sweeper.study_name=s: the storage has a study of this name",
+        "hydra.sweeper.study_name=s: the storage has a search of this name",
     ):
         assert part in output
     command[-1] = "hydra.sweeper.n_trials=2"
@@ -131,6 +127,7 @@ def test_other_cells_or_objectives_do_not_join_a_study(scyan_exp, refused, tmp_p
     assert len(open_study(Path("s"), "sqlite:///shared.db").trials) == 2
 
 
+@pytest.mark.slow
 def test_the_same_cells_elsewhere_join_a_study(scyan_exp, cells_file, table_file, tmp_path):
     (tmp_path / "b").mkdir()
     for path in (cells_file, table_file):
@@ -178,17 +175,6 @@ def test_files_of_the_best_are_found_from_anywhere(scyan_exp, cells_file, table_
 
 
 # ---------------------------------------------------------------- its command and its failures
-
-
-def test_what_a_resume_changes_is_remembered(two_trials: Search, scyan_exp):
-    assert scyan_exp("resume", str(two_trials.folder), "n_trials=3")[0] == 0
-    assert scyan_exp("resume", str(two_trials.folder), "n_trials=4", "timeout_min=9")[0] == 0
-    arguments = json.loads((two_trials.folder / "study.json").read_text())["arguments"]
-    assert [one for one in arguments if "n_trials" in one] == ["hydra.sweeper.n_trials=4"]
-    assert "hydra.launcher.timeout_min=9" in arguments
-    code, output = scyan_exp("resume", str(two_trials.folder))
-    assert code == 0
-    assert "4 trials (4 of them have ended)" in output
 
 
 @pytest.mark.parametrize("setting", ["trial=3", "prunes=true"])

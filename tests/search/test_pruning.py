@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
 import pytest
 
-from tests.fleet.sweeps import TWO, Sweep, ended, no_process_is_left
+from tests.conftest import CommandLine
+from tests.fleet.sweeps import TWO, Sweep, ended, no_process_is_left, shared
 from tests.run.test_wandb import inspect, runs_of, summary
 from tests.search.apps import open_study, states
 
@@ -40,10 +43,23 @@ def search(
     launcher: str = "fleet",
     code: int = 0,
 ) -> str:
+    return ended(sweep.train(*chosen(arguments, launcher), launcher=launcher), code=code)
+
+
+def search_here(
+    scyan_exp: CommandLine, sweep: Sweep, *arguments: str, launcher: str = "fleet"
+) -> str:
+    """As :func:`search`, in this process; its workers are still others."""
+    where = [f"hydra.sweep.dir={sweep.folder}", f"hydra/launcher={launcher}"]
+    code, output = scyan_exp("train", "-m", *where, *chosen(arguments, launcher))
+    assert code == 0, output
+    return output
+
+
+def chosen(arguments: Sequence[str], launcher: str) -> list[str]:
     logger = [] if any(one.startswith("logger") for one in arguments) else ["logger=none"]
-    chosen = ["hydra/sweeper=study", *SMALL, *logger, *arguments]
-    chosen += [TWO] if launcher == "fleet" else []
-    return ended(sweep.train(*chosen, launcher=launcher), code=code)
+    slots = [TWO] if launcher == "fleet" else []
+    return ["hydra/sweeper=study", *SMALL, *logger, *arguments, *slots]
 
 
 def losses(folder: Path) -> dict[int, float]:
@@ -88,9 +104,25 @@ def test_a_pruned_run_is_no_failure(sweep, launcher):
     no_process_is_left(sweep)
 
 
-@pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
-def test_only_epochs_of_the_final_prior_without_temperature_are_reported(sweep, launcher):
+@pytest.fixture(scope="module")
+def half_pruned(tmp_path_factory) -> Sweep:
+    """A search that has ended, one trial after the other, and pruned those behind."""
+    settings = [HALF, LR, "hydra.sweeper.n_trials=7", "hydra.sweeper.n_parallel=1"]
+    return shared(tmp_path_factory, "half-pruned", chosen(settings, "fleet"))
+
+
+def test_only_epochs_of_the_final_prior_without_temperature_are_reported(half_pruned):
+    assert_only_final_epochs_are_reported(half_pruned)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["fleet", "basic"])
+def test_only_such_epochs_are_reported_of_trials_at_the_same_time(sweep, launcher):
     search(sweep, HALF, LR, "hydra.sweeper.n_trials=5", launcher=launcher)
+    assert_only_final_epochs_are_reported(sweep)
+
+
+def assert_only_final_epochs_are_reported(sweep: Sweep) -> None:
     trials = by_state(open_study(sweep.folder))
     assert trials["COMPLETE"]
     assert trials["PRUNED"]
@@ -103,22 +135,30 @@ def test_only_epochs_of_the_final_prior_without_temperature_are_reported(sweep, 
         assert sweep.result(trial.number)["epochs"] == seen[-1] + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("objective", "monitor", "direction"),
     [
-        ("heuristic", "objective", "minimize"),
-        pytest.param("accuracy", "objective", "maximize", marks=pytest.mark.slow),
-        pytest.param("loss", "objective", "minimize", marks=pytest.mark.slow),
-        pytest.param("accuracy", "loss", "maximize", marks=pytest.mark.slow),
-        pytest.param("heuristic", "loss", "minimize", marks=pytest.mark.slow),
-        pytest.param("table_agreement", "objective", "maximize", marks=pytest.mark.slow),
+        ("accuracy", "objective", "maximize"),
+        ("loss", "objective", "minimize"),
+        ("accuracy", "loss", "maximize"),
+        ("heuristic", "loss", "minimize"),
+        ("table_agreement", "objective", "maximize"),
     ],
 )
-def test_the_worse_are_pruned(sweep, objective, monitor, direction):
-    """Of each trial that was pruned, most that ran that far before had been better there."""
+def test_the_worse_are_pruned_by_any_objective(sweep, objective, monitor, direction):
     settings = [f"objective={objective}", f"hydra.sweeper.monitor={monitor}", HALF, LR]
     settings += ["hydra.sweeper.n_trials=7", "hydra.sweeper.n_parallel=1"]
     search(sweep, *settings)
+    assert_worse_are_pruned(sweep, objective, monitor, direction)
+
+
+def test_the_worse_are_pruned(half_pruned):
+    assert_worse_are_pruned(half_pruned, "heuristic", "objective", "minimize")
+
+
+def assert_worse_are_pruned(sweep: Sweep, objective: str, monitor: str, direction: str) -> None:
+    """Of each trial that was pruned, most that ran that far before had been better there."""
     study = open_study(sweep.folder)
     assert [one.name.lower() for one in study.directions] == [direction]
     trials = by_state(study)
@@ -154,9 +194,9 @@ def test_a_maximised_objective_keeps_the_accurate(sweep):
 
 
 @pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
-def test_of_a_run_with_repeats_the_first_training_is_pruned(sweep, launcher):
+def test_of_a_run_with_repeats_the_first_training_is_pruned(sweep, scyan_exp, launcher):
     settings = [ALWAYS, LR, "repeats=2", "hydra.sweeper.n_trials=2"]
-    output = search(sweep, *settings, launcher=launcher)
+    output = search_here(scyan_exp, sweep, *settings, launcher=launcher)
     assert "Traceback" not in output
     study = open_study(sweep.folder)
     assert states(study) == ["PRUNED"] * 2
@@ -170,14 +210,14 @@ def test_of_a_run_with_repeats_the_first_training_is_pruned(sweep, launcher):
         assert sweep.result(trial.number)["epochs"] == first["epochs"] > 0
         assert not (folder / "seed_1").exists()
         assert not (folder / "annotated.h5ad").exists()
-    no_process_is_left(sweep)
+    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
-def test_repeats_that_are_not_pruned_report_those_of_the_first_seed(sweep, launcher):
+def test_repeats_that_are_not_pruned_report_those_of_the_first_seed(sweep, scyan_exp, launcher):
     """The objective of the trial is the mean of its trainings."""
     settings = [HALF, LR, "repeats=2", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_parallel=2"]
-    search(sweep, *settings, launcher=launcher)
+    search_here(scyan_exp, sweep, *settings, launcher=launcher)
     trials = by_state(open_study(sweep.folder))
     assert trials["COMPLETE"]
     for trial in trials["COMPLETE"]:

@@ -10,9 +10,11 @@ import pytest
 from omegaconf import OmegaConf
 
 from scyan_exp.fleet.jobs import Job
-from scyan_exp.fleet.schedule import Row
+from scyan_exp.fleet.state import JobState
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.search.optuna_internals import new_trial
 from scyan_exp.search.space import parse_space
-from scyan_exp.search.storage.storage import open_storage
+from scyan_exp.search.storage.opening import open_storage
 from scyan_exp.search.trials import Trials
 from tests.fleet.sweeps import _end, ended, until
 from tests.search.apps import App, open_study, states
@@ -47,7 +49,7 @@ def numbers(app: App) -> set[int]:
     return {int(path.name) for path in app.folder.glob("[0-9]*")}
 
 
-@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("is_there", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_two_sweeps_share_the_trials_of_one_study(machine, url, is_there):
     first, second = machine(1), machine(2)
     settings = [f"hydra.sweeper.storage='{url}'", "hydra.sweeper.n_trials=24"]
@@ -79,15 +81,13 @@ def asking(url: str, sweep: str, n_trials: int) -> Trials:
 
 def asked_meanwhile(monkeypatch, one: Trials, other: Trials) -> Job | None:
     """What one gets when the other asks between its counting and its making a trial."""
-    storage = one.study._storage
-    create = storage.create_new_trial
 
-    def create_later(*arguments):
+    def make_later(*arguments):
         monkeypatch.undo()
         assert other.next() is not None
-        return create(*arguments)
+        return new_trial(*arguments)
 
-    monkeypatch.setattr(storage, "create_new_trial", create_later)
+    monkeypatch.setattr("scyan_exp.search.trials.new_trial", make_later)
     return one.next()
 
 
@@ -101,7 +101,7 @@ def test_a_trial_too_many_waits_for_a_search_that_wants_more(monkeypatch, tmp_pa
     study = one.study
     assert states(study) == ["RUNNING", "RUNNING", "WAITING"]
     assert one.next() is None
-    one.ended(Row(first, "completed", 0.5))
+    one.ended(JobState(first, Outcome.COMPLETED, 0.5))
     assert one.next() is None
     more = asking(url, "other", 3)
     again, new = more.next(), more.next()

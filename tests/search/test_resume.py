@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +17,52 @@ from tests.fleet.sweeps import (
     PATIENCE,
     QUICK,
     TWO,
-    Sweep,
     ended,
     no_process_is_left,
-    shared,
     until,
 )
-from tests.search import test_study_kill
 from tests.search.apps import open_study, states
-from tests.search.test_study_kill import SEARCH, SHORT, SPACE, Search, assert_whole
+from tests.search.searches import SEARCH, SHORT, SPACE, assert_whole
 
-own_search = test_study_kill.own_search
+#: Holds the lock of a sweep's folder, as whoever runs its jobs does, until it is killed.
+HOLDER = """\
+import sys, time
+from pathlib import Path
+from scyan_exp.fleet.launch import locked
+
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
 
 
+@pytest.fixture
+def held(two_trials) -> Iterator[subprocess.Popen]:
+    """Another process that runs the jobs of ``two_trials``."""
+    command = [sys.executable, "-c", HOLDER, str(two_trials.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_who_comes_second_is_refused_until_the_first_is_gone(two_trials, held, scyan_exp):
+    before = two_trials.finished()
+    where = ["hydra/launcher=fleet", f"hydra.sweep.dir={two_trials.folder}"]
+    again = ["train", "-m", *where, *SEARCH, *QUICK, "hydra.sweeper.n_trials=2"]
+    for second in (["resume", str(two_trials.folder)], again):
+        code, output = scyan_exp(*second)
+        assert code == 2, output
+        assert "another process is running the jobs of this sweep" in output
+        assert "Traceback" not in output
+    assert two_trials.finished() == before
+    held.kill()
+    held.wait()
+    code, output = scyan_exp("resume", str(two_trials.folder))
+    assert code == 0, output
+
+
+@pytest.mark.slow
 def test_two_who_go_on_with_a_search_are_refused_but_one(own_search):
     arguments = [*ENDLESS, "hydra.sweeper.n_trials=2"]
     process = own_search.begin(*arguments)
@@ -55,32 +91,29 @@ def test_of_two_resumers_at_the_same_time_one_is_refused(own_search):
     assert_whole(own_search, 5)
 
 
-@pytest.fixture(scope="module")
-def two_completed(tmp_path_factory) -> Sweep:
-    """A search of two trials that is completed."""
-    arguments = [*SEARCH, *QUICK, "hydra.sweeper.n_trials=2"]
-    return shared(tmp_path_factory, "two-trials", arguments)
-
-
-@pytest.fixture
-def two_trials(two_completed, own_search) -> Search:
-    """A copy of it, to be changed."""
-    shutil.copytree(two_completed.folder, own_search.folder)
-    return own_search
-
-
-def test_a_search_can_be_given_more_trials_and_another_seed_repeats_none(two_trials):
+def test_a_search_can_be_given_more_trials_and_remembers_it(two_trials, scyan_exp):
     before = two_trials.finished()
-    output = ended(two_trials.resume("n_trials=4", "jobs_per_device=1"))
+    code, output = scyan_exp("resume", str(two_trials.folder), "n_trials=4", "jobs_per_device=1")
+    assert code == 0, output
     assert "4 trials (2 of them have ended), 1 at a time" in output
     after = two_trials.finished()
     assert {number: after[number] for number in before} == before
     assert_whole(two_trials, 4)
+    assert scyan_exp("resume", str(two_trials.folder), "n_trials=3", "timeout_min=9")[0] == 0
+    arguments = json.loads((two_trials.folder / "study.json").read_text())["arguments"]
+    assert [one for one in arguments if "n_trials" in one] == ["hydra.sweeper.n_trials=3"]
+    assert "hydra.launcher.timeout_min=9" in arguments
+    assert "hydra.launcher.jobs_per_device=1" in arguments
+    code, output = scyan_exp("resume", str(two_trials.folder))
+    assert code == 0
+    assert "3 trials (4 of them have ended)" in output
+    assert two_trials.finished() == after
 
 
-def test_a_completed_search_has_nothing_to_do(two_trials):
+def test_a_completed_search_has_nothing_to_do(two_trials, scyan_exp):
     before = two_trials.finished()
-    output = ended(two_trials.resume())
+    code, output = scyan_exp("resume", str(two_trials.folder))
+    assert code == 0
     assert "2 trials (2 of them have ended)" in output
     assert "Best: trial " in output
     assert two_trials.finished() == before
@@ -93,11 +126,15 @@ def test_another_search_in_the_same_folder_is_refused_by_name(two_trials, scyan_
     wider = ["model.prior_std=interval(0.2,0.5)", SPACE[1]]
     for changed, names in (
         ([*wider], ["model.prior_std", "0.5"]),
-        ([*SPACE, "model.lr=0.01"], ["model.lr", "0.01"]),
+        (
+            [*SPACE, "model.lr=0.01", "model.n_layers=3", "seed=5"],
+            ["model.lr", "0.01", "model.n_layers", "seed"],
+        ),
+        (
+            [*SPACE, *(f"hydra.sweeper.{one}" for one in ("direction=maximize", "study_name=s2"))],
+            ["directions", "study_name"],
+        ),
         ([*SPACE, "objective=loss"], ["objective"]),
-        ([*SPACE, "model.n_layers=3", "seed=5"], ["model.n_layers", "seed"]),
-        ([*SPACE, "hydra.sweeper.direction=maximize"], ["directions"]),
-        ([*SPACE, "hydra.sweeper.study_name=other"], ["study_name"]),
     ):
         code, output = scyan_exp(*same, *changed)
         assert code == 2, output
@@ -135,15 +172,6 @@ def test_wrong_changes_are_refused(two_trials, scyan_exp, change, message):
     assert message in output
     assert "Traceback" not in output
     assert len(two_trials.finished()) == 2
-
-
-@pytest.mark.parametrize("text", ["{", "[1]", '{"id": 1}'])
-def test_a_damaged_description_is_named(tmp_path, scyan_exp, text):
-    (tmp_path / "study.json").write_text(text)
-    code, output = scyan_exp("resume", str(tmp_path))
-    assert code == 2
-    assert str(tmp_path / "study.json") in output
-    assert "Traceback" not in output
 
 
 @pytest.mark.slow

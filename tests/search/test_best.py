@@ -56,15 +56,17 @@ CASES = {
     "texts": [STD, "name='a b, c'", "dataset.label_key=null,population"],
     "repeats": [STD, "repeats=2"],
 }
-SLOW = {"lists", "whole numbers", "texts", "removed", "removed value", "numbers", "repeats", "null"}
+FAST = {"groups"}
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(c, marks=[pytest.mark.slow] * (c in SLOW)) for c in CASES]
+    "case", [pytest.param(c, marks=[pytest.mark.slow] * (c not in FAST)) for c in CASES]
 )
 def test_the_best_config_runs_again_and_is_the_same(sweep, scyan_exp, case):
     chosen = [*BASE, *CASES[case], "hydra.sweeper.n_trials=2"]
-    output = ended(sweep.train(*chosen))
+    where = ["hydra/launcher=fleet", f"hydra.sweep.dir={sweep.folder}"]
+    code, output = scyan_exp("train", "-m", *chosen, *where)
+    assert code == 0, output
     trial = open_study(sweep.folder).best_trial
     (command,) = again_of(output)
     code, said = scyan_exp(*command, "hydra.run.dir=again", "logger=none")
@@ -158,7 +160,7 @@ def test_importances_sum_to_one_and_name_what_matters(make_app):
     assert f"Importances: x {found['x']:.2f}, y {found['y']:.2f}" in output
 
 
-@pytest.mark.parametrize("n_trials", [1, 2])
+@pytest.mark.parametrize("n_trials", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_of_few_trials_no_importances_are_claimed(make_app, n_trials):
     app = make_app()
     output = ended(app.search(*QUADRATIC_SPACE, f"hydra.sweeper.n_trials={n_trials}"))

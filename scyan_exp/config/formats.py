@@ -1,0 +1,100 @@
+"""What a data set and a knowledge table are in a config: base classes and registries.
+
+Data formats and tables stand in ``scyan_exp/data/``, and in installed packages; each owns its
+fields, which are its section of the config.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field
+
+from scyan_exp.config.registry import Registry
+from scyan_exp.config.types import Name, Positive, Section
+
+
+class DataFormat(Section):
+    """What every data set says of its cells; subclasses say where the cells come from.
+
+    Attributes:
+        label_key: column of ``obs`` with the true populations, for the metrics only.
+        batch_key: column of ``obs`` with the batch; it becomes a categorical covariate.
+        categorical_covariates: columns of ``obs`` that enter the model one-hot.
+        continuous_covariates: columns of ``obs`` that enter the model as numbers.
+        transform: ``none`` (already transformed) or ``asinh``.
+        cofactor: divisor before arcsinh: 5 for CyTOF, 150 for flow cytometry.
+        scale: whether each marker is standardised.
+        center: mean to 0 (True) or 0 to -1 (False); None chooses False for asinh.
+        max_value: clip of the scaled expressions.
+    """
+
+    label_key: Name | None = None
+    batch_key: Name | None = None
+    categorical_covariates: list[Name] = Field(default_factory=list)
+    continuous_covariates: list[Name] = Field(default_factory=list)
+    transform: Literal["none", "asinh"] = "none"
+    cofactor: Positive = 5.0
+    scale: bool = True
+    center: bool | None = None
+    max_value: Positive = 10.0
+
+    @abstractmethod
+    def read(self) -> Any:
+        """The cells as an ``AnnData``, as they stand at the source; X may stay on disk.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+
+    @property
+    def all_categorical(self) -> list[str]:
+        """Categorical covariates, the batch included."""
+        keys = list(self.categorical_covariates)
+        return keys if self.batch_key in (None, *keys) else [*keys, str(self.batch_key)]
+
+
+class TableSource(Section):
+    """Where a knowledge table comes from."""
+
+    @abstractmethod
+    def load(self) -> Any:
+        """The :class:`~scyan_exp.data.KnowledgeTable`.
+
+        Raises:
+            InputError: everything that is wrong with it.
+        """
+
+
+#: Data formats and tables by the ``_target_`` that names them in a config.
+FORMATS: Registry[type[DataFormat]] = Registry("data format", ["scyan_exp.data.dataset"])
+TABLES: Registry[type[TableSource]] = Registry("table", ["scyan_exp.data.table_sources"])
+
+F = TypeVar("F", bound=type[DataFormat])
+T = TypeVar("T", bound=type[TableSource])
+
+
+def data_format(target: str | None = None) -> Callable[[F], F]:
+    """Register a data format, so that ``dataset._target_`` may name it.
+
+    Args:
+        target: its name in a config; module and name of the class when None.
+    """
+
+    def register(cls: F) -> F:
+        FORMATS.add(target or f"{cls.__module__}.{cls.__qualname__}", cls)
+        return cls
+
+    return register
+
+
+def table_source(target: str) -> Callable[[T], T]:
+    """Register where a table can come from, so that ``table._target_`` may name it."""
+
+    def register(cls: T) -> T:
+        TABLES.add(target, cls)
+        return cls
+
+    return register

@@ -1,0 +1,134 @@
+"""What is wrong with overrides: keys, options, values; all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hydra.errors import ConfigCompositionException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+
+from scyan_exp.config.check import config_problems, required
+from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, first_lines, groups
+from scyan_exp.config.overrides import (
+    choices_of,
+    is_group_choice,
+    is_plain_value,
+    keys_and_values,
+    variants,
+    with_value,
+)
+from scyan_exp.config.schema import TRAINER_ARGUMENTS
+from scyan_exp.errors import near_matches
+
+#: Keys of ``trainer`` that can be added and are not there by default.
+UNSET_TRAINER_KEYS = {*TRAINER_ARGUMENTS, "max_steps"}
+
+
+def override_problems(
+    overrides: Sequence[str], config_dirs: Sequence[str], several: bool
+) -> tuple[list[str], list[list[str]]]:
+    """What is wrong with overrides; and the choices that each of the others stands for.
+
+    If they do not compose together, each is composed on its own after the good ones before it,
+    groups first, so that every bad one is found; then the values of what does compose are checked.
+
+    Args:
+        overrides: as on the command line.
+        config_dirs: folders with groups of the user's own.
+        several: whether several values are allowed, as in a sweep.
+    """
+    try:
+        good = [list(choices_of(override, config_dirs)) for override in overrides]
+        if all(len(choices) == 1 or (choices and several) for choices in good):
+            return list(dict.fromkeys(_all_value_problems(good, config_dirs))), good
+    except COMPOSE_ERRORS:
+        pass  # which of them does not compose is found one by one
+    return _one_by_one(overrides, config_dirs, several)
+
+
+def _one_by_one(
+    overrides: Sequence[str], config_dirs: Sequence[str], several: bool
+) -> tuple[list[str], list[list[str]]]:
+    """As :func:`override_problems`, adding one override after the other."""
+    problems: list[str] = []
+    good: list[list[str]] = []
+    for override in sorted(overrides, key=lambda text: not is_group_choice(text)):
+        before, tried = [choices[0] for choices in good], override
+        try:
+            choices = list(choices_of(override, config_dirs))
+            if len(choices) > 1 and not several:
+                key, _, values = override.partition("=")
+                problems.append(
+                    f"{override}: several values; add -m for a sweep, or write a list: "
+                    f"{key}=[{values}]"
+                )
+                continue
+            if not choices:
+                problems.append(f"{override}: there are no values to sweep over")
+                continue
+            for tried in choices[:1] if is_plain_value(override) else choices:
+                compose_config([*before, tried], config_dirs)
+        except COMPOSE_ERRORS as reason:
+            problems.append(_sentence(tried, reason, before, config_dirs))
+        else:
+            good.append(choices)
+    found = [*problems, *_all_value_problems(good, config_dirs)]
+    return list(dict.fromkeys(found)), good
+
+
+def _all_value_problems(
+    choices: Sequence[Sequence[str]], config_dirs: Sequence[str]
+) -> Iterator[str]:
+    """What is wrong with the values of every variant.
+
+    Composing takes a tenth of a second, so the further values of plain keys are put into the
+    composed config of the first ones.
+    """
+    composed = [values[:1] if is_plain_value(values[0]) else values for values in choices]
+    for overrides in variants(composed):
+        config = compose_config(overrides, config_dirs)
+        missing = sorted(OmegaConf.missing_keys(config))
+        yield from (str(required(key)) for key in missing)
+        plain = plain_config(config)
+        yield from _given_problems(plain)
+        if overrides == [values[0] for values in composed]:
+            further = (value for values in choices for value in values[1:])
+            for value in filter(is_plain_value, further):
+                yield from _given_problems(with_value(plain, value))
+
+
+def _given_problems(plain: Mapping[str, Any]) -> Iterator[str]:
+    texts = map(str, config_problems(plain))
+    yield from (text for text in texts if "'???'" not in text)  # missing, and named already
+
+
+def _sentence(
+    override: str, reason: Exception, good: Sequence[str], config_dirs: Sequence[str]
+) -> str:
+    """What is wrong with one override, in terms of what was typed."""
+    key, _, value = override.lstrip("+~").partition("=")
+    options = groups(config_dirs)
+    if isinstance(reason, MissingConfigException) and key in options:
+        hint = near_matches(value, options[key])
+        return f"{key}={value}: no such option.{hint} {key} can be {', '.join(options[key])}"
+    if isinstance(reason, ConfigCompositionException) and "Could not override" in str(reason):
+        of_hydra = key.startswith("hydra.")
+        config = compose_config(good, config_dirs, with_hydra=of_hydra)
+        known = [*(key for key, _ in keys_and_values(plain_config(config))), *options]
+        if key in known:
+            return f"{override}: {first_lines(reason)}"
+        if key.startswith("trainer.") and key.removeprefix("trainer.") in UNSET_TRAINER_KEYS:
+            return f"{key}: is not set by default; write +{override}"
+        parents = {key.rsplit(".", n)[0] for n in range(1, key.count(".") + 1)}
+        others = [k for k in known if k not in parents and not k.endswith("_target_")]
+        return f"{key}: unknown key.{near_matches(key, others)}"
+    if "LexerNoViableAlt" in str(reason) or "expecting" in str(reason) or "viable" in str(reason):
+        return f"{override}: cannot be read. Values look like key=1, key=[1,2], key={{a:1}}"
+    return f"{override}: {first_lines(reason)}"
+
+
+def plain_config(config: DictConfig) -> dict[str, Any]:
+    """The config as plain containers, interpolations and missing values as they stand."""
+    plain: Any = OmegaConf.to_container(config, throw_on_missing=False)
+    return plain

@@ -1,0 +1,70 @@
+"""Values of a config that are right alone, and not together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scyan_exp.config.objectives import KEYS_OF_NEEDS, METRICS
+from scyan_exp.config.schema import objective_names
+from scyan_exp.errors import Problem, near_matches
+
+
+def relation_problems(plain: Mapping[str, Any]) -> Iterator[Problem]:
+    """What does not go together; what is wrong by itself is named elsewhere."""
+    yield from _objective_problems(plain.get("objective"), plain.get("dataset"))
+    if (plain.get("repeats") or 1) != 1 and plain.get("ckpt_path") is not None:
+        yield Problem(
+            "ckpt_path",
+            "is of one training, and there are repeats; a run with repeats that was cut off goes "
+            "on in its own folder (hydra.run.dir=...)",
+        )
+    yield from _seed_problems(plain.get("seed"), plain.get("repeats"))
+    yield from _device_problems(plain.get("trainer"), plain.get("model"))
+
+
+def _objective_problems(objective: Any, dataset: Any) -> Iterator[Problem]:
+    """Names that are no metrics, or metrics that these cells do not allow."""
+    names = objective if isinstance(objective, list) else [objective]
+    unknown = [name for name in names if not isinstance(name, str) or name not in METRICS]
+    if unknown:
+        hints = "".join(near_matches(str(name), METRICS) for name in unknown)
+        yield Problem(
+            "objective",
+            f"expected one of {', '.join(METRICS)}, or a list of several, found "
+            f"{objective!r}.{hints}",
+        )
+        return
+    if isinstance(objective, list) and (len(names) < 2 or len(set(names)) < len(names)):
+        yield Problem("objective", f"expected at least 2 distinct metrics, found {objective!r}.")
+        return
+    dataset = dataset if isinstance(dataset, Mapping) else {}
+    absent = {need: key for need, key in KEYS_OF_NEEDS.items() if dataset.get(key) is None}
+    possible = ", ".join(name for name, one in METRICS.items() if not {*one.needs} & {*absent})
+    for name in objective_names(objective):
+        for need, key in absent.items():
+            if need in METRICS[name].needs:
+                text = f"{name!r} needs {need}; set dataset.{key}, or choose one of {possible}"
+                yield Problem("objective", text)
+
+
+def _seed_problems(seed: Any, repeats: Any) -> Iterator[Problem]:
+    """Seeds of repeats that are too large."""
+    if not isinstance(seed, int) or not isinstance(repeats, int):
+        return
+    if repeats != 1 and seed + repeats > 2**32:
+        text = f"seeds go up to {2**32 - 1}, and {repeats} from {seed} on do not"
+        yield Problem("repeats", text)
+
+
+def _device_problems(trainer: Any, model: Any) -> Iterator[Problem]:
+    trainer = trainer if isinstance(trainer, Mapping) else {}
+    devices = trainer.get("devices")
+    if isinstance(devices, list) and trainer.get("accelerator") == "cpu":
+        text = f"on the CPU expected a number of processes, found {devices}"
+        yield Problem("trainer.devices", text)
+    n_devices = len(devices) if isinstance(devices, list) else devices
+    batch_size = model.get("batch_size") if isinstance(model, Mapping) else None
+    if isinstance(n_devices, int) and isinstance(batch_size, int) and 0 < batch_size < n_devices:
+        text = f"{batch_size} cells cannot be shared by {n_devices}"
+        yield Problem("model.batch_size", text)

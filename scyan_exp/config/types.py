@@ -1,0 +1,36 @@
+"""Types of the values of a config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+def not_zero(value: int) -> int:
+    """A number of steps; -1 means that there is no limit."""
+    if value == 0:
+        raise ValueError("a number of steps, or -1 for no limit")
+    return value
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+#: A path as text; Python code may give a ``Path``.
+PathName = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A part of a config: every key known, every type as declared, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

@@ -1,0 +1,60 @@
+"""Running the jobs of a source from the first to the last, with a table and a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from scyan_exp.fleet.engines.base import Engine
+from scyan_exp.fleet.observer import Observers
+from scyan_exp.fleet.progress import Progress
+from scyan_exp.fleet.repeats import WithRepeats
+from scyan_exp.fleet.schedule import Policy, Schedule
+from scyan_exp.fleet.settings import FleetSettings
+from scyan_exp.fleet.signals import on_signal
+from scyan_exp.fleet.source import JobSource
+from scyan_exp.fleet.state import JobState
+from scyan_exp.fleet.table import Table
+from scyan_exp.run.folder import SweepFolder
+from scyan_exp.run.outcome import Outcome
+
+
+def run_source(
+    source: JobSource,
+    engine: Engine,
+    fleet: FleetSettings,
+    sweep_dir: Path,
+    n_parallel: int | None = None,
+    states: Sequence[JobState] = (),
+) -> tuple[list[JobState], bool]:
+    """Run jobs until the source gives no more, or Ctrl-C.
+
+    Args:
+        source: gives the jobs.
+        engine: where to run them.
+        fleet: says what follows a failure.
+        sweep_dir: the folder of their sweep, with its table.
+        n_parallel: jobs at a time; None for as many as the engine has slots.
+        states: of jobs that are known before they begin.
+
+    Returns:
+        How all jobs stand, by number, and whether Ctrl-C ended them.
+    """
+    table, progress = Table(SweepFolder(sweep_dir).table, states), Progress()
+    observers = Observers([table, progress])
+    jobs_and_repeats = WithRepeats(source, observers, n_parallel or engine.n_slots)
+    policy = Policy(fleet.retries, fleet.error_retries, fleet.on_failure == "stop")
+    schedule = Schedule(jobs_and_repeats, engine, policy, observers)
+    n_kept = sum(state.is_kept for state in states)
+    with on_signal(schedule.stop), progress.shown(source.n_jobs, n_kept):
+        schedule.run()
+    _settle(table.states, Outcome.INTERRUPTED if schedule.interrupted else Outcome.NOT_RUN)
+    table.write()
+    return table.states, schedule.interrupted
+
+
+def _settle(states: Sequence[JobState], outcome: Outcome) -> None:
+    """Nothing runs any more: jobs that seem to have repeats that never began."""
+    for state in states:
+        if state.outcome == Outcome.RUNNING:
+            state.outcome = outcome

@@ -1,0 +1,54 @@
+"""Where the schedule gets its jobs from."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.state import JobState, label_jobs
+
+
+class JobSource(Protocol):
+    """Gives a job whenever there is room for one: the jobs of a sweep, repeats, a search.
+
+    Attributes:
+        n_jobs: jobs in all.
+    """
+
+    n_jobs: int
+
+    def next(self) -> JobState | None:
+        """The next job; None when there is none now. One may follow when another has ended.
+
+        A job that is kept is not run, only noted.
+        """
+
+    def ended(self, state: JobState) -> None:
+        """A job has come to its end; it will not be tried again."""
+
+
+class SweepJobs:
+    """The jobs of a sweep, in their order.
+
+    Args:
+        jobs: the jobs; those whose folders hold their result are not given again.
+
+    Attributes:
+        states: how all of them stand.
+        n_jobs: how many they are.
+    """
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.states = [JobState(job) for job in jobs]
+        self.n_jobs = len(self.states)
+        label_jobs(self.states)
+        self._left = deque(state for state in self.states if not state.take_earlier_result())
+
+    def next(self) -> JobState | None:
+        """The next job that is not completed."""
+        return self._left.popleft() if self._left else None
+
+    def ended(self, state: JobState) -> None:
+        """Nothing follows from the end of a job."""

@@ -1,0 +1,81 @@
+"""How a job of a sweep stands: what its row of ``sweep.csv`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scyan_exp.fleet.jobs import Job
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.record import RunRecord
+
+#: What tables call a job that an earlier start of the sweep has completed. It is no outcome.
+KEPT = "kept"
+
+
+@dataclass
+class JobState:
+    """How a job, or one of its repeats, stands.
+
+    Attributes:
+        job: the job.
+        outcome: how it stands or ended.
+        value: its objective (a list of several), or whatever another program returned.
+        error: what went wrong.
+        seconds: how long it took, all attempts and repeats together.
+        device: the slot that it ran in last.
+        attempts: how often it was started.
+        is_kept: whether an earlier start of the sweep brought it to its end.
+        metrics: the metrics of its record, once it has ended; None for one that is not finite.
+        label: what tells it from the other jobs, for people.
+    """
+
+    job: Job
+    outcome: Outcome = Outcome.NOT_RUN
+    value: Any = None
+    error: str | None = None
+    seconds: float = 0.0
+    device: str = ""
+    attempts: int = 0
+    is_kept: bool = False
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def status(self) -> str:
+        """The word for it in tables."""
+        return KEPT if self.is_kept and self.outcome == Outcome.COMPLETED else str(self.outcome)
+
+    def take_earlier_result(self) -> bool:
+        """Take the result that lies in the folder, if it is of the very config of this job."""
+        record = self._ended_record()
+        if record is None:
+            return False
+        self.outcome, self.value, self.metrics = record.status, record.objective, record.metrics
+        self.is_kept = True
+        return True
+
+    def take_metrics(self) -> None:
+        """Take the metrics of the record that the job has just written."""
+        record = self._ended_record()
+        self.metrics = {} if record is None else record.metrics
+
+    def write_loss(self) -> None:
+        """Complete the record of a job whose process could not do it any more."""
+        record = RunRecord.read(self.job.folder) if self.job.checked else None
+        if record is not None and record.status == Outcome.RUNNING:
+            record.fail(self.outcome, self.error)
+
+    def _ended_record(self) -> RunRecord | None:
+        if self.job.checked is None:  # of a program that leaves no record
+            return None
+        return RunRecord.read_ended(self.job.folder, self.job.checked)
+
+
+def label_jobs(states: list[JobState]) -> None:
+    """Label each job with its overrides, but for those that all jobs have."""
+    overrides = [set(state.job.overrides) for state in states]
+    shared = set.intersection(*overrides) if len(states) > 1 else set()
+    for state in states:
+        state.label = " ".join(one for one in state.job.overrides if one not in shared)

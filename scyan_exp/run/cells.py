@@ -1,0 +1,68 @@
+"""The cells of the present run, kept for the next one that asks for the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from scyan_exp.config.schema import RunConfig
+from scyan_exp.data.cells import Cells, prepare_cells
+from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.errors import InputError
+
+
+class KeptCells:
+    """Cells that stay loaded until others are asked for, or it is closed; a context.
+
+    Jobs of a sweep mostly share their cells; each reads them again only when a file has changed.
+    """
+
+    def __init__(self) -> None:
+        self._key: str | None = None
+        self._cells: Cells | None = None
+
+    def __enter__(self) -> KeptCells:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def load(self, config: RunConfig) -> Cells:
+        """The cells and the table that a config names.
+
+        Raises:
+            InputError: what is wrong with table or cells.
+        """
+        key = _key(config)
+        if self._cells is None or key != self._key:
+            self.close()
+            self._cells, self._key = load_cells(config), key
+        return self._cells
+
+    def close(self) -> None:
+        """Forget the cells, and close their file."""
+        if self._cells is not None:
+            self._cells.close()
+        self._cells = self._key = None
+
+
+def load_cells(config: RunConfig) -> Cells:
+    """Read, check and prepare the cells that a config names.
+
+    Raises:
+        InputError: what is wrong with table or cells.
+    """
+    table: KnowledgeTable = config.table.load()
+    try:
+        return prepare_cells(config.dataset.read(), table, config.dataset)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"the cells cannot be read ({reason})", where=error.filename) from error
+
+
+def _key(config: RunConfig) -> str:
+    """Tells cells from others; also when their files have changed since they were read."""
+    parts = [config.plain()[name] for name in ("table", "dataset")]
+    paths = [Path(str(part.get("path", ""))).expanduser() for part in parts]
+    states = [path.stat() for path in paths if path.is_file()]
+    return json.dumps([*parts, *([state.st_mtime_ns, state.st_size] for state in states)])

@@ -1,0 +1,130 @@
+"""Training the model of a run, and what a training leaves behind."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import CSVLogger
+
+from scyan_exp.config.objectives import METRICS
+from scyan_exp.config.schema import RunConfig
+from scyan_exp.data.cells import Cells
+from scyan_exp.results.measuring import EpochMetric
+from scyan_exp.run.build import Experiment, build, make_trainer
+from scyan_exp.run.cells import KeptCells
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.tracking import Tracker
+from scyan_exp.training.checkpoint import load_weights
+from scyan_exp.training.ddp import end_with_parent, leave_group, peer_processes, say_ready
+from scyan_exp.training.interrupt import Interrupt, stopped_as_asked
+from scyan_exp.training.progress import ShowProgress
+from scyan_exp.training.reporting import ReportEpochs, Reporter
+from scyan_exp.training.saving import SaveRun
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves behind, besides the best weights in the model.
+
+    Attributes:
+        history: metrics of every epoch.
+        best_epoch: index of the best epoch, whose weights are in the model.
+        best_loss: its loss.
+        seconds: time spent in training.
+        outcome: ``completed``, ``interrupted`` by a signal, or ``pruned`` by a search.
+    """
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    best_loss: float
+    seconds: float
+    outcome: Outcome
+
+
+def fit(
+    config: RunConfig,
+    experiment: Experiment,
+    folder: Path,
+    tracker: Tracker,
+    reporter: Reporter | None = None,
+) -> Trained:
+    """Train on the chosen devices; leave the best weights in the model."""
+    saved = SaveRun(folder, tracker.run_id, experiment.cells.digest())
+    interrupt, reporting = Interrupt(), _reporting(reporter, config, experiment.cells)
+    loggers = [CSVLogger(folder, name="", version=""), *tracker.loggers()]
+    callbacks = [ShowProgress(), interrupt, saved, *reporting]
+    trainer = make_trainer(config, callbacks, loggers, folder)
+    started = time.perf_counter()
+    with stopped_as_asked(), peer_processes(config, folder):
+        _fit(trainer, config, experiment)
+    seconds = time.perf_counter() - started
+    if not saved.history:
+        raise RuntimeError("no epoch was trained: trainer.max_time or max_steps is too small")
+    load_weights(saved.best, experiment.model)
+    experiment.model.to(trainer.strategy.root_device)  # Lightning moves it to the CPU at the end
+    best_loss = saved.best_rank[1]
+    best_epoch = next(int(r["epoch"]) for r in saved.history if r["loss"] == best_loss)
+    outcome = Outcome.INTERRUPTED if interrupt.requested else Outcome.COMPLETED
+    if any(one.pruned for one in reporting):
+        outcome = Outcome.PRUNED
+    return Trained(saved.history, best_epoch, best_loss, seconds, outcome)
+
+
+def _reporting(reporter: Reporter | None, config: RunConfig, cells: Cells) -> list[ReportEpochs]:
+    """What reports epochs to the search, if there is one to report to."""
+    if reporter is None:
+        return []
+    if config.trainer.n_processes > 1:
+        log.warning("no pruning: a run on several devices reports no epochs")
+        return []
+    if reporter.monitor == "loss":
+        sign = 1 if METRICS[config.objective].direction == "minimize" else -1
+        return [ReportEpochs(lambda model: sign * model.epoch_metrics["loss"], reporter.report)]
+    measure = EpochMetric(config.objective, cells)
+    return [ReportEpochs(measure, reporter.report)]
+
+
+def run_peer(config: RunConfig, folder: Path) -> None:
+    """Take part in the training of another process's run (DDP)."""
+    quiet_libraries()
+    end_with_parent()
+    with KeptCells() as kept:
+        _take_part(config, build(config, kept.load(config)), folder)
+
+
+def _take_part(config: RunConfig, experiment: Experiment, folder: Path) -> None:
+    callbacks = [ShowProgress(), Interrupt(), SaveRun(folder)]
+    trainer = make_trainer(config, callbacks, [], folder)
+    say_ready(folder)
+    try:
+        _fit(trainer, config, experiment)
+    finally:
+        leave_group()
+
+
+def _fit(trainer: pl.Trainer, config: RunConfig, experiment: Experiment) -> None:
+    trainer.fit(
+        experiment.model, experiment.datamodule, ckpt_path=config.ckpt_path, weights_only=True
+    )
+
+
+def quiet_libraries() -> None:
+    """Leave out what Lightning says that no user can act on."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*LeafSpec.*",
+        ".*logs directory .* exists and is not empty.*",
+        ".*is smaller than the logging interval.*",
+        ".*when logging on epoch level in distributed setting.*",  # the module reduces itself
+    ):
+        warnings.filterwarnings(
+            "ignore", message=message, module="(pytorch_lightning|lightning_fabric).*"
+        )
