@@ -93,6 +93,7 @@ def test_there_is_no_cycle():
         ("config", {"errors"}),
         ("data", {"_lazy", "config", "errors", "files", "module"}),
         ("fused", {"files", "module"}),
+        ("metrics", {"config"}),
         ("training", {"data", "errors", "files", "fused", "module"}),
     ],
 )

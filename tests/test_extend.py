@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import re
 import shutil
@@ -21,8 +19,6 @@ CODE = {
     (language, of): code
     for language, of, code in re.findall(r"```(\w+) (\w+)\n(.*?)```", PAGE, flags=re.DOTALL)
 }
-HAS_FORMATS = importlib.util.find_spec("scyan_exp.config.formats") is not None
-HAS_ENGINES = hasattr(importlib.import_module("scyan_exp.fleet.engines.base"), "engine")
 SMALL = (
     "experiment=smoke",
     "dataset.n_cells=500",
@@ -39,9 +35,7 @@ def result(folder: Path) -> dict:
 @pytest.fixture(scope="module")
 def package(tmp_path_factory) -> Path:
     """The folder into which the package of the page was installed."""
-    parts = [CODE["python", "metric"], CODE["python", "figure"]]
-    if HAS_FORMATS:
-        parts.append(CODE["python", "format"])
+    parts = [CODE["python", kind] for kind in ("metric", "figure", "format")]
     return install(
         tmp_path_factory.mktemp("site"),
         CODE["toml", "package"],
@@ -125,22 +119,35 @@ def test_without_the_package_its_metric_is_unknown(tmp_path):
     assert "objective: expected one of loss, " in done.stderr
 
 
-@pytest.mark.skipif(not HAS_FORMATS, reason="until formats are registered")
-def test_a_package_adds_a_data_format(package, tmp_path):
-    adata = small_adata(300)
-    np.savez(tmp_path / "cells.npz", x=adata[:, MARKERS].X, markers=MARKERS)
+@pytest.fixture
+def npz(tmp_path) -> list[str]:
+    """Cells as an .npz file, and a table, as overrides."""
+    np.savez(tmp_path / "cells.npz", x=small_adata(300)[:, MARKERS].X, markers=MARKERS)
     (tmp_path / "table.csv").write_text(TABLE)
-    arguments = ("dataset=npz", "dataset.path=cells.npz", "table.path=table.csv")
     small = [one for one in SMALL if not one.startswith(("experiment", "dataset"))]
-    done = run_with([package], tmp_path, "train", *arguments, *small, "hydra.run.dir=run")
+    return ["dataset=npz", "dataset.path=cells.npz", "table.path=table.csv", *small]
+
+
+def test_a_package_adds_a_data_format(package, npz, tmp_path):
+    done = run_with([package], tmp_path, "train", *npz, "hydra.run.dir=run")
     assert done.returncode == 0, done.stderr
     assert result(tmp_path / "run")["status"] == "completed"
-    missing = run_with([package], tmp_path, "train", *arguments, "dataset.path=no.npz", *small)
+    missing = run_with([package], tmp_path, "train", *npz, "dataset.path=no.npz")
     assert missing.returncode == 2
     assert "no.npz: expected the arrays x and markers" in missing.stderr
-    unknown = run_with([package], tmp_path, "train", *arguments, "+dataset.pth=x", *small)
+    unknown = run_with([package], tmp_path, "train", *npz, "+dataset.pth=x")
     assert unknown.returncode == 2
     assert "dataset.pth: unknown key. Did you mean 'path'?" in unknown.stderr
+
+
+def test_in_the_repository_a_data_format_is_a_class_and_a_yaml_file(tree, npz, tmp_path):
+    with (tree / "scyan_exp/data/dataset.py").open("a") as opened:
+        opened.write("\n\n" + CODE["python", "format"])
+    yaml = CODE["yaml", "format"].replace("scyan_more.parts.", "scyan_exp.data.dataset.")
+    (tree / "configs/dataset/npz.yaml").write_text(yaml)
+    done = run_with([tree], tmp_path, "train", *npz, "hydra.run.dir=run")
+    assert done.returncode == 0, done.stderr
+    assert result(tmp_path / "run")["status"] == "completed"
 
 
 def test_in_the_repository_metric_figure_and_command_are_one_place_each(tree, tmp_path):
@@ -163,7 +170,6 @@ def test_in_the_repository_metric_figure_and_command_are_one_place_each(tree, tm
     assert "  metrics     the metrics, which way" in run_with([tree], tmp_path, "--help").stdout
 
 
-@pytest.mark.skipif(not HAS_ENGINES, reason="until engines are registered")
 def test_in_the_repository_an_engine_is_one_file(tree, tmp_path):
     (tree / "scyan_exp/fleet/engines/nice.py").write_text(CODE["python", "engine"])
     arguments = ("-m", "seed=0,1", "hydra/launcher=fleet", "hydra.launcher.engine=nice")

@@ -11,25 +11,15 @@ metric::
 What is imported here loads numpy alone: configs are checked against the names.
 """
 
+import importlib
+
 from scyan_exp.config.objectives import METRICS, Metric
 from scyan_exp.metrics.registry import metric
 
-# In the order in which results show them.
-from scyan_exp.metrics import (  # isort: skip
-    loss,
-    unsupervised,
-    agreement,
-    mixing,
-    supervised,
-)
+__all__ = ["METRICS", "Metric", "metric"]
 
-__all__ = [
-    "METRICS",
-    "Metric",
-    "agreement",
-    "loss",
-    "metric",
-    "mixing",
-    "supervised",
-    "unsupervised",
-]
+#: Files of metrics, in the order in which results show them.
+FILES = ("loss", "unsupervised", "agreement", "mixing", "supervised")
+
+for _file in FILES:
+    importlib.import_module(f"{__name__}.{_file}")

@@ -171,9 +171,13 @@ def _agree(
 def _spread(
     metrics: Sequence[Mapping[str, float | None]],
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean and sample standard deviation of each metric; one that is not finite makes both so."""
+    """Mean and sample standard deviation of each metric; one that is not finite makes both so.
+
+    Repeats that were trained before a package was installed may lack its metrics: those are left
+    out.
+    """
     mean, std = {}, {}
-    for name in metrics[0]:
+    for name in [one for one in metrics[0] if all(one in others for others in metrics)]:
         values = [math.inf if one[name] is None else float(one[name]) for one in metrics]  # type: ignore[arg-type]
         is_finite = all(map(math.isfinite, values))
         mean[name] = float(np.mean(values))

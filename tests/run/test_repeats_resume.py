@@ -112,6 +112,19 @@ def test_more_repeats_keep_those_that_are_there(train, tmp_path):
     assert [one["seed"] for one in read_result(tmp_path / "run")["repeats"]["members"]] == [0, 1, 2]
 
 
+def test_a_metric_that_not_all_repeats_have_has_no_mean(train, tmp_path):
+    """Such as one of a package that was uninstalled meanwhile."""
+    assert train("repeats=2", "trainer.max_epochs=1")[0] == 0
+    names = list(read_result(tmp_path / "run")["metrics"])
+    file = tmp_path / "run" / "seed_0" / "result.json"
+    record = json.loads(file.read_text())
+    record["metrics"]["of_a_package"] = 1.0
+    file.write_text(json.dumps(record))
+    code, output = train("repeats=2", "trainer.max_epochs=1")
+    assert code == 0, output
+    assert list(read_result(tmp_path / "run")["metrics"]) == names
+
+
 def test_members_of_another_config_are_trained_again(train, tmp_path):
     assert train("repeats=2", "trainer.max_epochs=1")[0] == 0
     before = contents(tmp_path / "run" / "seed_0")
