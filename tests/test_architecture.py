@@ -82,7 +82,7 @@ def test_nothing_imports_upward_or_sideways(name):
 
 
 def test_there_is_no_cycle():
-    ours = {name: {i for i in imported if i in GRAPH} for name, imported in GRAPH.items()}
+    ours = {name: {i for i in imported if i in GRAPH} - {name} for name, imported in GRAPH.items()}
     assert len(list(graphlib.TopologicalSorter(ours).static_order())) == len(GRAPH)
 
 
@@ -94,7 +94,8 @@ def test_there_is_no_cycle():
         ("data", {"_lazy", "config", "errors", "files", "module"}),
         ("fused", {"files", "module"}),
         ("metrics", {"config"}),
-        ("training", {"data", "errors", "files", "fused", "module"}),
+        ("metrics", {"config"}),
+        ("training", {"config", "data", "errors", "files", "fused", "module"}),
     ],
 )
 def test_lower_layers_know_little(part, may_import):

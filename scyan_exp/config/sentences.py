@@ -64,7 +64,7 @@ def _expected(error: Mapping[str, Any]) -> tuple[str, str]:
         expected = expected.removeprefix(words)
     options = re.findall(r"'([^']*)'", error["msg"]) if error["type"] == "literal_error" else []
     hint = near_matches(str(error["input"]), options) if options else ""
-    return _article(expected), hint
+    return _article(expected).replace(", or a valid ", ", or a "), hint
 
 
 def _unknown_key(

@@ -71,7 +71,7 @@ def test_a_job_that_is_written_again_is_listed_once(compose_all, tmp_path):
     assert [one["number"] for one in manifest["jobs"]] == [0, 1]
     assert [one["overrides"] for one in manifest["jobs"]] == [["seed=0"], ["seed=7"]]
     jobs, _ = read_jobs(tmp_path / "sweep", check_config)
-    assert [one.plain["seed"] for one in jobs] == [0, 7]
+    assert [one.checked.seed for one in jobs] == [0, 7]
 
 
 def test_a_sweep_of_the_first_format_is_read(compose_all, tmp_path):
@@ -86,7 +86,7 @@ def test_a_sweep_of_the_first_format_is_read(compose_all, tmp_path):
     assert "class: scyan_exp.terminal.TerminalHandler" in text
     of_hydra.write_text(text.replace("scyan_exp.terminal.", "scyan_exp.logs."))
     (one,), settings = read_jobs(tmp_path / "sweep", check_config)
-    assert (one.plain["seed"], settings) == (3, {"retries": 4})
+    assert (one.checked.seed, settings) == (3, {"retries": 4})
     handler = one.config.hydra.job_logging.handlers.console["class"]
     assert handler == "scyan_exp.terminal.TerminalHandler"
     assert one.config.hydra.launcher == load_config(one.folder).hydra.launcher

@@ -6,7 +6,6 @@ import signal
 
 import pytest
 
-from scyan_exp.config.check import config_hash
 from scyan_exp.fleet.jobs import Job, load_config
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
@@ -18,9 +17,9 @@ THREE = "repeats=3"
 
 def leave_record(job: Job) -> float:
     """What a run leaves behind; its objective is its seed."""
-    value = float(job.plain["seed"])
-    record = RunRecord(job.folder, config_hash(job.plain), job.plain["seed"])
-    record.end(Outcome.COMPLETED, {job.plain["objective"]: value}, job.plain["objective"])
+    value = float(job.checked.seed)
+    record = RunRecord(job.folder, job.checked.hash, job.checked.seed)
+    record.end(Outcome.COMPLETED, {job.checked.objective: value}, job.checked.objective)
     return value
 
 
