@@ -35,7 +35,8 @@ def act(config: DictConfig) -> object:
 def _sleep(saved: Path) -> None:
     """Sleep until Ctrl-C, and take a while to save then."""
     try:
-        time.sleep(LONG)
+        for _ in range(int(LONG / 0.05)):  # Ray's signal does not wake a process that sleeps
+            time.sleep(0.05)
     except KeyboardInterrupt:
         time.sleep(0.5)
         saved.touch()
