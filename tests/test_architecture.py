@@ -94,7 +94,6 @@ def test_there_is_no_cycle():
         ("data", {"_lazy", "config", "errors", "files", "module"}),
         ("fused", {"files", "module"}),
         ("metrics", {"config"}),
-        ("metrics", {"config"}),
         ("training", {"config", "data", "errors", "files", "fused", "module"}),
     ],
 )

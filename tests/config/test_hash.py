@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from scyan_exp.config.check import check_config, config_hash
+from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import compose_config
 
 
 def hash_of(*overrides: str) -> str:
-    return config_hash(check_config(compose_config(overrides)))
+    return check_config(compose_config(overrides)).hash
 
 
 @pytest.mark.parametrize(

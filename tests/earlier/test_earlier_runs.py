@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from scyan_exp.config.check import config_hash
 from scyan_exp.data.synthetic import draw_cells
 from scyan_exp.errors import InputError
 from scyan_exp.run.annotate import annotate
@@ -52,7 +51,7 @@ def test_its_config_has_the_hash_of_then(unpacked, name):
     """Or completed jobs of a sweep would be run again."""
     config = OmegaConf.load(unpacked / name / ".hydra" / "config.yaml")
     checked = TrainJob().check(config)
-    assert config_hash(checked) == RunRecord.read(unpacked / name).config_hash
+    assert checked.hash == RunRecord.read(unpacked / name).config_hash
 
 
 def test_it_is_an_object(unpacked):
