@@ -36,9 +36,9 @@ PARTS = {
     "module": Part(("scyan_exp/module/*.py",), ("tests/module",)),
     "pruners": Part(("scyan_exp/search/pruners.py",), ("tests/search/test_*pruner*.py",)),
     "record": Part(("scyan_exp/run/record.py",), ("tests/run/test_record.py",)),
-    "schedule": Part(("scyan_exp/fleet/schedule.py",), ("tests/fleet/test_schedule.py",)),
+    "schedule": Part(("scyan_exp/fleet/schedule.py",), ("tests/fleet/test_schedule*.py",)),
     "space": Part(
-        ("scyan_exp/search/space.py",),
+        ("scyan_exp/search/space.py", "scyan_exp/search/dimension.py"),
         ("tests/search/test_space*.py", "tests/search/test_dimensions.py"),
     ),
 }

@@ -170,6 +170,6 @@ def _callbacks(callbacks: Any) -> tuple[dict[str, CallbackConfig], list[Problem]
         for name, value in wrong.items()
     ]
     right = {name: value for name, value in callbacks.items() if name not in wrong}
-    # A target that is no text is a problem of its own, found with all other targets.
+    # A target that is not text is a problem of its own, found with all other targets.
     named = {name: {**value, "_target_": str(value["_target_"])} for name, value in right.items()}
     return {name: CallbackConfig(**value) for name, value in named.items()}, problems

@@ -24,7 +24,7 @@ def relation_problems(plain: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _objective_problems(objective: Any, dataset: Any) -> Iterator[Problem]:
-    """Names that are no metrics, or metrics that these cells do not allow."""
+    """Names that do not name a metric, and metrics that these cells do not allow."""
     names = objective if isinstance(objective, list) else [objective]
     unknown = [name for name in names if not isinstance(name, str) or name not in METRICS]
     if unknown:

@@ -58,7 +58,8 @@ class CovariateEncoding:
             values_N = pd.to_numeric(obs[key], errors="coerce").to_numpy(np.float32)
             n_bad = int((~np.isfinite(values_N)).sum())
             if n_bad:
-                problems.append(f"obs[{key!r}] is no finite number in {n_bad} of {len(obs)} cells")
+                where = f"{n_bad} of {len(obs)} cells"
+                problems.append(f"obs[{key!r}] is not a finite number in {where}")
             columns.append(values_N[:, None])
         if problems:
             raise InputError(problems)

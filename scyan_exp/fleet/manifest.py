@@ -17,10 +17,8 @@ from yaml import YAMLError
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json
 from scyan_exp.fleet.jobs import Check, Job, load_config, without_hydra
-from scyan_exp.run.folder import RunFolder, SweepFolder
+from scyan_exp.run.folder import FORMAT, RunFolder, SweepFolder, check_format
 
-#: Of the file; files without a number are of format 1, which is otherwise the same.
-FORMAT = 2
 #: What damaged files raise when they are read.
 DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, AssertionError, YAMLError)
 
@@ -100,21 +98,18 @@ def _read(path: Path) -> tuple[list[_Listed], dict[str, Any]]:
     """The list of the jobs, and the settings of the launcher."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        written_as = int(manifest.get("format", 1))
-        if written_as <= FORMAT:
-            jobs = [
-                _Listed(int(one["number"]), str(one["folder"]), list(one["overrides"]))
-                for one in manifest["jobs"]
-            ]
-            return jobs, dict(manifest["launcher"])
+        check_format(manifest, path)
+        jobs = [
+            _Listed(int(one["number"]), str(one["folder"]), list(one["overrides"]))
+            for one in manifest["jobs"]
+        ]
+        return jobs, dict(manifest["launcher"])
+    except InputError:
+        raise
     except DAMAGED as error:
         raise InputError(
             f"not the list of a sweep's jobs ({type(error).__name__}: {error})", str(path)
         ) from error
-    raise InputError(
-        f"is of format {written_as}, this version reads up to {FORMAT}: update scyan_exp",
-        where=str(path),
-    )
 
 
 def _why_no_manifest(folder: SweepFolder) -> str:

@@ -10,7 +10,7 @@ from scyan_exp.fleet.jobs import Job
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
 
-#: What tables call a job that an earlier start of the sweep has completed. It is no outcome.
+#: What tables call a job that an earlier start of the sweep has completed. It is not an outcome.
 KEPT = "kept"
 
 

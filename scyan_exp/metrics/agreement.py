@@ -6,7 +6,7 @@ import numpy as np
 
 from scyan_exp.metrics.registry import metric
 
-#: A variance below this share of that of all cells is none.
+#: A variance below this share of that of all cells counts as zero.
 CONSTANT = 1e-12
 
 

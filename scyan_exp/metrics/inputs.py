@@ -33,7 +33,7 @@ class Inputs:
         x: (N, M) inputs of the model.
         latent: (N, M) latent expressions.
         rho: (P, M) knowledge table, NaN where not known.
-        labels: (N,) index of the true population, -1 where it is no row of the table; None
+        labels: (N,) index of the true population, -1 where the table has no such row; None
             without labels.
         batches: (N,) index of the batch; None without batches.
         best_loss: the training loss of the epoch whose weights annotate; None for a consensus.

@@ -90,7 +90,8 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(f"{path}: not a file of tensors written by torch.save ({error})") from None
-    required = {"module.pi_logit", "module.prior.rho", "module.prior.rho_mask", "module.prior.cov"}
+    prior = ("rho", "rho_mask", "modes", "cov")
+    required = {"module.pi_logit", *(f"module.prior.{name}" for name in prior)}
     missing = sorted(required - set(state))
     if missing or not any(_LAYER.fullmatch(key) for key in state):
         raise ValueError(

@@ -72,6 +72,8 @@ class TrainJob:
         """
         from hydra.core.hydra_config import HydraConfig
 
+        from scyan_exp.run.folder import RunFolder
+
         folder, is_single = Path(HydraConfig.get().runtime.output_dir), not is_sweep()
         try:
             return self._run(config, folder)
@@ -81,16 +83,16 @@ class TrainJob:
                 print(error, file=sys.stderr)
                 raise SystemExit(WRONG_INPUT) from error
             log.error("%s", error)
-            raise JobFailed(f"a job had wrong input; see {folder / 'train.log'}") from error
+            raise JobFailed(f"a job had wrong input; see {RunFolder(folder).log}") from error
         except KeyboardInterrupt:
             if is_single:
                 discard(folder)  # of a run that had not begun
             raise
         except Exception as error:
-            log.exception("the run failed; see %s", folder / "train.log")
+            log.exception("the run failed; see %s", RunFolder(folder).log)
             if is_single:
                 raise SystemExit(FAILED) from error
-            raise JobFailed(f"a job failed; see {folder / 'train.log'}") from error
+            raise JobFailed(f"a job failed; see {RunFolder(folder).log}") from error
 
     def check(self, config: DictConfig) -> RunConfig:
         """The config of a job, checked and resolved, without torch.
@@ -183,7 +185,10 @@ def identity(config: RunConfig, folder: Path) -> RunIdentity:
 
 def discard(folder: Path) -> None:
     """Remove the folder of a run that never began, if Hydra's files are all it holds."""
-    if {path.name for path in folder.glob("*")} <= {".hydra", "train.log"}:
+    from scyan_exp.run.folder import RunFolder
+
+    own = RunFolder(folder)
+    if set(folder.glob("*")) <= {own.hydra, own.log}:
         shutil.rmtree(folder, ignore_errors=True)
         for parent in (folder.parent, folder.parent.parent):  # outputs/<day>, outputs
             if "outputs" in (parent.name, parent.parent.name) and not any(parent.iterdir()):

@@ -122,7 +122,7 @@ class RunRecord:
         """Write the record of a run that has come to its end; return its objective.
 
         Raises:
-            InputError: the objective is none of the metrics.
+            InputError: the objective is not among the metrics.
         """
         self.status, self.metrics = status, dict(metrics)
         pruned = status == Outcome.PRUNED

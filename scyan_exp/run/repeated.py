@@ -161,8 +161,7 @@ def _agree(
 ) -> tuple[list[Member], Consensus]:
     device = "cuda" if config.trainer.on_gpu else "cpu"
     models = {
-        repeat.name: load_model(repeat.folder / "checkpoints" / "best.ckpt").to(device)
-        for repeat in repeats
+        repeat.name: load_model(RunFolder(repeat.folder).best).to(device) for repeat in repeats
     }
     members, annotations = weigh(models, cells.x, cells.covariates)
     return members, combine(members, cells.x, cells.covariates, annotations)

@@ -13,11 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json
 from scyan_exp.fleet.manifest import DAMAGED
-from scyan_exp.run.folder import SweepFolder
+from scyan_exp.run.folder import FORMAT, SweepFolder, check_format
 
-#: Of the file; files without a number are of format 1, which had no version of Optuna either.
-FORMAT = 2
-#: What every format holds.
+#: What every format of the file holds; the first one had no version of Optuna.
 NEEDED = (
     *("id", "study_name", "storage", "space", "directions", "objectives"),
     *("config", "arguments", "cwd"),
@@ -70,18 +68,15 @@ def read_description(sweep_dir: Path) -> dict[str, Any]:
     path = SweepFolder(sweep_dir).search
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        written_as = int(values.get("format", 1))
-        if written_as <= FORMAT:
-            found = {key: values[key] for key in NEEDED}
-            return {"format": written_as, "optuna": values.get("optuna"), **found}
+        written_as = check_format(values, path)
+        found = {key: values[key] for key in NEEDED}
+    except InputError:
+        raise
     except DAMAGED as error:
         raise InputError(
             f"not the description of a search ({type(error).__name__}: {error})", str(path)
         ) from error
-    raise InputError(
-        f"is of format {written_as}, this version reads up to {FORMAT}: update scyan_exp",
-        where=str(path),
-    )
+    return {"format": written_as, "optuna": values.get("optuna"), **found}
 
 
 def version_warning(begun_with: str | None) -> str | None:

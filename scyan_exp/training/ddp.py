@@ -118,7 +118,7 @@ def _peer(
 
 
 def _wait_until_ready(peers: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:
-    """Wait for the other processes, which would else be waited for in vain in the training.
+    """Wait until the other processes are ready: the training itself would wait for ever.
 
     Raises:
         RuntimeError: one of them ended before it was ready.

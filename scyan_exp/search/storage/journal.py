@@ -74,7 +74,7 @@ def _mend(path: Path) -> None:
     """Remove the line that a process was writing when the machine went down.
 
     Raises:
-        InputError: the file is no journal of Optuna's; it stays as it is.
+        InputError: the file is not a journal of Optuna's. It is left alone.
     """
     with suppress(FileNotFoundError), path.open("rb+") as file:
         content = file.read()
