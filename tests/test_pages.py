@@ -30,7 +30,7 @@ SHORT_SEARCH = ["hydra.sweeper.n_trials=2", "hydra.sweeper.n_parallel=2"]
 #: What a `scyan-exp train` holds that is composed, not run, and why.
 NOT_RUN = {
     "hydra/launcher=submitit_slurm": "needs a Slurm cluster",
-    "hydra.launcher.engine=ray": "Ray takes half a minute to start; see tests/fleet",
+    "hydra.launcher.engine=ray": "starts a cluster; tests/fleet/test_ray.py runs sweeps on one",
     "hydra.sweeper.storage=": "needs a database; see tests/search",
 }
 
@@ -188,7 +188,18 @@ def reader(tmp_path, scyan_exp, monkeypatch) -> Reader:
     return Reader(tmp_path, scyan_exp, monkeypatch)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+#: Pages whose code has tests of its own: ``test_front_door.py`` and ``test_extend.py``.
+ELSEWHERE = {"python.md", "extend.md"}
+#: Pages of many sweeps.
+LONG = {"consensus.md", "search.md", "sweeps.md"}
+TYPED = [
+    pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG else [])
+    for page in PAGES
+    if page.name not in ELSEWHERE
+]
+
+
+@pytest.mark.parametrize("page", TYPED)
 def test_what_a_page_tells_to_type_works(page, reader):
     for block in blocks(page):
         reader.read(block)
