@@ -1,15 +1,23 @@
 # Everything runs in .venv, which the first target that needs it builds.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+#: Tests that start no process and train next to nothing.
+FAST := tests/config/test_check.py tests/config/test_hash.py tests/data tests/metrics tests/module \
+	tests/fleet/test_schedule.py tests/fleet/test_schedule_records.py tests/fleet/test_settings.py \
+	tests/search/test_dimensions.py tests/search/test_settings.py tests/search/test_space.py \
+	tests/run/test_record.py tests/test_architecture.py tests/test_errors.py tests/test_files.py
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: demo test test-slow mutants lint format typecheck bench clean
+.PHONY: demo test test-fast test-slow mutants lint format typecheck bench clean
 
 demo: .venv/.installed  ## train one experiment on built-in cells
 	$(BIN)/scyan-exp train
 
 test: .venv/.installed-dev  ## every test but the slow ones
 	$(PYTEST)
+
+test-fast: .venv/.installed-dev  ## tests of single parts, for the inner loop: a minute
+	$(PYTEST) $(FAST)
 
 test-slow: .venv/.installed-dev  ## tests that take minutes
 	$(PYTEST) -m slow

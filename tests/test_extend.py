@@ -75,6 +75,7 @@ def test_a_package_adds_a_metric_and_a_figure(package, tmp_path):
     assert "Warning" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_workers_of_a_sweep_know_the_parts_of_a_package(package, tmp_path):
     arguments = ("-m", "seed=0,1", "hydra/launcher=fleet", "hydra.sweep.dir=sweep", *SMALL)
     done = run_with([package], tmp_path, "train", "objective=evenness", *arguments)
@@ -140,6 +141,7 @@ def test_a_package_adds_a_data_format(package, npz, tmp_path):
     assert "dataset.pth: unknown key. Did you mean 'path'?" in unknown.stderr
 
 
+@pytest.mark.slow
 def test_in_the_repository_a_data_format_is_a_class_and_a_yaml_file(tree, npz, tmp_path):
     with (tree / "scyan_exp/data/dataset.py").open("a") as opened:
         opened.write("\n\n" + CODE["python", "format"])
@@ -150,6 +152,7 @@ def test_in_the_repository_a_data_format_is_a_class_and_a_yaml_file(tree, npz, t
     assert result(tmp_path / "run")["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_in_the_repository_metric_figure_and_command_are_one_place_each(tree, tmp_path):
     for file, kind in (
         ("metrics/unsupervised.py", "metric"),
@@ -170,6 +173,7 @@ def test_in_the_repository_metric_figure_and_command_are_one_place_each(tree, tm
     assert "  metrics     the metrics, which way" in run_with([tree], tmp_path, "--help").stdout
 
 
+@pytest.mark.slow
 def test_in_the_repository_an_engine_is_one_file(tree, tmp_path):
     (tree / "scyan_exp/fleet/engines/nice.py").write_text(CODE["python", "engine"])
     arguments = ("-m", "seed=0,1", "hydra/launcher=fleet", "hydra.launcher.engine=nice")

@@ -94,7 +94,7 @@ class Reader:
     def train(self, words: list[str]) -> None:
         arguments = words[2:]
         if any(word.startswith(tuple(NOT_RUN)) for word in arguments):
-            assert "model:" in self.run(["train", *arguments, "--cfg", "job"])
+            assert "model:" in self.run(["train", *single(arguments), "--cfg", "job"])
         else:
             self.run(["train", *shortened(arguments)])
 
@@ -141,6 +141,11 @@ def two_jobs(arguments: list[str]) -> list[str]:
         swept = swept or len(values) > 1
         short.append(f"{key}={','.join(kept)}" if value else word)
     return short
+
+
+def single(arguments: list[str]) -> list[str]:
+    """One job of a sweep, its first."""
+    return [word.split(",")[0] for word in two_jobs(arguments) if word != "-m"]
 
 
 def example_run() -> list[str]:

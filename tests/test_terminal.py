@@ -60,7 +60,9 @@ def test_output_that_is_no_pipe_stays_as_it_is(tmp_path):
         assert subprocess.run(command, stdout=file, stderr=file).returncode == 0
 
 
-@pytest.mark.parametrize("more", [[], ["-m", "seed=0,1", "hydra/launcher=fleet"]])
+@pytest.mark.parametrize(
+    "more", [pytest.param([], marks=pytest.mark.slow), ["-m", "seed=0,1", "hydra/launcher=fleet"]]
+)
 def test_a_run_ends_well_without_a_reader(tmp_path, more):
     folder = "hydra.sweep.dir" if more else "hydra.run.dir"
     process = subprocess.Popen(

@@ -59,7 +59,7 @@ def _expected(error: Mapping[str, Any]) -> tuple[str, str]:
     """What was expected, and a hint at what was meant."""
     if error["type"] == "string_pattern_mismatch":
         return "a name without / \\ # ? % :", ""
-    expected = error["msg"].removeprefix("Value error, ")
+    expected = error["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
     for words in BEGINNINGS:
         expected = expected.removeprefix(words)
     options = re.findall(r"'([^']*)'", error["msg"]) if error["type"] == "literal_error" else []

@@ -76,9 +76,10 @@ def _run_repeats(
         record.fit_seconds = sum(one.fit_seconds for one in ended)
         if pruned is not None:
             record.end(Outcome.PRUNED, {}, config.objective)
-            raise pruned
-        with Tracker(config.logger, folder, identity, config.plain()) as tracker:
-            return _conclude(config, record, cells, repeats, tracker)
+        else:
+            with Tracker(config.logger, folder, identity, config.plain()) as tracker:
+                return _conclude(config, record, cells, repeats, tracker)
+    raise pruned  # the record has said so already
 
 
 def _train(

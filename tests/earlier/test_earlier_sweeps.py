@@ -101,6 +101,7 @@ def test_what_is_missing_of_a_sweep_is_run(started):
     assert (sweep.folder / "1" / "population_weights.csv").read_text().startswith(first)
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on(started):
     sweep = started("search_killed")
     kept, values = records(sweep.folder), values_of(sweep.folder)

@@ -15,9 +15,8 @@ from tests.fleet.sweeps import (
 )
 
 
-@pytest.mark.parametrize(
-    ("n_jobs", "seconds"), [(7, 7), pytest.param(24, 20, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_jobs", "seconds"), [(7, 7), (24, 20)])
 def test_four_of_many_jobs_fail_each_for_its_reason(sweep, files, n_jobs, seconds):
     late, damaged, killed, diverging = range(4)
     texts = [f"seed: {n}\ndataset: {{path: {files['cells.h5ad']}}}" for n in range(n_jobs)]

@@ -45,10 +45,19 @@ def test_all_bad_values_are_named_at_once(refused):
         (["hydra.launcher.retires=2"], "Did you mean 'hydra.launcher.retries'"),
         (["+hydra.launcher.retires=2"], "Did you mean 'retries'"),
         (["hydra.launcher.retries=many"], "hydra.launcher.retries"),
-        (["hydra.launcher.retries=-1"], "hydra.launcher.retries: found -1"),
+        (
+            ["hydra.launcher.retries=-1"],
+            "hydra.launcher.retries: expected a number greater than or equal to 0, found -1",
+        ),
         (["hydra.launcher.on_failure=halt"], "expected 'continue' or 'stop'"),
-        (["hydra.launcher.devices=gpu"], "hydra.launcher.devices: found 'gpu'"),
-        (["hydra.launcher.timeout_min=0"], "hydra.launcher.timeout_min: found 0"),
+        (
+            ["hydra.launcher.devices=gpu"],
+            "hydra.launcher.devices: expected 'auto' or 'cpu', or a list, found 'gpu'",
+        ),
+        (
+            ["hydra.launcher.timeout_min=0"],
+            "hydra.launcher.timeout_min: expected a number greater than 0, found 0",
+        ),
         (["hydra.launcher.ray.num_cpus=0"], "hydra.launcher.ray"),
     ],
 )

@@ -131,7 +131,7 @@ def test_a_sweep_of_the_basic_launcher_names_the_command_to_go_on(scyan_exp, tmp
     ("change", "message"),
     [
         ("retires=2", "hydra.launcher.retires: unknown key. Did you mean 'retries'?"),
-        ("retries=many", "hydra.launcher.retries: found 'many'"),
+        ("retries=many", "hydra.launcher.retries: expected an integer, found 'many'"),
         ("retries", "expected key=value"),
         ("retries=[", "retries=["),
         ("devices=[0]", "but the jobs train on the CPU"),

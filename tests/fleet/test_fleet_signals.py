@@ -102,6 +102,7 @@ def test_often_killed_launchers_lose_nothing(sweep, uncut):
         assert_same_training(sweep.folder / str(job), uncut.folder / str(job))
 
 
+@pytest.mark.slow
 def test_a_killed_launcher_leaves_no_service_of_wandb(sweep):
     arguments = [one for one in ENDLESS if not one.startswith("logger")]
     process = sweep.train(*arguments, TWO, "seed=0,1", "logger=wandb")

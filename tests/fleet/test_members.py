@@ -137,6 +137,7 @@ def test_trainings_are_tasks_of_ray(sweep, through, tmp_path, monkeypatch):
 # ---------------------------------------------------------------- sweeps that are there already
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
 def test_the_same_command_again_trains_nothing_that_is_there(through, sweep, launcher):
     shutil.copytree(through.folder, sweep.folder)
@@ -170,6 +171,7 @@ def test_a_completed_sweep_is_kept_and_a_moved_one_goes_on(through, make_sweep):
 # ---------------------------------------------------------------- failures
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_fails_its_job_alone_and_only_it_is_run_again(sweep, through):
     obstacle = sweep.folder / "0/seed_1/checkpoints"
     obstacle.parent.mkdir(parents=True)
@@ -225,6 +227,7 @@ def test_errors_of_trainings_are_tried_again_when_asked_to(sweep):
     assert not (sweep.folder / "0/seed_1").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "slots",
     [

@@ -28,7 +28,7 @@ def engine(ends: dict | None = None, **options) -> Rehearsal:
 
 
 def started(rehearsal: Rehearsal) -> list[tuple[int, int | None]]:
-    return [job.key for job in rehearsal.jobs[:3]]
+    return [job.key for job in rehearsal.jobs]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_job_runs_after_its_repeats_and_fills_the_slots_with_them(compose_all,
     rehearsal = engine(n_slots=2)
     (state,) = play(folder, rehearsal, compose_all([THREE, "seed=5"]))
     assert started(rehearsal) == [(0, 5), (0, 6), (0, 7), (0, None)]
-    assert rehearsal.most_prunes_itself == 2
+    assert rehearsal.most_at_once == 2
     assert (state.status, state.value, state.seconds) == ("completed", 5.0, 4 * 2.0)
     assert len(table(folder)) == 1
 
@@ -122,7 +122,7 @@ def test_the_first_repeat_of_a_search_that_prunes_runs_alone(compose_all, folder
     prunes_itself = [load_config(job.folder).hydra.sweeper.prunes for job in rehearsal.jobs[:3]]
     assert started(rehearsal) == [(0, 0), (0, 1), (0, 2), (0, None)]
     assert prunes_itself == [True, False, False]
-    assert rehearsal.most_prunes_itself == 2
+    assert rehearsal.most_at_once == 2
 
 
 def test_after_a_pruned_repeat_only_the_job_is_left(compose_all, folder):

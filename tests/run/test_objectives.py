@@ -202,4 +202,4 @@ def test_the_problems_of_objectives_come_with_all_others():
     """A config that is wrong elsewhere, too, even where the data set is none."""
     for dataset in (None, {}, {"label_key": None}, "none"):
         problems = config_problems({"objective": ["accuracy", "loss"], "dataset": dataset})
-        assert any("'accuracy' needs labels" in problem for problem in problems)
+        assert any("'accuracy' needs labels" in str(problem) for problem in problems)

@@ -67,6 +67,7 @@ def go_on(folder: Path, uncut: Path) -> None:
         assert ours[name] == theirs[name], name
 
 
+@pytest.mark.slow
 def test_killed_in_its_second_member_a_run_goes_on_there(tmp_path, uncut):
     folder = tmp_path / "run"
     process, output = cut_in_second(folder, signal.SIGKILL)
@@ -173,6 +174,7 @@ def test_a_run_whose_first_member_a_search_pruned_is_pruned(train, tmp_path):
     assert not (tmp_path / "run" / "seed_1").exists()
 
 
+@pytest.mark.slow
 def test_a_single_run_in_the_folder_of_repeats_takes_it_over(train, tmp_path):
     assert train("repeats=2", "trainer.max_epochs=1")[0] == 0
     assert train("trainer.max_epochs=1")[0] == 0

@@ -108,6 +108,7 @@ def _epochs_in_metrics(folder: Path) -> list[int]:
     return rows["epoch"].astype(int).tolist()
 
 
+@pytest.mark.slow
 def test_resumed_run_continues_the_same_wandb_run(tmp_path):
     cut, short = tmp_path / "cut", "trainer.max_epochs=6"
     process = start(cut, short)
@@ -177,6 +178,7 @@ def test_ctrl_c_before_the_first_epoch_is_no_failure(scyan_exp, tmp_path, monkey
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.slow
 def test_interrupting_a_sweep_starts_no_further_job(tmp_path):
     sweep = tmp_path / "sweep"
     command = [sys.executable, "-m", "scyan_exp", "train", "-m", *ARGUMENTS, "seed=0,1,2"]
@@ -190,6 +192,7 @@ def test_interrupting_a_sweep_starts_no_further_job(tmp_path):
     assert not (sweep / "1" / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_no_process_is_left_when_the_first_of_two_is_killed(tmp_path):
     """DDP: the second process must not outlive the first, however that ended."""
     folder = tmp_path / "run"

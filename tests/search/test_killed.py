@@ -27,6 +27,7 @@ def search(request, sweep, tmp_path) -> Search:
     return Search(sweep, url)
 
 
+@pytest.mark.slow
 def test_a_killed_search_loses_and_repeats_nothing(search):
     kill_and_resume(search, SHORT, n_trials=4, n_kills=1, longest=9)
 

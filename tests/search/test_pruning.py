@@ -213,6 +213,7 @@ def test_of_a_run_with_repeats_the_first_training_is_pruned(sweep, scyan_exp, la
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["fleet", pytest.param("basic", marks=pytest.mark.slow)])
 def test_repeats_that_are_not_pruned_report_those_of_the_first_seed(sweep, scyan_exp, launcher):
     """The objective of the trial is the mean of its trainings."""

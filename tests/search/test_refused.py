@@ -115,7 +115,7 @@ def test_problems_of_space_values_and_settings_are_named_at_once(refused):
         "model.prior_sdt: unknown key",
         "model.temperature=interval(2,1): bad range",
         "model.lr: expected",
-        "hydra.sweeper.n_trials: found 0",
+        "n_trials: expected a number greater than or equal to 1, found 0",
         "hydra.sweeper.sampler: ",
     ):
         assert part in output
@@ -190,7 +190,7 @@ def test_all_wrong_settings_are_named_at_once(refused):
     for name in names:
         assert f"hydra.sweeper.{name.partition('=')[0]}: " in output
     for message in (
-        "hydra.sweeper.n_trials: found 0",
+        "n_trials: expected a number greater than or equal to 1, found 0",
         "hydra.sweeper.sampler: expected tpe, random",
         "Did you mean 'median'?",
         "hydra.sweeper.n_trails: unknown key. Did you mean 'n_trials'",

@@ -161,7 +161,7 @@ def test_a_sweep_that_is_no_search_is_not_searched(sweep, scyan_exp):
     ("change", "message"),
     [
         ("n_trails=4", "n_trails: unknown setting. Did you mean 'n_trials'"),
-        ("n_trials=0", "hydra.sweeper.n_trials: found 0"),
+        ("n_trials=0", "n_trials: expected a number greater than or equal to 1, found 0"),
         ("n_trials", "expected key=value"),
         ("model.lr=0.1", "model.lr: unknown setting"),
     ],

@@ -119,6 +119,7 @@ def test_a_trial_too_many_of_a_killed_search_is_not_run_by_its_resume(url):
     assert states(killed.study) == ["RUNNING", "WAITING"]
 
 
+@pytest.mark.slow
 def test_trials_of_a_sweep_that_was_killed_are_left_to_it(machine, url, tmp_path):
     body = f"while not Path({str(tmp_path / 'flag')!r}).exists(): time.sleep(0.05)\nreturn config.x"
     first, second = machine(1, body), machine(2, "return config.x")
@@ -139,6 +140,7 @@ def test_trials_of_a_sweep_that_was_killed_are_left_to_it(machine, url, tmp_path
     assert numbers(second) == {2, 3, 4, 5}
 
 
+@pytest.mark.slow
 def test_another_search_of_the_same_name_is_refused_before_its_first_trial(machine, url):
     first, second = machine(1), machine(2)
     settings = [f"hydra.sweeper.storage='{url}'", "hydra.sweeper.n_trials=2"]

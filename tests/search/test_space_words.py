@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from scyan_exp.config.overrides import quoted
 from scyan_exp.errors import InputError
-from scyan_exp.search.space import parse_space, quoted
+from scyan_exp.search.space import parse_space
 from tests.search.test_space import composed, dimension
 
 

@@ -82,6 +82,7 @@ def test_a_ddp_run_can_be_resumed(scyan_exp, tmp_path):
     assert weights[0] == weights[1]
 
 
+@pytest.mark.slow
 def test_a_failed_run_does_not_spoil_the_next(scyan_exp, tmp_path):
     sweep = tmp_path / "sweep"
     arguments = ("trainer=ddp", "trainer.max_epochs=1", "model.lr=1e30,0.001")
