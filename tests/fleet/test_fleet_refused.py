@@ -56,7 +56,7 @@ def test_all_bad_values_are_named_at_once(refused):
         ),
         (
             ["hydra.launcher.timeout_min=0"],
-            "hydra.launcher.timeout_min: expected a number greater than 0, found 0",
+            "timeout_min: expected a number greater than 0, found 0",
         ),
         (["hydra.launcher.ray.num_cpus=0"], "hydra.launcher.ray"),
     ],
