@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field
 
 from scyan_exp.config.registry import Registry
-from scyan_exp.config.types import Name, Positive, Section
+from scyan_exp.config.types import Name, Names, Positive, Section
 
 
 class DataFormat(Section):
@@ -33,8 +33,8 @@ class DataFormat(Section):
 
     label_key: Name | None = None
     batch_key: Name | None = None
-    categorical_covariates: list[Name] = Field(default_factory=list)
-    continuous_covariates: list[Name] = Field(default_factory=list)
+    categorical_covariates: Names = Field(default_factory=list)
+    continuous_covariates: Names = Field(default_factory=list)
     transform: Literal["none", "asinh"] = "none"
     cofactor: Positive = 5.0
     scale: bool = True

@@ -26,6 +26,12 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def _as_list(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+#: Names of columns; Python code may give a tuple.
+Names = Annotated[list[Name], BeforeValidator(_as_list)]
 #: A path as text; Python code may give a ``Path``.
 PathName = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
 

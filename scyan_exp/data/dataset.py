@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from scyan_exp.config.formats import DataFormat, data_format
-from scyan_exp.config.types import Count, Fraction, Name, NotNegative, PathName, Seed
+from scyan_exp.config.types import Count, Fraction, Name, Names, NotNegative, PathName, Seed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -67,7 +67,7 @@ class CsvDataset(DataFormat):
     """
 
     path: PathName
-    obs_columns: list[Name] = Field(default_factory=list)
+    obs_columns: Names = Field(default_factory=list)
     subset: dict[Name, Any] | None = None
 
     def read(self) -> AnnData:

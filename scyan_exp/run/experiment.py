@@ -15,7 +15,7 @@ from scyan_exp.config.schema import RunConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable, require_space
-from scyan_exp.results.annotation import predict_cells, write_annotated
+from scyan_exp.results.annotation import Annotation, predict_cells, write_annotated
 from scyan_exp.results.figures.drawing import draw_figures, shown_of
 from scyan_exp.results.measuring import compute_metrics
 from scyan_exp.run.build import Experiment, build, check_devices, check_trainer
@@ -99,14 +99,16 @@ def _run(
         trained = fit(config, experiment, folder, tracker, reporter)
         record.epochs, record.fit_seconds = len(trained.history), trained.seconds
         if trained.outcome == Outcome.PRUNED:
-            metrics = {"loss": trained.best_loss}
+            annotation, metrics = None, {"loss": trained.best_loss}
             tracker.log_results(metrics)
         else:
-            metrics = _annotate(experiment, trained, folder, tracker)
+            annotation, metrics = _annotate(experiment, trained, folder, tracker)
         tracker.log_outcome(trained.outcome)
         value = record.end(trained.outcome, metrics, config.objective)
-    if value is None:
+    if annotation is None or value is None:
         raise RunPruned(f"pruned by the search after {record.epochs} epochs")
+    say_training(record.epochs, trained.best_epoch, trained.seconds, trained.outcome)
+    say_results(annotation, metrics, folder)
     if trained.outcome == Outcome.INTERRUPTED:
         raise RunInterrupted
     return value
@@ -114,8 +116,8 @@ def _run(
 
 def _annotate(
     experiment: Experiment, trained: Trained, folder: Path, tracker: Tracker
-) -> dict[str, float]:
-    """Annotate the cells, write and show what came out; return the metrics."""
+) -> tuple[Annotation, dict[str, float]]:
+    """Annotate the cells, measure, and write what came out."""
     cells = experiment.cells
     annotation = predict_cells(experiment.model, cells.x, cells.covariates)
     metrics = compute_metrics(annotation, cells, trained.best_loss)
@@ -123,10 +125,7 @@ def _annotate(
     figures = draw_figures(own.figures, shown_of(annotation, cells, trained.history))
     write_annotated(cells.adata, annotation, own.annotated)
     tracker.log_results(metrics, figures)
-    n_epochs = len(trained.history)
-    say_training(n_epochs, trained.best_epoch, trained.seconds, trained.outcome)
-    say_results(annotation, metrics, folder)
-    return metrics
+    return annotation, metrics
 
 
 def prepare(config: RunConfig, folder: Path, cells: KeptCells) -> Experiment:

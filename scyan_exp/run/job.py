@@ -154,7 +154,7 @@ class TrainJob:
         from omegaconf import OmegaConf
 
         hydra = HydraConfig.get()
-        if self._reporter_of is None or not is_sweep():
+        if self._reporter_of is None or not is_sweep() or not hydra.sweeper.get("prunes"):
             return None
         sweeper: Any = OmegaConf.to_container(hydra.sweeper, resolve=True)
         return self._reporter_of(sweeper, Path(str(hydra.sweep.dir)), Path(hydra.runtime.cwd))

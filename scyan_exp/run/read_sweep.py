@@ -169,7 +169,7 @@ def _outcome(record: RunRecord | None, row: Mapping[str, str]) -> Outcome:
     """What the run wrote itself; of one that could not, what the fleet wrote."""
     if record is not None and record.status != Outcome.RUNNING:
         return record.status
-    of_fleet = row.get("status") or row.get("outcome")
+    of_fleet = row.get("status")
     if of_fleet in set(Outcome) and of_fleet != Outcome.NOT_RUN:
         return Outcome(of_fleet)
     return Outcome.NOT_RUN if record is None else record.status

@@ -132,6 +132,7 @@ def _conclude(
     write_annotated(cells.adata, consensus, own.annotated)
     summary = {**_prefixed("std", std), **_prefixed("consensus", of_consensus)}
     tracker.log_results({**mean, **summary}, figures)
+    tracker.log_outcome(Outcome.COMPLETED)
     record.wandb_run_id = tracker.run_id
     record.repeats = {
         "std": std,

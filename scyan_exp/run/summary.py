@@ -47,9 +47,9 @@ def say_results(annotation: Annotation, metrics: Mapping[str, float], folder: Pa
 
 
 def say_repeats(metrics: Mapping[str, float], repeats: Mapping[str, Any]) -> None:
-    """Mean and spread of several trainings, and the weight of each in their consensus."""
+    """Mean and spread of the repeats, and the weight of each in their consensus."""
     members, std = repeats["members"], repeats["std"]
-    log.info("mean of %d trainings (standard deviation):", len(members))
+    log.info("mean of %d repeats (standard deviation):", len(members))
     for name, value in metrics.items():
         log.info("  %-22s %.4f (%.4f)", name, value, std[name])
     weights = ", ".join(f"seed {one['seed']}: {one['weight']:.2f}" for one in members)

@@ -61,8 +61,12 @@ class Tracker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self.run is not None:
-            self.run.finish(exit_code=0 if kind is None else 1)
+        if self.run is None:
+            return
+        if kind is not None:
+            stopped = issubclass(kind, KeyboardInterrupt)
+            self.log_outcome(Outcome.INTERRUPTED if stopped else Outcome.FAILED)
+        self.run.finish(exit_code=0 if kind is None else 1)
 
     @property
     def run_id(self) -> str | None:

@@ -181,7 +181,7 @@ def _run_on_fleet(
     n_jobs = (n_parallel or trials.n_jobs) * n_each
     with closing(make_engine([plan.first], fleet, task, n_jobs)) as engine:
         source = _Written(trials, plan.folder, _settings_of(launcher))
-        of_each = "" if n_each == 1 else f" of {n_each} trainings"
+        of_each = "" if n_each == 1 else f" of {n_each} repeats"
         print(f"{trials}{of_each}, {engine.n_slots} at a time; results: {plan.folder}", flush=True)
         return run_source(source, engine, fleet, plan.folder, n_parallel)
 

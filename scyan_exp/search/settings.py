@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scyan_exp.config.objectives import METRICS
+from scyan_exp.config.objectives import METRICS, Direction
 from scyan_exp.config.sentences import problems_of
+from scyan_exp.config.types import Count
 from scyan_exp.errors import InputError
 from scyan_exp.search.makers import chosen_problems, make_pruner, make_sampler
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
 
-Count = Annotated[int, Field(ge=1)]
-Direction = Literal["minimize", "maximize"]
 #: Settings that the sweeper itself sets for each job; users may not.
 OF_JOBS = ("trial", "prunes")
 

@@ -6,6 +6,7 @@ import importlib.util
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ class RayEngine:
 
     def submit(self, job: Job) -> None:
         """Start a job as a task."""
-        reference = self._remote.remote(str(job.folder), self._task, self._n_threads)
+        # In a list Ray hands on the reference itself, not what it refers to.
+        reference = self._remote.remote(str(job.folder), [self._task], self._n_threads)
         self._running[reference] = _Running(job, time.monotonic())
 
     def wait(self, seconds: float) -> list[Ended]:
@@ -132,13 +134,22 @@ def _n_slots(resources: dict[str, float], num_cpus: float, num_gpus: float) -> i
     return min(counts)
 
 
-def _run(folder: str, task: Task, n_threads: int) -> dict[str, Any]:
+@lru_cache(maxsize=1)
+def _task_of(reference: Any) -> Task:
+    """The program, the same object for all jobs of a process of Ray's: it keeps their cells."""
+    import ray
+
+    task: Task = ray.get(reference)
+    return task
+
+
+def _run(folder: str, given: list[Any], n_threads: int) -> dict[str, Any]:
     """In a process of Ray's: run the job of a folder."""
     import ray
 
     from scyan_exp.fleet.engines.worker import output_to_log, prepare, run_job
 
-    context = ray.get_runtime_context()
+    task, context = _task_of(given[0]), ray.get_runtime_context()
     gpus = ray.get_gpu_ids()
     where = f"gpu:{','.join(map(str, gpus))}" if gpus else "cpu"
     import_libraries = getattr(task, "import_libraries", None)
