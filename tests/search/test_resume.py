@@ -152,7 +152,7 @@ def test_a_sweep_that_is_no_search_is_not_searched(sweep, scyan_exp):
     where = ["hydra/sweeper=study", "hydra/launcher=fleet", f"hydra.sweep.dir={sweep.folder}"]
     code, output = scyan_exp("train", "-m", *QUICK, *where, *SPACE)
     assert code == 2
-    assert "no search" in output
+    assert "not a search" in output
     assert sweep.statuses == ["completed"]
     assert not (sweep.folder / "study.json").exists()
 
