@@ -108,7 +108,7 @@ def test_nothing_in_a_file_is_run(tmp_path):
     assert not (tmp_path / "victim").exists()
 
 
-PRIOR = {f"module.prior.{name}": torch.zeros(1) for name in ("rho", "rho_mask", "cov")}
+PRIOR = {f"module.prior.{name}": torch.zeros(1) for name in ("rho", "rho_mask", "cov", "modes")}
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ PRIOR = {f"module.prior.{name}": torch.zeros(1) for name in ("rho", "rho_mask", 
         (
             {"weight": torch.zeros(1)},
             "not weights of scyan.Scyan.save; missing module.pi_logit, module.prior.cov, "
-            "module.prior.rho, module.prior.rho_mask$",
+            "module.prior.modes, module.prior.rho, module.prior.rho_mask$",
         ),
         (PRIOR, "missing module.pi_logit$"),
         ({**PRIOR, "module.pi_logit": torch.zeros(1)}, "missing the flow$"),
