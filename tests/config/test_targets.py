@@ -6,6 +6,7 @@ import pytest
 
 from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import compose_config
+from scyan_exp.config.schema import RunConfig
 from scyan_exp.errors import InputError
 
 ALLOWED = [
@@ -19,14 +20,14 @@ ALLOWED = [
 ]
 
 
-def check(target: str) -> None:
+def check(target: str) -> RunConfig:
     override = f"callbacks={{x:{{_target_:'{target}'}}}}"
-    check_config(compose_config([f"+{override}", "callbacks=none"]))
+    return check_config(compose_config([f"+{override}", "callbacks=none"]))
 
 
 @pytest.mark.parametrize("target", ALLOWED)
 def test_a_whole_name_is_allowed(target):
-    check(target)
+    assert check(target).callbacks["x"].target == target
 
 
 @pytest.mark.parametrize("target", ALLOWED)
