@@ -49,6 +49,7 @@ class Rehearsal:
         self.at_start(job.number)
 
     def wait(self, seconds: float) -> list[Ended]:
+        assert 0 < seconds <= 1  # so that the terminal shows each second
         ending = self.running[: self.together]
         self.running = self.running[self.together :]
         return [self._end(job) for job in ending]
