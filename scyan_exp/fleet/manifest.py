@@ -1,11 +1,9 @@
-"""``sweep.json``: the jobs of a sweep and the settings of its launcher, what a resume reads."""
+"""The jobs of a sweep, written where a resume finds them, and read again."""
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +13,12 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from scyan_exp.errors import InputError
-from scyan_exp.files import write_json
 from scyan_exp.fleet.jobs import Check, Job, load_config, without_hydra
-from scyan_exp.run.folder import FORMAT, RunFolder, SweepFolder, check_format
+from scyan_exp.run.folder import RunFolder, SweepFolder
+from scyan_exp.run.sweep_files import ListedJob, Manifest
 
 #: What damaged files raise when they are read.
 DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, AssertionError, YAMLError)
-
-
-@dataclass(frozen=True)
-class _Listed:
-    """A job as the file lists it; its config lies in its folder."""
-
-    number: int
-    folder: str
-    overrides: list[str]
 
 
 def write_jobs(jobs: Sequence[Job], sweep_dir: Path, settings: dict[str, Any]) -> None:
@@ -45,10 +34,9 @@ def write_jobs(jobs: Sequence[Job], sweep_dir: Path, settings: dict[str, Any]) -
             job.config.hydra.overrides.task,
         )
     path = SweepFolder(sweep_dir).manifest
-    known = _read(path)[0] if path.exists() else []
+    known = Manifest.read(path).jobs if path.exists() else []
     by_number = {one.number: one for one in (*known, *(_listed(job, sweep_dir) for job in jobs))}
-    listed = [vars(by_number[number]) for number in sorted(by_number)]
-    write_json(path, {"format": FORMAT, "launcher": settings, "jobs": listed})
+    Manifest([by_number[number] for number in sorted(by_number)], settings).write(path)
 
 
 def read_jobs(sweep_dir: Path, check: Check) -> tuple[list[Job], dict[str, Any]]:
@@ -59,9 +47,9 @@ def read_jobs(sweep_dir: Path, check: Check) -> tuple[list[Job], dict[str, Any]]
     """
     sweep_dir = sweep_dir.absolute()
     require_sweep(sweep_dir)
-    listed, settings = _read(SweepFolder(sweep_dir).manifest)
+    manifest = Manifest.read(SweepFolder(sweep_dir).manifest)
     jobs, problems = [], []
-    for one in listed:
+    for one in manifest.jobs:
         folder = sweep_dir / one.folder
         try:
             config = load_config(folder)
@@ -73,7 +61,7 @@ def read_jobs(sweep_dir: Path, check: Check) -> tuple[list[Job], dict[str, Any]]
             jobs.append(Job(one.number, folder, one.overrides, config, checked))
     if problems:
         raise InputError(problems, where=str(sweep_dir))
-    return jobs, settings
+    return jobs, dict(manifest.launcher)
 
 
 def require_sweep(sweep_dir: Path) -> None:
@@ -88,28 +76,10 @@ def require_sweep(sweep_dir: Path) -> None:
         raise InputError(_why_no_manifest(SweepFolder(sweep_dir)), where=str(sweep_dir))
 
 
-def _listed(job: Job, sweep_dir: Path) -> _Listed:
+def _listed(job: Job, sweep_dir: Path) -> ListedJob:
     sweep_dir, folder = sweep_dir.absolute(), job.folder
     inside = folder.relative_to(sweep_dir) if folder.is_relative_to(sweep_dir) else folder
-    return _Listed(job.number, str(inside), job.overrides)
-
-
-def _read(path: Path) -> tuple[list[_Listed], dict[str, Any]]:
-    """The list of the jobs, and the settings of the launcher."""
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        check_format(manifest, path)
-        jobs = [
-            _Listed(int(one["number"]), str(one["folder"]), list(one["overrides"]))
-            for one in manifest["jobs"]
-        ]
-        return jobs, dict(manifest["launcher"])
-    except InputError:
-        raise
-    except DAMAGED as error:
-        raise InputError(
-            f"not the list of a sweep's jobs ({type(error).__name__}: {error})", str(path)
-        ) from error
+    return ListedJob(job.number, str(inside), job.overrides)
 
 
 def _why_no_manifest(folder: SweepFolder) -> str:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from scyan_exp.files import write_text
 from scyan_exp.fleet.observer import Observer
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.sweep_files import COLUMNS, Row, read_rows, write_rows
 from scyan_exp.terminal import short_numbers
 
-#: The first columns; a column a metric follows.
-COLUMNS = ("job", "overrides", "status", "objective", "seconds", "device", "error", "folder")
 #: Rows shown on the terminal at most; all are in ``sweep.csv``.
 MANY_ROWS = 40
 WIDEST = 70
-
-#: A row of ``sweep.csv``: its cells by column.
-Row = Mapping[str, str]
 
 
 class Table(Observer):
@@ -67,26 +60,12 @@ class Table(Observer):
 
 def other_rows(path: Path, numbers: Container[int]) -> dict[int, Row]:
     """The rows of an earlier table but for those of some jobs: of earlier batches of a search."""
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, restval="")
-        if tuple(reader.fieldnames or ())[: len(COLUMNS)] != COLUMNS:
-            return {}
-        rows = {int(row["job"]): row for row in reader if row["job"].isdecimal()}
-    return {number: row for number, row in rows.items() if number not in numbers}
+    return {number: row for number, row in read_rows(path).items() if number not in numbers}
 
 
 def write_csv(states: Sequence[JobState], path: Path, others: Mapping[int, Row]) -> None:
     """Write the table atomically, with the rows of other jobs."""
-    rows = {**others, **{state.job.number: _row(state) for state in states}}
-    ordered = [rows[number] for number in sorted(rows)]
-    columns = dict.fromkeys((*COLUMNS, *(column for row in ordered for column in row)))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(ordered)
-    write_text(path, text.getvalue(), durable=False)
+    write_rows(path, {**others, **{state.job.number: _row(state) for state in states}})
 
 
 def _row(state: JobState) -> dict[str, str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -18,9 +16,10 @@ from hydra.errors import HydraException
 
 from scyan_exp.config.overrides import bare_key
 from scyan_exp.errors import InputError
-from scyan_exp.run.folder import RunFolder, SweepFolder, check_format
+from scyan_exp.run.folder import RunFolder, SweepFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
+from scyan_exp.run.sweep_files import Manifest, Row, read_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -48,7 +47,7 @@ class _Job:
     number: int
     folder: Path | None
     overrides: list[str]
-    row: Mapping[str, str] = field(default_factory=dict)
+    row: Row = field(default_factory=dict)
 
 
 def read_sweep(folder: str | Path) -> DataFrame:
@@ -89,7 +88,7 @@ def read_sweep(folder: str | Path) -> DataFrame:
 def _jobs(folder: Path) -> list[_Job]:
     """The jobs in the list that the fleet keeps, or else those that have folders."""
     sweep = SweepFolder(folder)
-    rows = _csv_rows(sweep.table)
+    rows = read_rows(sweep.table)
     jobs = _listed(sweep.manifest) if sweep.manifest.is_file() else _found(sweep.job_folders())
     known = [replace(job, row=rows.pop(job.number, {})) for job in jobs]
     refused = [_Job(n, None, NEXT_OVERRIDE.split(row["overrides"]), row) for n, row in rows.items()]
@@ -97,18 +96,10 @@ def _jobs(folder: Path) -> list[_Job]:
 
 
 def _listed(manifest: Path) -> list[_Job]:
-    try:
-        values = json.loads(manifest.read_text(encoding="utf-8"))
-        check_format(values, manifest)
-        return [
-            _Job(int(one["number"]), manifest.parent / one["folder"], list(one["overrides"]))
-            for one in values["jobs"]
-        ]
-    except InputError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        reason = f"not the list of a sweep's jobs ({type(error).__name__}: {error})"
-        raise InputError(reason, where=str(manifest)) from error
+    return [
+        _Job(one.number, manifest.parent / one.folder, one.overrides)
+        for one in Manifest.read(manifest).jobs
+    ]
 
 
 def _found(folders: Sequence[RunFolder]) -> list[_Job]:
@@ -138,15 +129,6 @@ def _yaml(path: Path) -> Any:
         raise InputError(f"not YAML ({error})", where=str(path)) from error
 
 
-def _csv_rows(path: Path) -> dict[int, dict[str, str]]:
-    """The rows of ``sweep.csv`` by the numbers of their jobs; none if it is not there yet."""
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {int(row["job"]): row for row in rows if str(row.get("job")).isdecimal()}
-
-
 def _result(job: _Job) -> tuple[dict[str, Any], dict[str, float]]:
     """What came of a job, and its metrics; NaN for a number that is not there."""
     record = None if job.folder is None else RunRecord.read(job.folder)
@@ -165,7 +147,7 @@ def _result(job: _Job) -> tuple[dict[str, Any], dict[str, float]]:
     return result, {k: math.nan if value is None else value for k, value in measured.items()}
 
 
-def _outcome(record: RunRecord | None, row: Mapping[str, str]) -> Outcome:
+def _outcome(record: RunRecord | None, row: Row) -> Outcome:
     """What the run wrote itself; of one that could not, what the fleet wrote."""
     if record is not None and record.status != Outcome.RUNNING:
         return record.status

@@ -7,8 +7,9 @@ import csv
 import pytest
 
 from scyan_exp.fleet.state import JobState, label_jobs
-from scyan_exp.fleet.table import COLUMNS, MANY_ROWS, Table, other_rows, shown, write_csv
+from scyan_exp.fleet.table import MANY_ROWS, Table, other_rows, shown, write_csv
 from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.sweep_files import COLUMNS
 from tests.fleet.playing import table
 from tests.fleet.units import job
 
