@@ -103,7 +103,7 @@ def _trainer(kind: str, folder: Path, n_epochs: int, clock: Any) -> Any:
     return pl.Trainer(
         accelerator="cpu",
         max_epochs=n_epochs,
-        callbacks=[clock, SaveRun(folder)],
+        callbacks=[clock, SaveRun(RunFolder(folder))],
         logger=loggers,
         default_root_dir=folder,
         **QUIET,

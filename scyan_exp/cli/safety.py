@@ -13,11 +13,12 @@ from omegaconf import OmegaConf
 from scyan_exp.cli.problems import command_problems
 from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, first_lines
 from scyan_exp.config.overrides import choices_of, is_plain_value, split_arguments, variants
+from scyan_exp.search.makers import OUR_PRUNERS
 
 #: What Hydra's own part of the config may make: its parts, and handlers of the log.
 HYDRA_TARGETS = re.compile(
-    r"(hydra\._internal|hydra_plugins)\..*|optuna\.(samplers|pruners)\.[A-Z]\w*"
-    r"|scyan_exp\.search\.(pruners|pruning)\.StalledPruner"
+    r"(hydra\._internal|hydra_plugins)\..*|optuna\.(samplers|pruners)\.[A-Z]\w*|"
+    + "|".join(map(re.escape, OUR_PRUNERS))
 )
 LOG_CLASSES = ("scyan_exp.terminal.TerminalHandler", "logging.FileHandler", "logging.StreamHandler")
 #: Flags of Hydra that would replace what is checked here.

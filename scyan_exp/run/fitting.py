@@ -17,6 +17,7 @@ from scyan_exp.data.cells import Cells
 from scyan_exp.results.measuring import EpochMetric
 from scyan_exp.run.build import Experiment, build, make_trainer
 from scyan_exp.run.cells import KeptCells
+from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.tracking import Tracker
 from scyan_exp.training.checkpoint import load_weights
@@ -56,7 +57,7 @@ def fit(
     reporter: Reporter | None = None,
 ) -> Trained:
     """Train on the chosen devices; leave the best weights in the model."""
-    saved = SaveRun(folder, tracker.run_id, experiment.cells.digest())
+    saved = SaveRun(RunFolder(folder), tracker.run_id, experiment.cells.digest())
     interrupt, reporting = Interrupt(), _reporting(reporter, config, experiment.cells)
     loggers = [CSVLogger(folder, name="", version=""), *tracker.loggers()]
     callbacks = [ShowProgress(), interrupt, saved, *reporting]
@@ -100,7 +101,7 @@ def run_peer(config: RunConfig, folder: Path) -> None:
 
 
 def _take_part(config: RunConfig, experiment: Experiment, folder: Path) -> None:
-    callbacks = [ShowProgress(), Interrupt(), SaveRun(folder)]
+    callbacks = [ShowProgress(), Interrupt(), SaveRun(RunFolder(folder))]
     trainer = make_trainer(config, callbacks, [], folder)
     say_ready(folder)
     try:

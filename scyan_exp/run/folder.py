@@ -39,7 +39,7 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """The config as it was checked, every value filled in."""
+        """The config as it was checked, interpolations resolved."""
         return self.hydra / "config.yaml"
 
     @property

@@ -69,7 +69,7 @@ class Run:
 
     @cached_property
     def config(self) -> Any:
-        """The config with every value filled in: ``run.config.model.prior_std``.
+        """The config, interpolations resolved: ``run.config.model.prior_std``.
 
         Raises:
             InputError: the file is gone, or damaged.

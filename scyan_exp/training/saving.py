@@ -8,7 +8,7 @@ import math
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -32,8 +32,24 @@ class AfterEpoch(Checkpoint):
 SECONDS_BETWEEN_WRITES = 1.0
 
 
+class SavedFiles(Protocol):
+    """Where they are written; :class:`scyan_exp.run.folder.RunFolder` is one."""
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the best epoch."""
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint of the last epoch."""
+
+    @property
+    def population_weights(self) -> Path:
+        """The weights of the populations, a row an epoch."""
+
+
 class SaveRun(AfterEpoch):
-    """Writes ``checkpoints/last.ckpt``, ``checkpoints/best.ckpt`` and ``population_weights.csv``.
+    """Writes the checkpoints of the last and the best epoch, and the population weights.
 
     The best epoch has the lowest loss; epochs of the warm-up, whose prior is another, count
     only while there is no later one. The history of all epochs travels in the checkpoints, so a
@@ -43,14 +59,15 @@ class SaveRun(AfterEpoch):
     by an error too.
 
     Args:
-        folder: the run folder.
+        files: where to.
         wandb_run_id: id of the W&B run, kept so that a resumed run continues it.
         cells: what identifies the cells, kept so that a run is not resumed on others.
     """
 
-    def __init__(self, folder: Path, wandb_run_id: str | None = None, cells: str = "") -> None:
-        self.folder, self.wandb_run_id, self.cells = folder, wandb_run_id, cells
-        self.last, self.best = (folder / "checkpoints" / f"{n}.ckpt" for n in ("last", "best"))
+    def __init__(self, files: SavedFiles, wandb_run_id: str | None = None, cells: str = "") -> None:
+        self.wandb_run_id, self.cells = wandb_run_id, cells
+        self.last, self.best = files.last, files.best
+        self.population_weights = files.population_weights
         self.history: list[dict[str, float]] = []
         self.best_rank: tuple[bool, float] = (True, math.inf)
         self._unsaved_last: dict[str, Any] | None = None
@@ -157,7 +174,7 @@ class SaveRun(AfterEpoch):
         writer.writerow(["epoch", *populations])
         for row in self.history:
             writer.writerow([row["epoch"], *(row[f"pi/{name}"] for name in populations)])
-        write_text(self.folder / "population_weights.csv", text.getvalue(), durable=False)
+        write_text(self.population_weights, text.getvalue(), durable=False)
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

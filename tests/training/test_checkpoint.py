@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scyan_exp.errors import InputError
+from scyan_exp.run.folder import RunFolder
 from scyan_exp.training.checkpoint import check_resumable, load_weights
 from scyan_exp.training.saving import SaveRun
 from tests.training.conftest import fit, make_model
@@ -17,7 +18,7 @@ N_EPOCHS = 3
 @pytest.fixture
 def last(cells, tmp_path) -> Path:
     """The checkpoint of a run of ``N_EPOCHS`` epochs."""
-    saving = SaveRun(tmp_path, wandb_run_id="abc", cells=cells.digest())
+    saving = SaveRun(RunFolder(tmp_path), wandb_run_id="abc", cells=cells.digest())
     fit(make_model(cells), cells, N_EPOCHS, callbacks=[saving], enable_checkpointing=True)
     return saving.last
 

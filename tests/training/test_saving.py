@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from scyan_exp.run.folder import RunFolder
 from scyan_exp.training.saving import SaveRun
 from tests.training.conftest import fit, make_model
 
@@ -41,7 +42,7 @@ class Watch(pl.Callback):
 def test_each_checkpoint_has_the_weights_of_its_epoch(cells, tmp_path, monkeypatch, seconds):
     monkeypatch.setattr("scyan_exp.training.saving.SECONDS_BETWEEN_WRITES", seconds)
     watch = Watch()
-    callbacks = [watch, SaveRun(tmp_path)]
+    callbacks = [watch, SaveRun(RunFolder(tmp_path))]
     fit(make_model(cells, warm_up=None), cells, 6, callbacks=callbacks, enable_checkpointing=True)
     best, last = (load(tmp_path, name) for name in ("best", "last"))
     assert 0 < best["epoch"] < last["epoch"] == 5
