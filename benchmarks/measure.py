@@ -85,6 +85,7 @@ def _trainer(kind: str, folder: Path, n_epochs: int, clock: Any) -> Any:
     import wandb
     from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
+    from scyan_exp.run.folder import RunFolder
     from scyan_exp.training.saving import SaveRun
 
     if kind == "lightning":

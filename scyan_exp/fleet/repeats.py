@@ -18,7 +18,7 @@ from scyan_exp.fleet.state import JobState
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, clear_earlier
-from scyan_exp.run.repeats import Repeat, repeats_of
+from scyan_exp.run.repeat import Repeat, repeats_of
 from scyan_exp.terminal import short_numbers
 
 

@@ -123,7 +123,7 @@ class TrainJob:
                 return ended.objective
             was_cut_off = RunRecord.has_cut_off(folder, checked)
         from scyan_exp.run.experiment import RunPruned
-        from scyan_exp.run.repeated import run_all
+        from scyan_exp.run.repeats import run_all
 
         try:
             return run_all(
