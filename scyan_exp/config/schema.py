@@ -58,10 +58,13 @@ class ModelConfig(Section):
     prior_std: Fraction
     warm_up: tuple[Fraction, Annotated[int, Field(ge=0)]] | None = Field(strict=False)
     lr: Positive
-    batch_size: Count
+    batch_size: Count | Literal["auto"]
     temperature: Positive
     modulo_temp: Count
     max_samples: Count | None
+    # Configs of versions that had neither mean these.
+    init: Literal["identity", "reference"] = "reference"
+    agreement_tolerance: Annotated[float, Field(ge=0, le=2)] | None = None
 
 
 class TrainerConfig(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytorch_lightning as pl
 import torch
@@ -11,6 +12,18 @@ from torch import Tensor
 from scyan_exp.data.cells import Cells
 
 Batch = tuple[Tensor, Tensor]
+
+#: Optimiser steps an epoch when the batch size is chosen by itself, and the bounds of that size.
+#: Few large steps leave a small sample untrained: the annotation then depends on the seed.
+STEPS_PER_EPOCH = 40
+SMALLEST_BATCH, LARGEST_BATCH = 256, 8192
+#: Cells an epoch for each cell that is watched, and the least number watched.
+WATCHED_SHARE, FEWEST_WATCHED = 20, 2000
+
+
+def automatic_batch_size(n_cells: int) -> int:
+    """Cells an optimiser step for an epoch of so many cells."""
+    return min(max(n_cells // STEPS_PER_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
 
 
 class CellSampler:
@@ -100,17 +113,35 @@ class CellDataModule(pl.LightningDataModule):
 
     Args:
         cells: the prepared cells.
-        batch_size: cells an optimiser step, whatever the number of devices.
+        batch_size: cells an optimiser step, whatever the number of devices; ``auto`` for
+            :func:`automatic_batch_size`.
         max_samples: cells an epoch at most; None for all of them.
         seed: seed of the order of the cells.
     """
 
     def __init__(
-        self, cells: Cells, batch_size: int = 8192, max_samples: int | None = 200_000, seed: int = 0
+        self,
+        cells: Cells,
+        batch_size: int | Literal["auto"] = "auto",
+        max_samples: int | None = 200_000,
+        seed: int = 0,
     ) -> None:
         super().__init__()
-        self.cells, self.seed = cells, seed
-        self.batch_size, self.max_samples = batch_size, max_samples
+        self.cells, self.seed, self.max_samples = cells, seed, max_samples
+        n_drawn = min(max_samples or len(cells), len(cells))
+        self.batch_size = automatic_batch_size(n_drawn) if batch_size == "auto" else batch_size
+        n_watched = min(max(n_drawn // WATCHED_SHARE, FEWEST_WATCHED), len(cells))
+        order = torch.randperm(len(cells), generator=torch.Generator().manual_seed(0))
+        self._watched = order[:n_watched].sort().values
+        self._watched_cells: Batch | None = None
+
+    def watched(self) -> Batch:
+        """Some cells, the same whatever the epoch and the seed, on the training device."""
+        if self._watched_cells is None:
+            x, covariates = self._on_device()
+            indices = self._watched.to(x.device)
+            self._watched_cells = x[indices], covariates[indices]
+        return self._watched_cells
 
     def train_dataloader(self) -> BatchLoader:
         """Shuffled batches of the cells of one epoch."""
@@ -127,7 +158,7 @@ class CellDataModule(pl.LightningDataModule):
 
     def predict_dataloader(self) -> ChunkLoader:
         """All cells in their order."""
-        return ChunkLoader(*self._on_device(), self.batch_size)
+        return ChunkLoader(*self._on_device(), LARGEST_BATCH)
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int

@@ -33,6 +33,7 @@ class CouplingLayer(nn.Module):
         output_size: number of markers M.
         n_hidden_layers: number of hidden-to-hidden layers after the first one.
         mask: (M,), 1 for a kept marker and 0 for a transformed one.
+        starts_as_identity: s and t start at 0, so that the layer changes nothing at first.
         generator: source of the initial weights; the global one when None.
 
     Example:
@@ -55,6 +56,7 @@ class CouplingLayer(nn.Module):
         n_hidden_layers: int,
         mask: Tensor,
         *,
+        starts_as_identity: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -78,6 +80,10 @@ class CouplingLayer(nn.Module):
         # holds (unused) weights of the transformed markers.
         bounds = [1 / math.sqrt(fan) for fan in (input_size, *sizes[1:-1])]
         self.phi = _uniform(self.shapes, bounds, generator)
+        if starts_as_identity:
+            with torch.no_grad():
+                for last in self.linears(self.phi)[-1]:
+                    last.zero_()
 
     def linears(self, phi: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Views of ``phi``, or of its gradient: weight (2, n_in, n_out) and bias (2, 1, n_out)."""

@@ -28,6 +28,7 @@ class RealNVP(nn.Module):
         output_size: number of markers M.
         n_hidden_layers: number of hidden-to-hidden layers of s and t.
         n_layers: number of coupling layers.
+        starts_as_identity: the flow changes nothing before it is trained: u = x.
         generator: source of the initial weights; the global one when None.
 
     Example:
@@ -49,6 +50,7 @@ class RealNVP(nn.Module):
         n_hidden_layers: int,
         n_layers: int,
         *,
+        starts_as_identity: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -64,6 +66,7 @@ class RealNVP(nn.Module):
                 output_size,
                 n_hidden_layers,
                 (group[order] != i % N_GROUPS).long(),
+                starts_as_identity=starts_as_identity,
                 generator=generator,
             )
             for i in range(n_layers)

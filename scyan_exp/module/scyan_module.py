@@ -29,6 +29,7 @@ class ScyanModule(nn.Module):
         n_layers: number of coupling layers.
         prior_std: standard deviation of the cell-specific term H, in (0, 1).
         temperature: temperature that favours small populations, positive.
+        starts_as_identity: the flow changes nothing before it is trained: u = x.
         generator: source of the initial weights; the global one when None.
 
     Attributes:
@@ -61,6 +62,7 @@ class ScyanModule(nn.Module):
         prior_std: float,
         temperature: float,
         *,
+        starts_as_identity: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -79,6 +81,7 @@ class ScyanModule(nn.Module):
             self.n_markers,
             n_hidden_layers,
             n_layers,
+            starts_as_identity=starts_as_identity,
             generator=generator,
         )
         self.prior = PriorDistribution(rho, is_continuum_marker, prior_std, self.n_markers)

@@ -26,7 +26,15 @@ from scyan_exp.training.scyan import Scyan
 log = logging.getLogger(__name__)
 
 #: What each epoch logs, besides pi/<population>.
-LOGGED = ("loss", "ldj", "prior_std", "use_temperature", "lr", "cells_per_second")
+LOGGED = (
+    "loss",
+    "table_agreement",
+    "ldj",
+    "prior_std",
+    "use_temperature",
+    "lr",
+    "cells_per_second",
+)
 
 
 @dataclass

@@ -70,8 +70,7 @@ def fit(
         raise RuntimeError("no epoch was trained: trainer.max_time or max_steps is too small")
     load_weights(saved.best, experiment.model)
     experiment.model.to(trainer.strategy.root_device)  # Lightning moves it to the CPU at the end
-    best_loss = saved.best_rank[1]
-    best_epoch = next(int(r["epoch"]) for r in saved.history if r["loss"] == best_loss)
+    best_epoch, best_loss = int(saved.best_row["epoch"]), saved.best_row["loss"]
     outcome = Outcome.INTERRUPTED if interrupt.requested else Outcome.COMPLETED
     if any(one.pruned for one in reporting):
         outcome = Outcome.PRUNED

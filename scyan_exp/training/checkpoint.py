@@ -13,6 +13,9 @@ from scyan_exp.errors import InputError
 from scyan_exp.training.saving import SaveRun
 from scyan_exp.training.scyan import Scyan
 
+#: What models of versions that had no such hyperparameters did.
+OF_EARLIER = {"init": "reference", "agreement_tolerance": None}
+
 
 def check_resumable(path: str | Path, model: Scyan, max_epochs: int, cells: str) -> str | None:
     """Make sure that ``path`` holds an earlier state of this very run.
@@ -31,7 +34,7 @@ def check_resumable(path: str | Path, model: Scyan, max_epochs: int, cells: str)
     """
     path = existing_file(path, "checkpoints/last.ckpt of a run")
     state = _load(path)
-    earlier, now = state["hyper_parameters"], dict(model.hparams)
+    earlier, now = {**OF_EARLIER, **state["hyper_parameters"]}, dict(model.hparams)
     problems = [
         f"ckpt_path: the run to resume had {_shown(key, earlier.get(key))}, "
         f"this config gives {_shown(key, now[key])}"

@@ -65,7 +65,10 @@ class ShowProgress(AfterEpoch):
             return
         assert isinstance(pl_module, Scyan)
         metrics = pl_module.epoch_metrics
-        measured = f"loss {metrics['loss']:8.4f}  {metrics['cells_per_second']:,.0f} cells/s"
+        measured = f"loss {metrics['loss']:8.4f}  "
+        if "table_agreement" in metrics:
+            measured += f"agreement {metrics['table_agreement']:.3f}  "
+        measured += f"{metrics['cells_per_second']:,.0f} cells/s"
         if self._bar is None:
             log.info("epoch %3d/%d  %s", trainer.current_epoch + 1, trainer.max_epochs, measured)
         else:

@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import CSVLogger
 
 from scyan_exp.files import atomic_path, write_text
+from scyan_exp.training.choosing import EpochRow, contenders
 from scyan_exp.training.scyan import Scyan
 
 
@@ -27,6 +28,8 @@ class AfterEpoch(Checkpoint):
     """
 
 
+#: Where ``last.ckpt`` has the states of the epochs that may still become the best.
+CONTENDERS = "contenders"
 #: Seconds between two writes: what a killed run has to train again. A checkpoint takes several
 #: milliseconds, as much as a twentieth of a short epoch.
 SECONDS_BETWEEN_WRITES = 1.0
@@ -51,9 +54,10 @@ class SavedFiles(Protocol):
 class SaveRun(AfterEpoch):
     """Writes the checkpoints of the last and the best epoch, and the population weights.
 
-    The best epoch has the lowest loss; epochs of the warm-up, whose prior is another, count
-    only while there is no later one. The history of all epochs travels in the checkpoints, so a
-    resumed run goes on as one that was never cut off, in whatever folder.
+    The best epoch is the one that :func:`~scyan_exp.training.choosing.contenders` names. The
+    history of all epochs travels in the checkpoints, and in ``last.ckpt`` the states of the
+    epochs that may still become the best, so a resumed run goes on as one that was never cut
+    off, in whatever folder.
 
     Every epoch is kept in memory; files are written once a second, and when the training ends,
     by an error too.
@@ -69,16 +73,21 @@ class SaveRun(AfterEpoch):
         self.last, self.best = files.last, files.best
         self.population_weights = files.population_weights
         self.history: list[dict[str, float]] = []
-        self.best_rank: tuple[bool, float] = (True, math.inf)
+        self._states: dict[float, dict[str, Any]] = {}
         self._unsaved_last: dict[str, Any] | None = None
-        self._unsaved_best: dict[str, Any] | None = None
+        self._written_best: int | None = None
         self._written_at = -math.inf
+        self._choice: tuple[int, float | None] = (0, None)
+
+    @property
+    def best_row(self) -> EpochRow:
+        """What was measured in the best epoch so far."""
+        return self._contenders()[0]
 
     def state_dict(self) -> dict[str, Any]:
-        """History and best epoch, as plain values."""
+        """The history, as plain values."""
         return {
             "history": list(self.history),
-            "best_rank": list(self.best_rank),
             "wandb_run_id": self.wandb_run_id,
             "cells": self.cells,
         }
@@ -86,9 +95,20 @@ class SaveRun(AfterEpoch):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue the history of a run that was cut off."""
         self.history = list(state_dict["history"])
-        in_warm_up, loss = state_dict["best_rank"]
-        self.best_rank = (in_warm_up, loss)
         self.wandb_run_id = self.wandb_run_id or state_dict["wandb_run_id"]
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take the states of the epochs that may become the best, this one among them."""
+        own = {key: value for key, value in checkpoint.items() if key != CONTENDERS}
+        states = [*checkpoint.get(CONTENDERS, []), _frozen(own)]
+        self._states = {state["epoch"]: state for state in states}
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Choose epochs as the model asks for."""
+        assert isinstance(pl_module, Scyan)
+        self._choice = (pl_module.warm_up_epochs, pl_module.hparams["agreement_tolerance"])
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """When resuming, bring along what the earlier part of the run had written."""
@@ -96,7 +116,8 @@ class SaveRun(AfterEpoch):
             return
         assert isinstance(pl_module, Scyan)
         resumed = Path(str(trainer.ckpt_path))
-        self._bring_best(resumed.with_name(self.best.name))
+        self._consider(*self._beside(resumed))
+        self._write_best()
         if resumed.resolve() != self.last.resolve():
             _copy(resumed, self.last)
         self._write_population_weights(pl_module.table.populations)
@@ -108,17 +129,14 @@ class SaveRun(AfterEpoch):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the epoch that has just ended."""
         assert isinstance(pl_module, Scyan)
-        epoch, metrics = trainer.current_epoch, pl_module.epoch_metrics
-        self.history.append({"epoch": epoch, "step": trainer.global_step, **metrics})
-        rank = (epoch < pl_module.warm_up_epochs, metrics["loss"])
-        is_best = rank < self.best_rank
-        self.best_rank = min(rank, self.best_rank)
-
+        metrics = pl_module.epoch_metrics
+        self.history.append(
+            {"epoch": trainer.current_epoch, "step": trainer.global_step, **metrics}
+        )
         # What `trainer.save_checkpoint` would write; Lightning has no public name for it.
         state = _frozen(trainer._checkpoint_connector.dump_checkpoint(weights_only=False))
         self._unsaved_last = state
-        if is_best:
-            self._unsaved_best = state
+        self._consider(state)
         if time.monotonic() - self._written_at >= SECONDS_BETWEEN_WRITES:
             self._write(trainer, pl_module)
 
@@ -133,40 +151,53 @@ class SaveRun(AfterEpoch):
         self._write(trainer, pl_module)
 
     def _write(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        last, best = self._unsaved_last, self._unsaved_best
-        self._unsaved_last = self._unsaved_best = None
+        last, self._unsaved_last = self._unsaved_last, None
         if last is None or not trainer.is_global_zero:
             return
         assert isinstance(pl_module, Scyan)
         self.last.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.last.with_suffix(".tmp")
-        _save(last, temporary)
+        others = [state for state in self._states.values() if state is not last]
+        _save({**last, CONTENDERS: others} if others else last, temporary)
         # The best one first: killed in between, the resumed run repeats some epochs.
-        if best is last:
-            _link(temporary, self.best)
-        elif best is not None:
-            with atomic_path(self.best, durable=False) as path:
-                _save(best, path)
+        self._write_best(last, temporary)
         temporary.replace(self.last)
         self._write_population_weights(pl_module.table.populations)
         self._written_at = time.monotonic()
 
-    def _bring_best(self, earlier: Path) -> None:
-        """Take over the best checkpoint of this very history; forget it if there is none."""
-        if earlier.is_file() and self._is_our_best(earlier):
-            if earlier.resolve() != self.best.resolve():
-                _copy(earlier, self.best)
+    def _write_best(self, last: dict[str, Any] | None = None, written: Path | None = None) -> None:
+        """Write the best epoch, unless it is there; of the last one there is a file already."""
+        best = int(self.best_row["epoch"])
+        if best == self._written_best:
+            return
+        if written is not None and self._states[best] is last:
+            _link(written, self.best)
         else:
-            self.best.unlink(missing_ok=True)
-            self.best_rank = (True, math.inf)
+            self.best.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_path(self.best, durable=False) as path:
+                _save(self._states[best], path)
+        self._written_best = best
 
-    def _is_our_best(self, path: Path) -> bool:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    def _consider(self, *states: dict[str, Any]) -> None:
+        """Keep the states of epochs that are or may become the best."""
+        self._states.update({state["epoch"]: state for state in states})
+        self._states = {row["epoch"]: self._states[row["epoch"]] for row in self._contenders()}
+
+    def _contenders(self) -> list[EpochRow]:
+        """Of the epochs whose states are known; the others are out, or lost."""
+        rows = [row for row in self.history if row["epoch"] in self._states]
+        return contenders(rows, *self._choice)
+
+    def _beside(self, resumed: Path) -> list[dict[str, Any]]:
+        """The best epoch of a run of an earlier version, whose ``last.ckpt`` has only itself."""
+        path = resumed.with_name(self.best.name)
+        if not path.is_file():
+            return []
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         saved = state["callbacks"].get(type(self).__qualname__, {})
         history = saved.get("history", [])
-        return history == self.history[: len(history)] and saved.get("best_rank") == list(
-            self.best_rank
-        )
+        is_ours = len(history) > 0 and history == self.history[: len(history)]
+        return [{k: v for k, v in state.items() if k != CONTENDERS}] if is_ours else []
 
     def _write_population_weights(self, populations: list[str]) -> None:
         text = io.StringIO()

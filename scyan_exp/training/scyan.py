@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -17,6 +17,7 @@ from scyan_exp.data.preprocess import Preprocessing
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.errors import InputError, near_matches
 from scyan_exp.fused import FusedModule, fused
+from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.module import ScyanModule
 
 
@@ -50,10 +51,14 @@ class Scyan(pl.LightningModule):
         prior_std: standard deviation of the cell-specific term, in (0, 1).
         warm_up: ``(std, epochs)``: in the first epochs the standard deviation is at least this.
         lr: learning rate of Adam.
-        batch_size: cells an optimiser step, over all devices.
+        batch_size: cells an optimiser step, over all devices; ``auto`` for
+            :data:`~scyan_exp.data.datamodule.STEPS_PER_EPOCH` steps an epoch.
         temperature: temperature that favours small populations.
         modulo_temp: the temperature is used in epochs that this number does not divide.
         max_samples: cells an epoch at most; None for all of them.
+        init: how the flow starts: ``identity`` (u = x), or at random as the ``reference``.
+        agreement_tolerance: the epoch that annotates has the lowest loss among those whose
+            agreement with the table is so near the highest; None for the lowest loss of all.
         seed: seed of the initial weights and of the order of the cells.
 
     Raises:
@@ -72,10 +77,12 @@ class Scyan(pl.LightningModule):
         prior_std: float = 0.3,
         warm_up: Sequence[float] | None = (0.35, 4),
         lr: float = 5e-4,
-        batch_size: int = 8192,
+        batch_size: int | Literal["auto"] = "auto",
         temperature: float = 0.5,
         modulo_temp: int = 3,
         max_samples: int | None = 200_000,
+        init: Literal["identity", "reference"] = "identity",
+        agreement_tolerance: float | None = 0.01,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -99,6 +106,7 @@ class Scyan(pl.LightningModule):
             n_layers,
             prior_std,
             temperature,
+            starts_as_identity=init == "identity",
             generator=torch.Generator().manual_seed(seed),
         )
         self._fused = fused(self.module)
@@ -163,9 +171,24 @@ class Scyan(pl.LightningModule):
             "use_temperature": float(self.uses_temperature(self.current_epoch)),
             "lr": self.hparams["lr"],
             "cells_per_second": n_cells / (time.perf_counter() - self._started),
+            **self._measured_agreement(),
             **{f"pi/{name}": p for name, p in zip(self.table.populations, pi, strict=True)},
         }
         self._publish(self.epoch_metrics)
+
+    @torch.no_grad()
+    def _measured_agreement(self) -> dict[str, float]:
+        """Agreement with the table of some cells that are the same in every epoch.
+
+        Each process looks at all of them, so all processes decide alike.
+        """
+        watched = getattr(getattr(self.trainer, "datamodule", None), "watched", None)
+        if watched is None:  # trained on batches of somebody else
+            return {}
+        x, covariates = watched()
+        population = self.computing.compute_probabilities(x, covariates)[0].argmax(dim=1)
+        agreement = table_agreement(x.cpu().numpy(), population.cpu().numpy(), self.table.rho)
+        return {"table_agreement": agreement}
 
     def _publish(self, metrics: dict[str, float]) -> None:
         """Hand the metrics of an epoch to callbacks and loggers.

@@ -1,4 +1,4 @@
-"""Stopping when the loss no longer improves."""
+"""Stopping when the loss no longer improves, or cells leave the table for good."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from scyan_exp.training.choosing import epochs_since_agreement
 from scyan_exp.training.scyan import Scyan
 
 
@@ -15,15 +16,33 @@ class EarlyStopping(pl.callbacks.EarlyStopping):
 
     The prior of the warm-up is wider, so its losses and later ones are not comparable: a run of
     few batches an epoch would stop at the step between them, far from trained.
+
+    It stops too when the agreement with the table has fallen for good: then only epochs that are
+    past annotate (see :mod:`scyan_exp.training.choosing`), however far the loss still falls.
+
+    Args:
+        agreement_patience: epochs in a row whose agreement is too low before it stops.
+        arguments: of Lightning's.
     """
+
+    def __init__(self, *arguments: Any, agreement_patience: int = 10, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.agreement_patience = agreement_patience
+        self._agreements: list[dict[str, float]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Lightning's, and the agreement of all epochs."""
+        return {**super().state_dict(), "agreements": list(self._agreements)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a checkpoint, with the patience of the present config."""
+        self._agreements = list(state_dict.get("agreements", []))
         super().load_state_dict({**state_dict, "patience": self.patience})
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Train no further if the resumed run had stopped."""
-        if self.wait_count >= self.patience:
+        assert isinstance(pl_module, Scyan)
+        if self.wait_count >= self.patience or self._has_left(pl_module):
             trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -33,3 +52,15 @@ class EarlyStopping(pl.callbacks.EarlyStopping):
             sign = 1 if self.monitor_op is torch.lt else -1
             self.best_score, self.wait_count = torch.tensor(sign * torch.inf), 0
         super().on_train_epoch_end(trainer, pl_module)
+        agreement = pl_module.epoch_metrics.get("table_agreement")
+        if agreement is not None:
+            row = {"epoch": trainer.current_epoch, "table_agreement": agreement}
+            self._agreements.append(row)
+        if self._has_left(pl_module):
+            trainer.should_stop = True
+
+    def _has_left(self, model: Scyan) -> bool:
+        """Whether the agreement has been too low for too long."""
+        tolerance = model.hparams["agreement_tolerance"]
+        n_epochs = epochs_since_agreement(self._agreements, model.warm_up_epochs, tolerance)
+        return n_epochs >= self.agreement_patience
