@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scyan_exp.config.objectives import METRICS, Metric
-from scyan_exp.metrics.inputs import NAMES, Inputs
+from scyan_exp.metrics.inputs import Inputs
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def _computed(one: Metric, inputs: Inputs, known: dict[str, Any]) -> float:
     """
     given = {}
     for name, parameter in inspect.signature(one.function).parameters.items():
-        other = METRICS.get(name) if name not in NAMES else None
+        other = METRICS.get(name)
         if other is not None and _is_possible(other, inputs):
             given[name] = _value(other, inputs, known)
         elif name in known:

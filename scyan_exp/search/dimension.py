@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from hydra.core.override_parser.types import (
@@ -63,8 +64,7 @@ class Dimension:
         """Overrides of the values to check before a search: the ends, or all choices."""
         if self.kind == "choice":
             return [f"{self.key}={text}" for text in self.texts]
-        ends = (int(end) if self.kind == "int" else end for end in (self.low, self.high))
-        return [self.override(end) for end in dict.fromkeys(ends)]
+        return [self.override(self.low), self.override(self.high)]
 
     def distribution(self) -> BaseDistribution:
         """The parameter as Optuna describes it."""
@@ -127,8 +127,6 @@ def _choice(key: str, parsed: Override) -> Dimension:
 def _require_range(dimension: Dimension) -> None:
     """Make sure that there is something between the ends of a range."""
     low, high = dimension.low, dimension.high
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"bad range: expected finite ends, found {low:g} and {high:g}")
     if low >= high:
         raise ValueError(
             f"bad range: expected a lower end below the upper one, found {low:g} and {high:g}"
@@ -144,19 +142,33 @@ def _number(key: str, value: Sweep, log: bool) -> Dimension:
     if isinstance(value, IntervalSweep):
         assert value.start is not None
         assert value.end is not None
+        _require_finite(value.start, value.end)
         kind: Literal["int", "float"] = "int" if isinstance(value.start, int) else "float"
         return Dimension(key, kind, value.start, value.end, 1 if kind == "int" else None, log)
     assert isinstance(value, RangeSweep)
-    values = sorted(value.range())
+    assert value.start is not None
+    assert value.stop is not None
+    _require_finite(value.start, value.stop, value.step)
+    numbers = value.range()
+    # A list of floats, but not of integers: there may be billions, of seeds for example.
+    values = numbers if isinstance(numbers, range) else list(numbers)
     if not values:
         raise ValueError(f"bad range: there is no value from {value.start} to {value.stop}")
-    whole = all(isinstance(one, int) for one in values)
-    step = abs(value.step)
-    if whole:
-        return Dimension(key, "int", values[0], values[-1], step, log)
-    # Steps from either end differ in the last digits, and Optuna wants a whole number of them.
-    low, high = (round(end, 12) for end in (values[0], values[-1]))
-    return Dimension(key, "float", low, high, step, log)
+    if isinstance(values, range):
+        low, high = sorted((values[0], values[-1]))
+        return Dimension(key, "int", low, high, abs(value.step), log)
+    # In decimals, as written: Optuna leaves out the last value where the steps do not add up to it.
+    first, step = Decimal(str(value.start)), Decimal(str(value.step))
+    last = first + (len(values) - 1) * step
+    lowest, highest = sorted((float(first), float(last)))
+    return Dimension(key, "float", lowest, highest, abs(value.step), log)
+
+
+def _require_finite(*numbers: float) -> None:
+    """Make sure that a range has ends."""
+    if not all(map(math.isfinite, numbers)):
+        found = ", ".join(f"{one:g}" for one in numbers)
+        raise ValueError(f"bad range: expected finite numbers, found {found}")
 
 
 def _scalar(value: Any, text: str) -> Scalar:

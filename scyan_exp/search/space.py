@@ -111,8 +111,8 @@ def _read(text: str, config_loader: ConfigLoader | None) -> Dimension | None:
         ValueError: a bad range, or a key that cannot be searched.
         HydraException: it cannot be read.
     """
-    parsed = OverridesParser.create(config_loader).parse_override(text)
-    parsed.config_loader = config_loader  # which `parse_override` leaves out
+    parsed = OverridesParser.create().parse_override(text)
+    parsed.config_loader = config_loader  # `parse_override` would leave out the parser's
     if not parsed.is_sweep_override():
         return None
     if bare_key(text) in UNSEARCHED or bare_key(text).startswith("hydra."):
@@ -121,8 +121,7 @@ def _read(text: str, config_loader: ConfigLoader | None) -> Dimension | None:
 
 
 def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    unreadable = ("LexerNoViableAlt", "expecting", "viable")
-    if lines and any(word in lines[0] for word in unreadable):
+    unreadable = ("token recognition", "expecting", "viable")  # what ANTLR says
+    if any(words in str(error) for words in unreadable):
         return "cannot be read. Spaces look like interval(0.1,0.5), range(2,5), choice(16,32)"
-    return lines[0] if lines else type(error).__name__
+    return str(error)

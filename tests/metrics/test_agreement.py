@@ -180,11 +180,20 @@ def test_constant_expressions_of_the_known_cells_agree_with_nothing(value, dista
     assert table_agreement(x, population, rho) == pytest.approx(0, abs=1e-6)
 
 
-def test_small_numbers_agree_as_well_as_large_ones():
-    """Without ``dataset.scale`` a marker may vary by a millionth."""
+@pytest.mark.parametrize(("origin", "factor"), [(0, 1e-6), (1e6, 1)])
+def test_small_differences_agree_as_well_as_large_ones(origin, factor):
+    """Without ``dataset.scale`` a marker may vary by a millionth, or far from zero."""
     rho = np.array([[1.0, -1.0], [-1.0, 1.0]])
     population = np.arange(100) % 2
-    assert table_agreement(1e-6 * rho[population], population, rho) == pytest.approx(1)
+    x = (origin + factor * rho[population]).astype(np.float32)
+    assert table_agreement(x, population, rho) == pytest.approx(1)
+
+
+def test_many_cells_far_away_of_which_nothing_is_known_hide_no_agreement():
+    rho = np.array([[1.0], [-1.0], [np.nan]])
+    population = np.arange(30_000) % 3
+    x = np.where(population < 2, rho[population, 0], 1e3)[:, None].astype(np.float32)
+    assert table_agreement(x, population, rho) == pytest.approx(2 / 3)
 
 
 def test_the_right_annotation_agrees_better_than_a_wrong_one():

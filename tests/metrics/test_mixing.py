@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scyan_exp.metrics import mixing
+from scyan_exp.metrics.sampling import sample
 
 
 def ilisi(latent: np.ndarray, names: pd.Series) -> float:
@@ -89,6 +90,14 @@ def test_cells_in_turns_are_mixed_as_well_as_shuffled_ones(n_batches):
     shuffled = ilisi(latent, batches(n_cells, n_batches))
     assert shuffled > 0.8 * n_batches
     assert ilisi(latent, in_turns) == pytest.approx(shuffled, rel=0.02)
+
+
+@pytest.mark.parametrize(("n_cells", "n_found"), [(5, 5), (10, 10), (11, 10), (500, 10)])
+def test_some_of_the_cells_are_always_the_same(n_cells, n_found):
+    """Otherwise a metric of the same cells would not be the same number."""
+    some = sample(n_cells, 10)
+    assert len(some) == len(set(some) & set(range(n_cells))) == n_found
+    assert some.tolist() == sorted(some) == sample(n_cells, 10).tolist()
 
 
 @pytest.mark.parametrize("n_cells", [1, 2, 4, 50])

@@ -12,9 +12,7 @@ import pytest
 from scyan_exp.config.check import config_problems
 from scyan_exp.config.objectives import METRICS
 from scyan_exp.config.schema import objective_names
-from scyan_exp.errors import InputError
 from scyan_exp.run.job import TrainJob
-from scyan_exp.run.record import RunRecord, objective_value
 from tests.conftest import TABLE, small_adata
 
 SMALL = (
@@ -174,23 +172,6 @@ def test_labels_in_one_batch_only_are_enough(train, tmp_path):
     cells = anndata.read_h5ad(Path(tmp_path / "run" / "annotated.h5ad"))
     assert cells.n_obs == 300
     assert math.isfinite(result["objective"])
-
-
-def test_an_objective_of_another_run_must_have_been_computed(tmp_path):
-    """A record from before ``dataset.label_key`` was set, or of an older version."""
-    metrics = {"heuristic": 3.0, "loss": None}
-    assert objective_value(metrics, "heuristic") == 3.0
-    assert math.isnan(objective_value(metrics, "loss"))
-    assert objective_value(metrics, ["heuristic"]) == [3.0]
-    for objective in ("ilisi", ["heuristic", "ilisi"]):
-        with pytest.raises(InputError) as raised:
-            objective_value(metrics, objective)
-        text = str(raised.value)
-        assert text == "objective: ilisi was not computed; computed were heuristic, loss"
-    with pytest.raises(InputError, match="was not computed"):
-        RunRecord(tmp_path, "0", 0).end("completed", {"heuristic": 3.0}, "accuracy")
-    found = json.loads((tmp_path / "result.json").read_text()) if any(tmp_path.iterdir()) else {}
-    assert found.get("status") != "completed"
 
 
 def test_the_names_of_objectives():

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
+from scyan_exp.config.schema import RunConfig
 from scyan_exp.errors import InputError
+from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
-from scyan_exp.run.record import RunRecord, recording
+from scyan_exp.run.record import (
+    RunRecord,
+    clear_earlier,
+    clear_results,
+    objective_value,
+    recording,
+)
+from tests.fleet.units import job
 
 
 def written(folder) -> dict:
@@ -98,10 +108,12 @@ def test_a_folder_without_a_record_has_none(tmp_path):
     assert RunRecord.read(tmp_path / "file") is None
 
 
-def changed(folder, **values) -> None:
-    RunRecord(folder, "abc", 0).write()
-    now = {key: value for key, value in (written(folder) | values).items() if value != "absent"}
-    (folder / "result.json").write_text(json.dumps(now))
+def changed(record: RunRecord, **values: object) -> None:
+    """Write a record of which something is different, or absent."""
+    record.write()
+    now = {**written(record.folder), **values}
+    now = {key: value for key, value in now.items() if value != "absent"}
+    (record.folder / "result.json").write_text(json.dumps(now))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +128,7 @@ def changed(folder, **values) -> None:
     ],
 )
 def test_a_damaged_record_is_none(tmp_path, values):
-    changed(tmp_path, **values)
+    changed(RunRecord(tmp_path, "abc", 0), **values)
     assert RunRecord.read(tmp_path) is None
 
 
@@ -127,7 +139,7 @@ def test_another_file_of_that_name_is_no_record(tmp_path, text):
 
 
 def test_a_file_without_a_format_is_of_the_first(tmp_path):
-    changed(tmp_path, format="absent", status="completed", objective=1.5)
+    changed(RunRecord(tmp_path, "abc", 0), format="absent", status="completed", objective=1.5)
     found = RunRecord.read(tmp_path)
     assert (found.status, found.objective) == (Outcome.COMPLETED, 1.5)
 
@@ -136,30 +148,189 @@ def test_a_file_without_a_format_is_of_the_first(tmp_path):
     ("error", "outcome", "rest"),
     [
         ("WorkerLost: killed by SIGKILL", Outcome.LOST, "killed by SIGKILL"),
-        ("TimedOut: after 5 min", Outcome.TIMED_OUT, "after 5 min"),
+        ("TimedOut: after: 5 min", Outcome.TIMED_OUT, "after: 5 min"),
         ("ValueError: TimedOut: no", Outcome.FAILED, "ValueError: TimedOut: no"),
         (None, Outcome.FAILED, None),
     ],
 )
 def test_the_first_format_told_the_cause_in_the_error(tmp_path, error, outcome, rest):
-    changed(tmp_path, format="absent", status="failed", error=error)
+    changed(RunRecord(tmp_path, "abc", 0), format="absent", status="failed", error=error)
     found = RunRecord.read(tmp_path)
     assert (found.status, found.error) == (outcome, rest)
 
 
 def test_in_the_second_format_an_error_is_only_an_error(tmp_path):
-    changed(tmp_path, status="failed", error="WorkerLost: a word of the user's")
+    changed(
+        RunRecord(tmp_path, "abc", 0), status="failed", error="WorkerLost: a word of the user's"
+    )
     assert RunRecord.read(tmp_path).status is Outcome.FAILED
 
 
 def test_a_later_format_is_refused(tmp_path):
-    changed(tmp_path, format=99)
+    changed(RunRecord(tmp_path, "abc", 0), format=99)
     with pytest.raises(InputError, match=r"of format 99, this version reads up to 2: update") as e:
         RunRecord.read(tmp_path)
     assert e.value.where == str(tmp_path / "result.json")
 
 
 def test_a_format_that_is_no_number_is_refused(tmp_path):
-    changed(tmp_path, format="new")
+    changed(RunRecord(tmp_path, "abc", 0), format="new")
     with pytest.raises(InputError, match="format: expected a number, found 'new'"):
         RunRecord.read(tmp_path)
+
+
+# ---------------------------------------------------------------- of a folder that must hold a run
+
+
+def test_the_record_of_a_run_is_that_of_its_folder(tmp_path):
+    record = RunRecord(tmp_path, "abc", 7, status=Outcome.FAILED)
+    record.write()
+    assert RunRecord.of_run(tmp_path) == record
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (None, "no such folder; expected that of a run"),
+        (["train.log"], "no run: there is no result.json in it"),
+        (["multirun.yaml"], "this is the folder of a sweep; expected that of one of its jobs"),
+        (["result.json", "multirun.yaml"], "no run: its result.json is damaged"),
+    ],
+)
+def test_a_folder_without_a_run_says_what_it_is(tmp_path, files, message):
+    folder = tmp_path / "run"
+    if files is not None:
+        folder.mkdir()
+        for name in files:
+            (folder / name).touch()
+    with pytest.raises(InputError) as raised:
+        RunRecord.of_run(folder)
+    assert str(raised.value) == f"{folder}: {message}"
+
+
+# ---------------------------------------------------------------- whether a run need not be run
+
+
+def config(objective: str | list[str] = "loss", **changes: object) -> RunConfig:
+    return job(0, objective=objective, **changes).checked
+
+
+@pytest.mark.parametrize(
+    ("objective", "metrics", "value"),
+    [
+        ("loss", {"loss": 0.5}, 0.5),
+        ("loss", {"loss": 0.5, "heuristic": 3.0}, 0.5),
+        (["heuristic", "loss"], {"loss": 0.5, "heuristic": 3.0}, [3.0, 0.5]),
+    ],
+)
+def test_a_completed_run_has_the_objective_of_today(tmp_path, objective, metrics, value):
+    """The objective is no part of what identifies a run: it only has to have been measured."""
+    record = RunRecord(tmp_path, config().hash, 3, epochs=8)
+    record.end(Outcome.COMPLETED, {**metrics, "ilisi": 2.0}, "ilisi")
+    changed(record, metrics=metrics)
+    found = RunRecord.read_ended(tmp_path, config(objective))
+    assert (found.status, found.objective) == (Outcome.COMPLETED, value)
+    assert (found.seed, found.epochs, found.metrics) == (3, 8, metrics)
+
+
+def test_a_run_that_the_search_stopped_is_not_run_again(tmp_path):
+    RunRecord(tmp_path, config().hash, 3, status=Outcome.PRUNED, objective=0.5).write()
+    found = RunRecord.read_ended(tmp_path, config())
+    assert (found.status, found.seed, found.objective) == (Outcome.PRUNED, 3, None)
+
+
+@pytest.mark.parametrize(
+    ("objective", "changes"),
+    [
+        ("loss", {"config_hash": "0" * 16}),
+        ("loss", {"config_hash": "0" * 16, "status": "pruned"}),
+        ("heuristic", {}),
+        (["heuristic", "loss"], {}),
+        *(
+            ("loss", {"status": one})
+            for one in Outcome
+            if one not in (Outcome.COMPLETED, Outcome.PRUNED)
+        ),
+    ],
+)
+def test_what_is_not_this_run_at_its_end_is_run_again(tmp_path, objective, changes):
+    """Of another config, without the objective, or ended otherwise, whatever it has measured."""
+    record = RunRecord(tmp_path, config().hash, 3)
+    record.end(Outcome.COMPLETED, {"loss": 0.5}, "loss")
+    assert RunRecord.read_ended(tmp_path, config()) is not None
+    changed(record, **changes)
+    assert RunRecord.read_ended(tmp_path, config(objective)) is None
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_run_that_was_cut_off_is_one_of_this_config(tmp_path, outcome):
+    RunRecord(tmp_path, config().hash, 3, status=outcome).write()
+    assert RunRecord.has_cut_off(tmp_path, config()) == outcome.was_cut_off
+    assert not RunRecord.has_cut_off(tmp_path, config(seed=4))
+
+
+def test_a_folder_without_a_record_has_no_run_to_go_on_with(tmp_path):
+    assert RunRecord.read_ended(tmp_path, config()) is None
+    assert not RunRecord.has_cut_off(tmp_path, config())
+
+
+# ---------------------------------------------------------------- how a run ends
+
+
+@pytest.mark.parametrize(
+    ("status", "objective", "value"),
+    [
+        ("completed", "loss", 0.5),
+        ("completed", ["heuristic", "loss"], [3.0, 0.5]),
+        ("pruned", "loss", None),
+    ],
+)
+def test_a_run_ends_with_its_metrics_and_its_objective(tmp_path, status, objective, value):
+    metrics = {"loss": 0.5, "heuristic": 3.0}
+    assert RunRecord(tmp_path, "abc", 0).end(Outcome(status), metrics, objective) == value
+    found = written(tmp_path)
+    assert (found["status"], found["metrics"], found["objective"]) == (status, metrics, value)
+
+
+def test_a_metric_without_a_finite_value_is_no_number_as_an_objective():
+    value = objective_value({"loss": None, "heuristic": 3}, ["heuristic", "loss"])
+    assert value == [3.0, pytest.approx(math.nan, nan_ok=True)]
+    assert math.isnan(objective_value({"loss": None}, "loss"))
+
+
+@pytest.mark.parametrize(
+    ("objective", "absent"),
+    [("ilisi", "ilisi"), (["accuracy", "loss", "ilisi"], "accuracy, ilisi")],
+)
+def test_a_run_cannot_end_without_its_objective(tmp_path, objective, absent):
+    """A metric of the user's that was there when the config was checked."""
+    record = RunRecord(tmp_path, "abc", 0)
+    record.write()
+    with pytest.raises(InputError) as raised:
+        record.end(Outcome.COMPLETED, {"heuristic": 3.0, "loss": 1.0}, objective)
+    computed = "computed were heuristic, loss"
+    assert str(raised.value) == f"objective: {absent} was not computed; {computed}"
+    assert written(tmp_path)["status"] == "running"
+
+
+# ---------------------------------------------------------------- a folder that is used again
+
+
+@pytest.mark.parametrize(
+    ("clear", "kept"),
+    [
+        (clear_results, {"checkpoints", "metrics.csv", "population_weights.csv"}),
+        (clear_earlier, set()),
+    ],
+)
+def test_a_folder_used_again_shows_nothing_of_an_earlier_run(tmp_path, clear, kept):
+    """A run that goes on keeps its model and its course, one with repeats has neither."""
+    own = RunFolder(tmp_path)
+    clear(tmp_path)  # of a folder that has nothing yet
+    files = (own.result, own.log, own.config, own.annotated, own.metrics, own.population_weights)
+    for path in (*files, own.best, own.last, own.figures / "umap.png"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    clear(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"result.json", "train.log", ".hydra", *kept}

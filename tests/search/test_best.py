@@ -44,16 +44,20 @@ def own_groups(tmp_path) -> list[str]:
 
 
 CASES = {
-    "numbers": [STD, "model.lr=tag(log,interval(1e-4,1e-3))", "model.n_layers=range(2,4)"],
+    "values": [
+        *(STD, "model.lr=tag(log,interval(1e-4,1e-3))", "model.n_layers=range(2,4)"),
+        *("model.warm_up=[0.4,1],[0.35,2]", "model.continuum_markers=[]", "tags=[a,b]"),
+        *("callbacks=default", "callbacks.early_stopping.min_delta=1,2"),
+        *("name='a b, c'", "dataset.label_key=null,population"),
+    ],
     "groups": ["flow=shallow,default", "prior=choice(tight,loose)", "temperature=low,high"],
-    "added keys": ["+trainer.min_epochs=range(1,3)", STD, "+trainer.gradient_clip_val=0.1"],
-    "lists": ["model.warm_up=[0.4,1],[0.35,2]", "model.continuum_markers=[]", "tags=[a,b]"],
+    "added and removed keys": [
+        *(STD, "+trainer.min_epochs=range(1,3)", "+trainer.gradient_clip_val=0.1"),
+        *("callbacks=default", "~callbacks.early_stopping.patience"),
+    ],
     "null": ["model.warm_up=null,[0.35,1]", "model.max_samples=null"],
     "removed": [STD, "callbacks=default", "~callbacks.early_stopping"],
-    "removed value": [STD, "callbacks=default", "~callbacks.early_stopping.patience"],
-    "whole numbers": [STD, "callbacks=default", "callbacks.early_stopping.min_delta=1,2"],
     "experiment": [STD, "experiment=smoke", "name=mine", "seed=3"],
-    "texts": [STD, "name='a b, c'", "dataset.label_key=null,population"],
     "repeats": [STD, "repeats=2"],
 }
 FAST = {"groups"}

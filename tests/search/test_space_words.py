@@ -91,6 +91,9 @@ READABLE = "cannot be read. Spaces look like interval(0.1,0.5), range(2,5), choi
         ("k=range(1,2,", READABLE),
         ("k=1,2)", READABLE),
         ("k=[1,2", READABLE),
+        ("k=interval(0.1;0.5)", READABLE),
+        ("k=interval(nan,1)", "bad range: expected finite numbers, found nan, 1"),
+        ("k=range(0,nan,0.5)", "bad range: expected finite numbers, found 0, nan, 0.5"),
         (
             "k=tag(log,range(1,10,2))",
             "a logarithmic range has no step; use tag(log, interval(...))",
