@@ -1,6 +1,6 @@
 """Measure this project, beside the reference (PyPI ``scyan``) where it has the same.
 
-python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [consensus]
+python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [consensus] [recipes]
 
 ``table``    an epoch, the annotation and memory beside the reference, interleaved
 ``scaling``  curves over cells, markers, populations and layers
@@ -9,6 +9,7 @@ python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [cons
 ``search``   20 trials with and without pruning
 ``storages`` what a study's storage costs
 ``consensus``  five seeds and their consensus
+``recipes``  recipes of training on all data sets with many seeds (hours)
 
 All when none is named.
 
@@ -24,10 +25,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks import consensus, fleet, large, report, scaling, search, table
+from benchmarks import consensus, fleet, large, recipes, report, scaling, search, table
 from benchmarks.cases import CASES
 
-PARTS = ("table", "scaling", "large", "fleet", "search", "storages", "consensus")
+PARTS = ("table", "scaling", "large", "fleet", "search", "storages", "consensus", "recipes")
 
 
 def main() -> None:
@@ -61,6 +62,9 @@ def _measure(part: str, options: argparse.Namespace) -> tuple[list[dict[str, Any
     if part == "large":
         rows = large.measure_large()
         return rows, large.markdown(rows)
+    if part == "recipes":
+        rows = recipes.measure_recipes(options.out, options.seeds, options.data, options.recipes)
+        return rows, recipes.markdown(rows)
     measure, markdown = {
         "fleet": (fleet.measure_fleet, fleet.markdown),
         "search": (search.measure_search, search.markdown),
@@ -83,6 +87,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=5, help="the first one is not counted")
     parser.add_argument("--largest", type=int, help="scaling: cells at most")
+    parser.add_argument("--seeds", type=int, default=8, help="recipes: trainings of each")
+    parser.add_argument("--data", default="", help="recipes: some data sets, by commas")
+    parser.add_argument("--recipes", default="", help="recipes: some of them, by semicolons")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--write", action="store_true", help="update benchmarks/README.md")
     return parser.parse_args()

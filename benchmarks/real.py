@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import anndata
+
 
 def data_folder() -> Path | None:
     """The folder; None, and a line that says so, without it."""
@@ -36,5 +38,22 @@ def spleen(data: Path, folder: Path) -> list[str]:
         "dataset=h5ad",
         f"dataset.path={path}",
         f"table.path={data / 'mouse_spleen' / 'table.csv'}",
+        "dataset.label_key=cell_type",
+    ]
+
+
+def real(
+    data: Path, name: str, folder: Path | None = None, every: int = 1, cells: str = "cells.h5ad"
+) -> list[str]:
+    """Overrides for the cells of a folder that has a table; of many cells every n-th."""
+    path = data / name / cells
+    if folder is not None and every > 1:
+        adata = anndata.read_h5ad(path)[::every].copy()
+        path = folder / f"{name}.h5ad"
+        adata.write_h5ad(path)
+    return [
+        "dataset=h5ad",
+        f"dataset.path={path}",
+        f"table.path={data / name / 'table.csv'}",
         "dataset.label_key=cell_type",
     ]

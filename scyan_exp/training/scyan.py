@@ -188,7 +188,7 @@ class Scyan(pl.LightningModule):
         x, covariates = watched()
         population = self.computing.compute_probabilities(x, covariates)[0].argmax(dim=1)
         agreement = table_agreement(x.cpu().numpy(), population.cpu().numpy(), self.table.rho)
-        return {"table_agreement": agreement}
+        return {"table_agreement": float(agreement)}
 
     def _publish(self, metrics: dict[str, float]) -> None:
         """Hand the metrics of an epoch to callbacks and loggers.
