@@ -64,8 +64,9 @@ def _ours(kind: str, case: Case, n_epochs: int, max_samples: int | None) -> dict
     cells = Cells(
         None, table, torch.from_numpy(x), covariates, Preprocessing(), CovariateEncoding()
     )
-    model = Scyan(table, n_layers=case.n_layers, max_samples=max_samples)
-    data = CellDataModule(cells, max_samples=max_samples)
+    recipe = {"init": "reference", "agreement_tolerance": None, "batch_size": 8192}
+    model = Scyan(table, n_layers=case.n_layers, max_samples=max_samples, **recipe)
+    data = CellDataModule(cells, recipe["batch_size"], max_samples)
     if kind == "loop":
         seconds = _bare_loop(model, data, n_epochs)
     else:
