@@ -154,6 +154,7 @@ def _difference(base: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
             inner = _difference(before, value)
             if inner:
                 changed[key] = inner
-        elif not isinstance(base, Mapping) or key not in base or before != value:
+        # By what is written: 1 and 1.0 are equal, and give configs of different hashes.
+        elif not isinstance(base, Mapping) or key not in base or repr(before) != repr(value):
             changed[key] = value
     return changed

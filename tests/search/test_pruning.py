@@ -264,13 +264,13 @@ def test_without_a_pruner_nothing_is_reported(sweep, settings):
     ],
 )
 def test_every_pruner_by_its_name_lets_a_search_end(sweep, tmp_path, pruner, storage):
-    settings = [f"hydra.sweeper.pruner={pruner}", LR, "hydra.sweeper.n_trials=8"]
+    settings = [f"hydra.sweeper.pruner={pruner}", LR, "hydra.sweeper.n_trials=5"]
     url = None if storage == "journal" else f"sqlite:///{tmp_path}/study.db"
     if url is not None:
         settings.append(f"hydra.sweeper.storage={url}")
     search(sweep, *settings, "trainer.max_epochs=12")
     study = open_study(sweep.folder, url)
-    assert len(study.trials) == 8
+    assert len(study.trials) == 5
     assert set(states(study)) <= {"COMPLETE", "PRUNED"}
 
 
