@@ -56,11 +56,11 @@ RECIPES = {
 
 def cases(data: Path, folder: Path) -> dict[str, list[str]]:
     """The data sets; each has ``cell_type`` for labels."""
-    cytof = ["dataset.transform=asinh", "dataset.center=true"]
+    cytof = ["dataset.transform=asinh"]
     return {
         "HIMC Plate3": himc(data),
         "mouse spleen": spleen(data, folder),
-        "hipc_tcell": real(data, "hipc_tcell"),
+        "hipc_tcell": [*real(data, "hipc_tcell"), "dataset.check_range=false"],
         "multicenter": [*real(data, "multicenter", folder, every=5), *cytof],
         "aml short": real(data, "aml", cells="short.h5ad"),
         "synthetic": ["dataset.n_cells=20000"],

@@ -27,8 +27,10 @@ class DataFormat(Section):
         transform: ``none`` (already transformed) or ``asinh``.
         cofactor: divisor before arcsinh: 5 for CyTOF, 150 for flow cytometry.
         scale: whether each marker is standardised.
-        center: mean to 0 (True) or 0 to -1 (False); None chooses False for asinh.
+        center: mean to 0 (True) or 0 to -1 (False); ``auto`` decides by the cells; None chooses
+            False for asinh, as the reference does.
         max_value: clip of the scaled expressions.
+        check_range: whether expressions that look untransformed are refused.
     """
 
     label_key: Name | None = None
@@ -38,8 +40,9 @@ class DataFormat(Section):
     transform: Literal["none", "asinh"] = "none"
     cofactor: Positive = 5.0
     scale: bool = True
-    center: bool | None = None
+    center: bool | Literal["auto"] | None = None
     max_value: Positive = 10.0
+    check_range: bool = True
 
     @abstractmethod
     def read(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from scyan_exp.errors import InputError, listed, near_matches
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+log = logging.getLogger(__name__)
 
 #: Transformed expressions stay far below this; raw counts and intensities do not.
 LARGEST_TRANSFORMED = 1e3
@@ -95,6 +98,7 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: DataFormat) ->
         center=dataset.center,
         max_value=dataset.max_value,
     )
+    _say_center(dataset, preprocessing)
     encoding = CovariateEncoding.fit(
         adata.obs, dataset.all_categorical, list(dataset.continuous_covariates)
     )
@@ -189,6 +193,16 @@ def _no_column(obs: pd.DataFrame, key: str, role: str) -> str:
     )
 
 
+def _say_center(dataset: DataFormat, preprocessing: Preprocessing) -> None:
+    """Say what was decided from the cells alone."""
+    if dataset.center != "auto" or dataset.transform != "asinh" or not dataset.scale:
+        return
+    if preprocessing.center == preprocessing.std:
+        log.info("The expressions are counts with many at 0: 0 becomes -1 (dataset.center=false)")
+    else:
+        log.info("The expressions do not gather at 0: means become 0 (dataset.center=true)")
+
+
 def _size_problems(adata: AnnData, table: KnowledgeTable) -> list[str]:
     n_pops = len(table.populations)
     if adata.n_obs >= n_pops:
@@ -207,11 +221,14 @@ def _expression_problems(raw_NM: np.ndarray, markers: list[str], dataset: DataFo
     ]
     magnitude_M = np.maximum(np.abs(low_M), np.abs(high_M))
     largest = int(magnitude_M.argmax())
-    if dataset.transform == "none" and magnitude_M[largest] > LARGEST_TRANSFORMED:
+    if not dataset.check_range or dataset.transform != "none":
+        return problems
+    if magnitude_M[largest] > LARGEST_TRANSFORMED:
         problems.append(
             f"the expressions look untransformed: {markers[largest]!r} reaches "
             f"{magnitude_M[largest]:,.0f}. Set dataset.transform=asinh (dataset.cofactor=5 for "
-            "CyTOF, 150 for flow cytometry), or give transformed data"
+            "CyTOF, 150 for flow cytometry), or give transformed data; if they are transformed, "
+            "set dataset.check_range=false"
         )
     return problems
 

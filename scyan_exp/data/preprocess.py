@@ -8,6 +8,11 @@ from typing import Any, Literal
 import numpy as np
 
 Transform = Literal["none", "asinh"]
+Center = bool | Literal["auto"] | None
+
+#: Share of the cells near 0 from which a marker counts ions. Of mass cytometry half of the markers
+#: have 15% or more (HIMC, multicenter), of flow cytometry less than 1% (mouse spleen).
+NEAR_ZERO = 0.05
 
 
 @dataclass(frozen=True)
@@ -41,15 +46,18 @@ class Preprocessing:
         transform: Transform,
         cofactor: float = 5.0,
         scale: bool = True,
-        center: bool | None = None,
+        center: Center = None,
         max_value: float = 10.0,
     ) -> Preprocessing:
         """Measure the constants on raw expressions (N, M).
 
         Args:
-            center: send the mean to 0 (True) or 0 to -1 (False); None means False for asinh
-                and True otherwise, as the reference does.
+            center: send the mean to 0 (True) or 0 to -1 (False); ``auto`` means False for counts
+                (:func:`are_counts`) and True otherwise; None means False for asinh and True
+                otherwise, as the reference does.
         """
+        if center == "auto":
+            center = transform != "asinh" or not are_counts(x_NM)
         if not scale:
             return cls(transform, cofactor, max_value=max_value)
         x_NM = cls(transform, cofactor)._transform(np.array(x_NM, np.float32))
@@ -84,6 +92,16 @@ class Preprocessing:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings; ``Preprocessing(**values)`` undoes it."""
         return asdict(self)
+
+
+def are_counts(x_NM: np.ndarray) -> bool:
+    """Whether raw expressions (N, M) are counts of ions, as mass cytometry gives them.
+
+    Their negatives lie at 0, with or without noise of less than one ion: 0 means "negative". The
+    negatives of flow cytometry spread far around 0.
+    """
+    share_M = [np.mean(np.abs(x_N) <= 1) for x_N in x_NM.T]
+    return bool(np.median(share_M) >= NEAR_ZERO)
 
 
 def _mean_and_std(x_NM: np.ndarray, chunk: int = 65_536) -> tuple[np.ndarray, np.ndarray]:

@@ -122,7 +122,8 @@ def _annotate(
     annotation = predict_cells(experiment.model, cells.x, cells.covariates)
     metrics = compute_metrics(annotation, cells, trained.best_loss)
     own = RunFolder(folder)
-    figures = draw_figures(own.figures, shown_of(annotation, cells, trained.history))
+    shown = shown_of(annotation, cells, trained.history, best_epoch=trained.best_epoch)
+    figures = draw_figures(own.figures, shown)
     write_annotated(cells.adata, annotation, own.annotated)
     tracker.log_results(metrics, figures)
     return annotation, metrics

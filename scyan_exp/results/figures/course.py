@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 
 @figure("loss")
-def loss_figure(history: History) -> Figure:
-    """Loss an epoch; epochs at a temperature, whose loss is another, are hollow."""
+def loss_figure(history: History, best_epoch: int | None = None) -> Figure:
+    """Loss an epoch, and below it the agreement with the table, where it was measured.
+
+    Epochs at a temperature, whose loss is another, are hollow. The last epoch is marked, and the
+    one that annotates.
+    """
     figure, axes = canvas(6.5, 4)
     rows = pd.DataFrame(list(history))
     favoured = rows["use_temperature"] > 0
@@ -33,8 +37,23 @@ def loss_figure(history: History) -> Figure:
     narrower = rows.index[rows["prior_std"].diff() < 0]
     for epoch in rows["epoch"][narrower]:
         axes.axvline(epoch - 0.5, color="0.6", linestyle=":", label="end of the warm-up")
+    marked = {"annotates": best_epoch, "last epoch": rows["epoch"].iloc[-1]}
+    for (label, epoch), style in zip(marked.items(), ("-", "--"), strict=True):
+        if epoch is not None:
+            axes.axvline(epoch, color="C2", linestyle=style, zorder=0, label=label)
     axes.set(xlabel="epoch", ylabel="negative log-likelihood per cell", title="Training loss")
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize=8)
+    below = -0.15
+    if "table_agreement" in rows:
+        agreement = axes.inset_axes((0, -0.5, 1, 0.38), sharex=axes)
+        agreement.plot(rows["epoch"], rows["table_agreement"], color="C1", marker=".")
+        if best_epoch is not None:
+            agreement.axvline(best_epoch, color="C2", zorder=0)
+        agreement.axvline(rows["epoch"].iloc[-1], color="C2", linestyle="--", zorder=0)
+        agreement.set(xlabel="epoch", ylabel="agreement\nwith the table")
+        axes.set(xlabel="")
+        axes.tick_params(labelbottom=False)
+        below = -0.7
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, below), ncols=3, fontsize=8)
     return figure
 
 

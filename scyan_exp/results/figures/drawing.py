@@ -38,6 +38,7 @@ class Shown:
         batches: their batches; None without.
         x: (N, M) inputs of the model.
         members: the models of a consensus with their weights; None for a single training.
+        best_epoch: the epoch that annotates; None for a consensus.
     """
 
     annotation: Annotation
@@ -46,6 +47,7 @@ class Shown:
     batches: pd.Series | None = None
     x: np.ndarray | None = None
     members: Sequence[Member] | None = None
+    best_epoch: int | None = None
 
     def by_name(self) -> dict[str, Any]:
         """What there is, by the name of the argument that takes it.
@@ -64,6 +66,7 @@ class Shown:
             "history": self.history,
             "consensus": self.annotation if isinstance(self.annotation, Consensus) else None,
             "members": self.members,
+            "best_epoch": self.best_epoch,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -73,9 +76,11 @@ def shown_of(
     cells: Cells,
     history: History | None = None,
     members: Sequence[Member] | None = None,
+    best_epoch: int | None = None,
 ) -> Shown:
     """An annotation of cells, for figures."""
-    return Shown(annotation, history, cells.labels, cells.batches, cells.x.numpy(), members)
+    x = cells.x.numpy()
+    return Shown(annotation, history, cells.labels, cells.batches, x, members, best_epoch)
 
 
 def draw_figures(folder: Path, shown: Shown) -> list[Path]:

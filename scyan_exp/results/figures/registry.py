@@ -28,6 +28,7 @@ NAMES = (
     "history",
     "consensus",
     "members",
+    "best_epoch",
 )
 _HERE = "scyan_exp.results.figures"
 #: Functions that draw, by the name of the figure, in the order in which they are drawn.
