@@ -211,9 +211,37 @@ def test_untransformed_cells_are_refused_unless_a_transform_is_asked_for(table, 
     adata = changed("CD19", 5, value)
     assert problems_of(adata, table) == [
         "the expressions look untransformed: 'CD19' reaches 4,321. Set dataset.transform=asinh "
-        "(dataset.cofactor=5 for CyTOF, 150 for flow cytometry), or give transformed data"
+        "(dataset.cofactor=5 for CyTOF, 150 for flow cytometry), or give transformed data; if "
+        "they are transformed, set dataset.check_range=false"
     ]
     assert len(prepare(adata, table, transform="asinh")) == 600
+    assert len(prepare(adata, table, check_range=False)) == 600
+
+
+@pytest.mark.parametrize(
+    ("center", "expected"),
+    [
+        ("auto", ["The expressions do not gather at 0: means become 0 (dataset.center=true)"]),
+        (True, []),
+    ],
+)
+def test_what_was_decided_of_the_centre_is_said(table, caplog, center, expected):
+    caplog.set_level("INFO", "scyan_exp.data.cells")
+    adata = small_adata()
+    adata.X = 1000 * adata.X
+    prepare(adata, table, transform="asinh", center=center)
+    assert caplog.messages == expected
+
+
+def test_cells_that_are_counts_are_told(table, caplog):
+    caplog.set_level("INFO", "scyan_exp.data.cells")
+    adata = small_adata()
+    adata.X = np.where(adata.X > 2, 100 * adata.X, 0)
+    cells = prepare(adata, table, transform="asinh", center="auto")
+    assert caplog.messages == [
+        "The expressions are counts with many at 0: 0 becomes -1 (dataset.center=false)"
+    ]
+    assert cells.x.min().item() == pytest.approx(-1)
 
 
 def test_all_problems_of_names_at_once(table):

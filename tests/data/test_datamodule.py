@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scyan_exp import Scyan
 from scyan_exp.data import CellDataModule, H5adDataset, load_table, prepare_cells
-from scyan_exp.data.datamodule import BatchLoader, CellSampler, ChunkLoader
+from scyan_exp.data.datamodule import BatchLoader, CellSampler, ChunkLoader, automatic_batch_size
 from scyan_exp.results.annotation import predict_cells
 from tests.conftest import small_adata
 
@@ -189,3 +189,30 @@ def test_a_trainer_draws_another_order_each_epoch(cells):
         torch.testing.assert_close(torch.cat(batches), cells.x[flat(order)], rtol=0, atol=0)
         torch.testing.assert_close(torch.cat(batches), torch.cat(again.epochs[epoch]))
     assert not torch.equal(torch.cat(first.epochs[0]), torch.cat(first.epochs[1]))
+
+
+@pytest.mark.parametrize(
+    ("n_cells", "expected"),
+    [(280, 256), (19_225, 480), (80_415, 2010), (400_000, 8192), (10_240, 256), (10_280, 257)],
+)
+def test_by_itself_the_batch_size_gives_40_steps_an_epoch_within_bounds(n_cells, expected):
+    assert automatic_batch_size(n_cells) == expected
+
+
+@pytest.mark.parametrize(("max_samples", "expected"), [(None, 300), (400, 256)])
+def test_the_batch_size_follows_the_cells_of_an_epoch(cells, max_samples, expected, monkeypatch):
+    monkeypatch.setattr("scyan_exp.data.datamodule.STEPS_PER_EPOCH", 2)
+    assert CellDataModule(cells, "auto", max_samples).batch_size == expected
+
+
+@pytest.mark.filterwarnings(LIGHTNING)
+def test_the_cells_that_are_watched_are_the_same_for_all_seeds(cells, monkeypatch):
+    monkeypatch.setattr("scyan_exp.data.datamodule.FEWEST_WATCHED", 50)
+    watched = []
+    for seed in (0, 1):
+        data = CellDataModule(cells, 100, seed=seed)
+        pl.Trainer(max_epochs=1, **QUIET).fit(small_model(cells), data)
+        watched.append(data.watched()[0])
+    assert watched[0].shape == (50, len(cells.table.markers))
+    torch.testing.assert_close(watched[0], watched[1], rtol=0, atol=0)
+    assert len(torch.unique(watched[0], dim=0)) == 50

@@ -163,3 +163,39 @@ def test_many_cells_far_from_zero_are_measured_exactly():
     preprocessing = Preprocessing.fit(raw, transform="none")
     np.testing.assert_allclose(preprocessing.center, raw.mean(axis=0, dtype=float), rtol=1e-12)
     np.testing.assert_allclose(preprocessing.std, raw.std(axis=0, dtype=float), rtol=1e-10)
+
+
+def counts(n_cells: int = 2000) -> np.ndarray:
+    """Ions: many cells have none of a marker, others many."""
+    rng = np.random.default_rng(0)
+    return rng.poisson(np.where(rng.random((n_cells, 4)) < 0.6, 0.3, 60.0)).astype(np.float32)
+
+
+def flow(n_cells: int = 2000) -> np.ndarray:
+    """Intensities whose negatives spread around 0."""
+    rng = np.random.default_rng(0)
+    negative = rng.normal(0, 300, (n_cells, 4))
+    return np.where(rng.random((n_cells, 4)) < 0.6, negative, 2e4 + 10 * negative)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+def test_counts_keep_0_at_minus_1_by_themselves(noise):
+    """With or without the noise below one ion that some cytometers add."""
+    raw = counts() - noise * np.random.default_rng(1).random((2000, 4))
+    preprocessing = Preprocessing.fit(raw, transform="asinh", center="auto")
+    np.testing.assert_allclose(preprocessing.apply(np.zeros((1, 4))), -1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("raw", "transform"), [(flow(), "asinh"), (counts(), "none"), (flow(), "none")]
+)
+def test_other_cells_are_centred_by_themselves(raw, transform):
+    preprocessing = Preprocessing.fit(raw, transform=transform, center="auto", max_value=1e9)
+    np.testing.assert_allclose(preprocessing.apply(raw).mean(axis=0), 0, atol=1e-5)
+
+
+def test_some_markers_without_negatives_do_not_make_counts_another_thing():
+    raw = counts()
+    raw[:, 0] += 700
+    preprocessing = Preprocessing.fit(raw, transform="asinh", center="auto")
+    assert preprocessing.center == preprocessing.std

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from scyan_exp.module import CouplingLayer, PriorDistribution, RealNVP
-from tests.module.conftest import NAN, Shape, make_cells, make_module
+from scyan_exp.module import CouplingLayer, PriorDistribution, RealNVP, ScyanModule
+from tests.module.conftest import NAN, SHAPES, Shape, make_cells, make_module
 
 shapes = st.builds(
     Shape,
@@ -281,3 +281,28 @@ class _Loss(torch.nn.Module):
 
     def forward(self, x, covariates, use_temp):
         return self.module.kl(x, covariates, use_temp)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_flow_that_starts_as_the_identity_changes_nothing_and_learns(shape):
+    rho = torch.full((shape.n_pops, shape.n_markers), 1.0)
+    sizes = (shape.hidden_size, shape.n_hidden_layers, shape.n_layers)
+    generator = torch.Generator().manual_seed(0)
+    module = ScyanModule(
+        rho,
+        shape.n_covariates,
+        torch.zeros(shape.n_markers, dtype=torch.bool),
+        *(*sizes, 0.3, 0.5),
+        starts_as_identity=True,
+        generator=generator,
+    )
+    x, covariates = torch.randn(20, shape.n_markers), torch.ones(20, shape.n_covariates)
+    u, _, ldj = module(x, covariates)
+    torch.testing.assert_close(u, x, rtol=0, atol=1e-6)
+    assert ldj.abs().max() == 0
+    module.kl(x, covariates, use_temp=False).backward()
+    for layer in module.real_nvp.layers:
+        last_weight, last_bias = layer.linears(layer.phi.grad)[-1]
+        if len(layer.transformed) > 0:
+            assert last_bias.abs().max() > 0
+            assert last_weight.abs().max() > 0

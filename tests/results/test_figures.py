@@ -66,7 +66,23 @@ def test_loss_of_every_epoch_hollow_at_a_temperature():
     assert plain.get_offsets()[:, 0].tolist() == [0, 3]
     assert hollow.get_offsets()[:, 0].tolist() == [1, 2, 4]
     assert hollow.get_facecolors().tolist() == [[1, 1, 1, 1]]
-    assert (axes.get_xlabel(), axes.get_title()) == ("epoch", "Training loss")
+    assert (axes.get_xlabel(), axes.get_title()) == ("epoch", "Training")
+
+
+def test_the_agreement_stands_below_the_loss_and_both_mark_the_epoch_that_annotates():
+    history = [
+        {**row, "table_agreement": 0.5 + row["epoch"] / 10} for row in history_of(POPULATIONS)
+    ]
+    figure = loss_figure(history, best_epoch=3)
+    drawn(figure)
+    above, below = figure.axes
+    np.testing.assert_allclose(below.lines[0].get_ydata(), [0.5, 0.6, 0.7, 0.8, 0.9])
+    for axes in (above, below):
+        marks = {line.get_label(): line.get_xdata()[0] for line in axes.lines}
+        assert marks["the epoch that annotates"] == 3
+        assert marks["last epoch"] == 4
+    (legend,) = figure.legends
+    assert {"last epoch", "the epoch that annotates"} <= set(texts(legend.get_texts()))
 
 
 def test_a_single_epoch_has_figures(tmp_path):

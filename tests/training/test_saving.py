@@ -10,9 +10,11 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from scyan_exp.data import CellDataModule
 from scyan_exp.run.folder import RunFolder
+from scyan_exp.training.choosing import contenders
 from scyan_exp.training.saving import SaveRun
-from tests.training.conftest import fit, make_model
+from tests.training.conftest import fit, make_model, make_trainer
 
 
 class Watch(pl.Callback):
@@ -56,3 +58,52 @@ def test_each_checkpoint_has_the_weights_of_its_epoch(cells, tmp_path, monkeypat
 
 def load(folder: Path, name: str) -> dict:
     return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+
+
+class Agreed(pl.Callback):
+    """Gives each epoch an agreement of our own, before it is saved."""
+
+    def __init__(self, agreements: list[float]) -> None:
+        self.agreements = agreements
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        agreement = self.agreements[trainer.current_epoch]
+        pl_module._measured_agreement = lambda: {"table_agreement": agreement}
+
+
+#: The chosen epoch is 0, then 1, 0 again for its agreement when that of 2 counts, and at last 4.
+AGREEMENTS = [0.9, 0.85, 0.96, 0.5, 0.955, 0.4]
+
+
+def saved(cells, folder: Path, n_epochs: int, first: int = 0, resumed: Path | None = None):
+    model = make_model(cells, warm_up=None, agreement_tolerance=0.1)
+    saving = SaveRun(RunFolder(folder))
+    trainer = make_trainer(
+        n_epochs, callbacks=[Agreed(AGREEMENTS), saving], enable_checkpointing=True
+    )
+    datamodule = CellDataModule(cells, 100, None, 0)
+    trainer.fit(model, datamodule, ckpt_path=resumed, weights_only=True)
+    return saving
+
+
+@pytest.mark.parametrize("cut_off", [1, 2, 3, 4, 5])
+def test_a_resumed_run_chooses_as_one_that_was_never_cut_off(cells, tmp_path, cut_off):
+    """Also an epoch from before that only later turned out to be the best."""
+    whole = saved(cells, tmp_path / "whole", 6)
+    saved(cells, tmp_path / "part", cut_off)
+    last = tmp_path / "part" / "checkpoints" / "last.ckpt"
+    resumed = saved(cells, tmp_path / "resumed", 6, resumed=last)
+    assert resumed.best_row["epoch"] == whole.best_row["epoch"]
+    ours, theirs = (load(tmp_path / name, "best") for name in ("resumed", "whole"))
+    assert ours["epoch"] == theirs["epoch"] == whole.best_row["epoch"]
+    for name, value in ours["state_dict"].items():
+        torch.testing.assert_close(
+            value, theirs["state_dict"][name], rtol=0, atol=0, equal_nan=True
+        )
+
+
+@pytest.mark.parametrize("n_epochs", [1, 2, 3, 4, 5, 6])
+def test_the_best_checkpoint_is_of_the_epoch_that_the_rule_names(cells, tmp_path, n_epochs):
+    saving = saved(cells, tmp_path, n_epochs)
+    (chosen, *_) = contenders(saving.history, 0, 0.1)
+    assert load(tmp_path, "best")["epoch"] == chosen["epoch"] == saving.best_row["epoch"]

@@ -13,7 +13,9 @@ from pytorch_lightning.callbacks import EarlyStopping
 
 from scyan_exp import Scyan
 from scyan_exp.errors import InputError
+from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.module.reference import copy_reference_weights
+from scyan_exp.results.annotation import predict_cells
 from scyan_exp.training.scyan import TrainingDiverged
 from tests.conftest import small_adata
 from tests.training.conftest import SMALL, fit, make_model, make_trainer
@@ -175,3 +177,22 @@ def test_most_defaults_are_those_of_the_reference(table):
     expected |= {"lr": 5e-4, "temperature": 0.5, "modulo_temp": 3}
     expected |= {"warm_up": [0.35, 4], "max_samples": 200_000}
     assert {name: model.hparams[name] for name in expected} == expected
+
+
+def test_each_epoch_has_the_agreement_of_the_cells_with_the_table(cells):
+    """With few cells all are watched, so it is that of the whole annotation."""
+    model = make_model(cells)
+    trainer = fit(model, cells, max_epochs=3)
+    annotation = predict_cells(model, cells.x, cells.covariates)
+    expected = table_agreement(cells.x.numpy(), annotation.population, cells.table.rho)
+    assert model.epoch_metrics["table_agreement"] == pytest.approx(expected, abs=1e-6)
+    assert trainer.callback_metrics["table_agreement"].item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_by_default_the_flow_starts_as_the_identity(cells):
+    model = make_model(cells)
+    u, _, ldj = model.module(cells.x, cells.covariates)
+    torch.testing.assert_close(u, cells.x)
+    assert ldj.abs().max() == 0
+    random = make_model(cells, init="reference")
+    assert (random.module(cells.x, cells.covariates)[0] - cells.x).abs().max() > 0.1

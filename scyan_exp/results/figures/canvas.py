@@ -24,12 +24,12 @@ def colors(n: int) -> list[Any]:
     return [colormaps["turbo"](x) for x in np.linspace(0.02, 0.98, n)]
 
 
-def canvas(width: float, height: float, columns: int = 1, **options: Any) -> Any:
+def canvas(width: float, height: float, columns: int = 1, rows: int = 1, **options: Any) -> Any:
     """A figure without pyplot: no global state, no display needed."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, columns, **options)
-    for one in np.atleast_1d(axes):
+    axes = figure.subplots(rows, columns, **options)
+    for one in np.ravel(axes):
         one.spines[["top", "right"]].set_visible(False)
     return figure, axes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,11 +18,32 @@ if TYPE_CHECKING:
 def loss_figure(history: History, best_epoch: int | None = None) -> Figure:
     """Loss an epoch, and below it the agreement with the table, where it was measured.
 
-    Epochs at a temperature, whose loss is another, are hollow. The last epoch is marked, and the
-    one that annotates.
+    Epochs at a temperature, whose loss is another, are hollow. The epoch that annotates is
+    marked, and the last one.
     """
-    figure, axes = canvas(6.5, 4)
     rows = pd.DataFrame(list(history))
+    panels = ["loss", *(["agreement"] if "table_agreement" in rows else [])]
+    figure, axes = canvas(
+        6.5, 1.5 + 2.5 * len(panels), rows=len(panels), sharex=True, squeeze=False
+    )
+    above, below = axes[0, 0], axes[-1, 0]
+    _draw_losses(above, rows)
+    if below is not above:
+        below.plot(rows["epoch"], rows["table_agreement"], color="C1", marker=".")
+        below.set(ylabel="agreement with the table")
+    for each in {above, below}:
+        each.axvline(
+            rows["epoch"].iloc[-1], color="C2", linestyle="--", zorder=0, label="last epoch"
+        )
+        if best_epoch is not None:
+            each.axvline(best_epoch, color="C2", zorder=0, label="the epoch that annotates")
+    below.set(xlabel="epoch")
+    handles, labels = above.get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2, fontsize=8)
+    return figure
+
+
+def _draw_losses(axes: Any, rows: pd.DataFrame) -> None:
     favoured = rows["use_temperature"] > 0
     axes.plot(rows["epoch"], rows["loss"], color="0.8", zorder=1)
     axes.scatter(rows["epoch"][~favoured], rows["loss"][~favoured], s=28, label="loss")
@@ -37,24 +58,7 @@ def loss_figure(history: History, best_epoch: int | None = None) -> Figure:
     narrower = rows.index[rows["prior_std"].diff() < 0]
     for epoch in rows["epoch"][narrower]:
         axes.axvline(epoch - 0.5, color="0.6", linestyle=":", label="end of the warm-up")
-    marked = {"annotates": best_epoch, "last epoch": rows["epoch"].iloc[-1]}
-    for (label, epoch), style in zip(marked.items(), ("-", "--"), strict=True):
-        if epoch is not None:
-            axes.axvline(epoch, color="C2", linestyle=style, zorder=0, label=label)
-    axes.set(xlabel="epoch", ylabel="negative log-likelihood per cell", title="Training loss")
-    below = -0.15
-    if "table_agreement" in rows:
-        agreement = axes.inset_axes((0, -0.5, 1, 0.38), sharex=axes)
-        agreement.plot(rows["epoch"], rows["table_agreement"], color="C1", marker=".")
-        if best_epoch is not None:
-            agreement.axvline(best_epoch, color="C2", zorder=0)
-        agreement.axvline(rows["epoch"].iloc[-1], color="C2", linestyle="--", zorder=0)
-        agreement.set(xlabel="epoch", ylabel="agreement\nwith the table")
-        axes.set(xlabel="")
-        axes.tick_params(labelbottom=False)
-        below = -0.7
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, below), ncols=3, fontsize=8)
-    return figure
+    axes.set(ylabel="negative log-likelihood per cell", title="Training")
 
 
 @figure("population_weights")
