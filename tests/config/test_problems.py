@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from scyan_exp.config.compose import compose_config
 from scyan_exp.config.problems import override_problems
 
 REQUIRED = "a value is required ({key}=... on the command line)"
@@ -26,7 +25,10 @@ def problems(*overrides: str, several: bool = False, folder: Path | None = None)
         ("flwo=deep", "flwo: unknown key. Did you mean 'flow'?"),
         ("xyz=deep", "xyz: unknown key."),
         ("model.priorstd=1", "model.priorstd: unknown key. Did you mean 'model.prior_std'?"),
-        ("trainer.max_epoch=1", "trainer.max_epoch: unknown key. Did you mean 'trainer.max_epochs'?"),
+        (
+            "trainer.max_epoch=1",
+            "trainer.max_epoch: unknown key. Did you mean 'trainer.max_epochs'?",
+        ),
         ("+trainer.max_epoch=1", "trainer.max_epoch: unknown key. Did you mean 'max_epochs'?"),
         ("hydra.run.dirr=x", "hydra.run.dirr: unknown key. Did you mean 'hydra.run.dir'?"),
         (
@@ -34,7 +36,10 @@ def problems(*overrides: str, several: bool = False, folder: Path | None = None)
             "callbacks.early_stopping.patienc: unknown key. Did you mean "
             "'callbacks.early_stopping.patience'?",
         ),
-        ("trainer.max_steps=3", "trainer.max_steps: is not set by default; write +trainer.max_steps=3"),
+        (
+            "trainer.max_steps=3",
+            "trainer.max_steps: is not set by default; write +trainer.max_steps=3",
+        ),
         (
             "trainer.max_time='a=b'",
             "trainer.max_time: is not set by default; write +trainer.max_time='a=b'",
@@ -160,7 +165,9 @@ def test_a_removed_group_is_missed_by_its_keys():
 
 def test_options_of_the_users_own_are_among_those_that_can_be(tmp_path):
     (tmp_path / "flow").mkdir()
-    (tmp_path / "flow" / "dense.yaml").write_text("# @package model\ndefaults: [deep]\nn_layers: 0\n")
+    (tmp_path / "flow" / "dense.yaml").write_text(
+        "# @package model\ndefaults: [deep]\nn_layers: 0\n"
+    )
     assert problems("flow=dense", folder=tmp_path) == [
         "model.n_layers: expected a number greater than or equal to 1, found 0."
     ]

@@ -37,21 +37,22 @@ GPU = {"trainer__accelerator": "gpu"}
                 "Did you mean 'ilisi'?"
             ],
         ),
-        ({"objective": ["loss"]}, ["objective: expected at least 2 distinct metrics, found ['loss']."]),
+        (
+            {"objective": ["loss"]},
+            ["objective: expected at least 2 distinct metrics, found ['loss']."],
+        ),
         ({"objective": []}, ["objective: expected at least 2 distinct metrics, found []."]),
         (
             {"objective": ["loss", "ilisi", "loss"], **NO_KEYS},
-            [
-                "objective: expected at least 2 distinct metrics, found "
-                "['loss', 'ilisi', 'loss']."
-            ],
+            ["objective: expected at least 2 distinct metrics, found ['loss', 'ilisi', 'loss']."],
         ),
         (
             {"objective": ["accuracy", "ilisi"], **NO_KEYS},
             [
                 "objective: 'accuracy' needs labels; set dataset.label_key, or choose one of "
                 f"{ALWAYS}",
-                f"objective: 'ilisi' needs batches; set dataset.batch_key, or choose one of {ALWAYS}",
+                "objective: 'ilisi' needs batches; set dataset.batch_key, or choose one of "
+                f"{ALWAYS}",
             ],
         ),
         (
