@@ -31,7 +31,7 @@ def resolved(config: DictConfig, *, in_job: bool = True) -> tuple[dict[str, Any]
             missing = OmegaConf.missing_keys(config)
             plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
         except OmegaConfBaseException as error:
-            problems[error.full_key] = _problem(error, in_job)
+            problems[str(error.full_key)] = _problem(error, in_job)
             error.parent_node[error.key] = MISSING
         else:
             break

@@ -18,75 +18,75 @@ def problems(*overrides: str, several: bool = False, folder: Path | None = None)
     return override_problems(overrides, [str(folder)] if folder else [], several)[0]
 
 
-@pytest.mark.parametrize(
-    ("override", "text"),
-    [
-        ("sead=1", "sead: unknown key. Did you mean 'seed'?"),
-        ("flwo=deep", "flwo: unknown key. Did you mean 'flow'?"),
-        ("xyz=deep", "xyz: unknown key."),
-        ("model.priorstd=1", "model.priorstd: unknown key. Did you mean 'model.prior_std'?"),
-        (
-            "trainer.max_epoch=1",
-            "trainer.max_epoch: unknown key. Did you mean 'trainer.max_epochs'?",
-        ),
-        ("+trainer.max_epoch=1", "trainer.max_epoch: unknown key. Did you mean 'max_epochs'?"),
-        ("hydra.run.dirr=x", "hydra.run.dirr: unknown key. Did you mean 'hydra.run.dir'?"),
-        (
-            "callbacks.early_stopping.patienc=3",
-            "callbacks.early_stopping.patienc: unknown key. Did you mean "
-            "'callbacks.early_stopping.patience'?",
-        ),
-        (
-            "trainer.max_steps=3",
-            "trainer.max_steps: is not set by default; write +trainer.max_steps=3",
-        ),
-        (
-            "trainer.max_time='a=b'",
-            "trainer.max_time: is not set by default; write +trainer.max_time='a=b'",
-        ),
-        ("flow=depp", f"flow=depp: no such option. Did you mean 'deep'? {FLOWS}"),
-        ("flow=x", f"flow=x: no such option. {FLOWS}"),
-        (
-            "hydra/launcher=flet",
-            "hydra/launcher=flet: In 'hydra/config': Could not find 'hydra/launcher/flet': "
-            "Available options in 'hydra/launcher':: basic",
-        ),
-        ("~flow=deep", "~flow=deep: Could not delete 'flow=deep'. No match in the defaults list"),
-        (
-            "+flow=deep",
-            "+flow=deep: Multiple values for flow. To override a value use 'override flow: deep'",
-        ),
-        (
-            "~model.priorstd",
-            "~model.priorstd: Could not delete from config. 'model.priorstd' does not exist.",
-        ),
-        (
-            "+model.lr=3",
-            "+model.lr=3: Could not append to config. An item is already at 'model.lr'.: Either "
-            "remove + prefix: 'model.lr=3': Or add a second + to add or override 'model.lr': "
-            "'++model.lr=3'",
-        ),
-        (
-            "model.lr=[1",
-            "model.lr=[1: cannot be read. Values look like key=1, key=[1,2], key={a:1}",
-        ),
-        (
-            "model.lr=1,,2",
-            "model.lr=1,,2: cannot be read. Values look like key=1, key=[1,2], key={a:1}",
-        ),
-        ("a b=1", "a b=1: token recognition error at: ' '"),
-        ("model.lr", "model.lr: missing EQUAL at '<EOF>'"),
-        ("=3", "=3: Config group override must be a string or a list. Got int"),
-        (
-            "seed=0,1",
-            "seed=0,1: several values; add -m for a sweep, or write a list: seed=[0,1]",
-        ),
-        ("flow=glob(x*)", "flow=glob(x*): there are no values to sweep over"),
-        ("~model.lr", f"model.lr: {REQUIRED.format(key='model.lr')}"),
-        ("name=${nothing}", "name: Interpolation key 'nothing' not found"),
-        ("tags=[a,'${seed}']", "tags[1]: expected a string, found 0."),
-    ],
-)
+MISTAKES = [
+    ("sead=1", "sead: unknown key. Did you mean 'seed'?"),
+    ("flwo=deep", "flwo: unknown key. Did you mean 'flow'?"),
+    ("xyz=deep", "xyz: unknown key."),
+    ("model.priorstd=1", "model.priorstd: unknown key. Did you mean 'model.prior_std'?"),
+    (
+        "trainer.max_epoch=1",
+        "trainer.max_epoch: unknown key. Did you mean 'trainer.max_epochs'?",
+    ),
+    ("+trainer.max_epoch=1", "trainer.max_epoch: unknown key. Did you mean 'max_epochs'?"),
+    ("hydra.run.dirr=x", "hydra.run.dirr: unknown key. Did you mean 'hydra.run.dir'?"),
+    (
+        "callbacks.early_stopping.patienc=3",
+        "callbacks.early_stopping.patienc: unknown key. Did you mean "
+        "'callbacks.early_stopping.patience'?",
+    ),
+    (
+        "trainer.max_steps=3",
+        "trainer.max_steps: is not set by default; write +trainer.max_steps=3",
+    ),
+    (
+        "trainer.max_time='a=b'",
+        "trainer.max_time: is not set by default; write +trainer.max_time='a=b'",
+    ),
+    ("flow=depp", f"flow=depp: no such option. Did you mean 'deep'? {FLOWS}"),
+    ("flow=x", f"flow=x: no such option. {FLOWS}"),
+    (
+        "hydra/launcher=flet",
+        "hydra/launcher=flet: In 'hydra/config': Could not find 'hydra/launcher/flet': "
+        "Available options in 'hydra/launcher':: basic",
+    ),
+    ("~flow=deep", "~flow=deep: Could not delete 'flow=deep'. No match in the defaults list"),
+    (
+        "+flow=deep",
+        "+flow=deep: Multiple values for flow. To override a value use 'override flow: deep'",
+    ),
+    (
+        "~model.priorstd",
+        "~model.priorstd: Could not delete from config. 'model.priorstd' does not exist.",
+    ),
+    (
+        "+model.lr=3",
+        "+model.lr=3: Could not append to config. An item is already at 'model.lr'.: Either "
+        "remove + prefix: 'model.lr=3': Or add a second + to add or override 'model.lr': "
+        "'++model.lr=3'",
+    ),
+    (
+        "model.lr=[1",
+        "model.lr=[1: cannot be read. Values look like key=1, key=[1,2], key={a:1}",
+    ),
+    (
+        "model.lr=1,,2",
+        "model.lr=1,,2: cannot be read. Values look like key=1, key=[1,2], key={a:1}",
+    ),
+    ("a b=1", "a b=1: token recognition error at: ' '"),
+    ("model.lr", "model.lr: missing EQUAL at '<EOF>'"),
+    ("=3", "=3: Config group override must be a string or a list. Got int"),
+    (
+        "seed=0,1",
+        "seed=0,1: several values; add -m for a sweep, or write a list: seed=[0,1]",
+    ),
+    ("flow=glob(x*)", "flow=glob(x*): there are no values to sweep over"),
+    ("~model.lr", f"model.lr: {REQUIRED.format(key='model.lr')}"),
+    ("name=${nothing}", "name: Interpolation key 'nothing' not found"),
+    ("tags=[a,'${seed}']", "tags[1]: expected a string, found 0."),
+]
+
+
+@pytest.mark.parametrize(("override", "text"), MISTAKES, ids=[one for one, _ in MISTAKES])
 def test_one_mistake_is_one_sentence(override, text):
     assert problems(override) == [text]
 
