@@ -71,7 +71,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (caused(ValueError("a"), KeyError("b")), "a"),
         (ValueError(""), ""),
     ],
-    ids=repr,
+    ids=range(9),
 )
 def test_of_an_error_of_hydra_the_first_lines_are_kept(error, text):
     assert first_lines(error) == text

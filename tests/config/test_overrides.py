@@ -166,7 +166,7 @@ def test_values_are_told_from_choices_of_a_group(override, is_value, is_choice, 
         ({"a": 1, "b": {"c": [True]}}, "{a:1,b:{c:[true]}}"),
         ({}, "{}"),
     ],
-    ids=str,
+    ids=lambda one: type(one).__name__,
 )
 def test_values_are_written_in_hydras_grammar(value, text):
     assert quoted(value) == text

@@ -41,40 +41,39 @@ def said(prefix: str = "", also_known: tuple[str, ...] = (), **values: Any) -> l
     return list(map(str, problems_of(refused.value, Settings, prefix, also_known)))
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "text"),
-    [
-        ("n_jobs", "many", "n_jobs: expected an integer, found 'many'."),
-        ("n_jobs", 1.5, "n_jobs: expected an integer, found 1.5."),
-        ("n_jobs", None, "n_jobs: expected an integer, found None."),
-        ("ratio", "wide", "ratio: expected a number, found 'wide'."),
-        ("quiet", "perhaps", "quiet: expected a boolean, found 'perhaps'."),
-        ("words", 3, "words: expected a string, or a dictionary, found 3."),
-        ("words", "long", "words: expected at most 3 characters, or a dictionary, found 'long'."),
-        ("names", "CD3", "names: expected a list, found 'CD3'."),
-        ("names", ["CD3", 3, ""], "names[1]: expected a string, found 3."),
-        ("names", ("CD3", ""), "names[1]: expected at least 1 character, found ''."),
-        ("path", 3, "path: expected a string, found 3."),
-        ("n_steps", 0, "n_steps: expected a number of steps, or -1 for no limit, found 0."),
-        ("label", "a/b", "label: expected a name without / \\ # ? % :, found 'a/b'."),
-        ("_target_", 3, "_target_: expected a string, found 3."),
-        ("pair", 3, "pair: expected a list, found 3."),
-        ("pair", [1], "pair: expected two values, found [1]"),
-        ("pair", (1,), "pair: expected two values, found [1]"),
-        ("pair", [1, 2, 3], "pair: expected at most 2 items, found [1, 2, 3]."),
-        ("pair", [1, "b"], "pair[1]: expected an integer, found 'b'."),
-        ("kind", "slow", "kind: expected 'auto' or 'cpu', or a list, found 'slow'."),
-        (
-            "kind",
-            "autp",
-            "kind: expected 'auto' or 'cpu', or a list, found 'autp'. Did you mean 'auto'?",
-        ),
-        ("kind", [0, -1, "x"], "kind[1]: expected a number greater than or equal to 0, found -1."),
-        ("inner", 3, "inner: expected a dictionary, found 3."),
-        ("inner", {}, "inner.height: a value is required (inner.height=... on the command line)"),
-    ],
-    ids=str,
-)
+WRONG = [
+    ("n_jobs", "many", "n_jobs: expected an integer, found 'many'."),
+    ("n_jobs", 1.5, "n_jobs: expected an integer, found 1.5."),
+    ("n_jobs", None, "n_jobs: expected an integer, found None."),
+    ("ratio", "wide", "ratio: expected a number, found 'wide'."),
+    ("quiet", "perhaps", "quiet: expected a boolean, found 'perhaps'."),
+    ("words", 3, "words: expected a string, or a dictionary, found 3."),
+    ("words", "long", "words: expected at most 3 characters, or a dictionary, found 'long'."),
+    ("names", "CD3", "names: expected a list, found 'CD3'."),
+    ("names", ["CD3", 3, ""], "names[1]: expected a string, found 3."),
+    ("names", ("CD3", ""), "names[1]: expected at least 1 character, found ''."),
+    ("path", 3, "path: expected a string, found 3."),
+    ("n_steps", 0, "n_steps: expected a number of steps, or -1 for no limit, found 0."),
+    ("label", "a/b", "label: expected a name without / \\ # ? % :, found 'a/b'."),
+    ("_target_", 3, "_target_: expected a string, found 3."),
+    ("pair", 3, "pair: expected a list, found 3."),
+    ("pair", [1], "pair: expected two values, found [1]"),
+    ("pair", (1,), "pair: expected two values, found [1]"),
+    ("pair", [1, 2, 3], "pair: expected at most 2 items, found [1, 2, 3]."),
+    ("pair", [1, "b"], "pair[1]: expected an integer, found 'b'."),
+    ("kind", "slow", "kind: expected 'auto' or 'cpu', or a list, found 'slow'."),
+    (
+        "kind",
+        "autp",
+        "kind: expected 'auto' or 'cpu', or a list, found 'autp'. Did you mean 'auto'?",
+    ),
+    ("kind", [0, -1, "x"], "kind[1]: expected a number greater than or equal to 0, found -1."),
+    ("inner", 3, "inner: expected a dictionary, found 3."),
+    ("inner", {}, "inner.height: a value is required (inner.height=... on the command line)"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "text"), WRONG, ids=[key for key, *_ in WRONG])
 def test_a_wrong_value_is_one_sentence(key, value, text):
     assert said(**{key: value}) == [text]
 
