@@ -54,7 +54,7 @@ def problems_of(
     return [
         _unknown_key(key, schema, prefix, also_known)
         if errors[0]["type"] == "extra_forbidden"
-        else _wrong_value(prefix + ".".join(key), _of_one_place(errors, len(key)), len(key))
+        else _wrong_value(prefix + ".".join(key), _of_one_place(errors))
         for key, errors in by_key.items()
     ]
 
@@ -75,22 +75,23 @@ def _key(error: Mapping[str, Any], schema: type[BaseModel]) -> tuple[Any, ...]:
     return loc[:n_parts]
 
 
-def _of_one_place(errors: Sequence[Mapping[str, Any]], n_parts: int) -> list[Mapping[str, Any]]:
+def _of_one_place(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The errors of the first of the innermost places: one for each member of a union of types.
 
     Whoever wrote a list with a wrong value in it meant the list.
     """
     innermost = max(len(one["loc"]) for one in errors)
     deep = [one for one in errors if len(one["loc"]) == innermost]
-    return [one for one in deep if _place(one, n_parts) == _place(deep[0], n_parts)]
+    return [one for one in deep if _place(one) == _place(deep[0])]
 
 
-def _place(error: Mapping[str, Any], n_parts: int) -> str:
-    return "".join(f"[{part}]" for part in error["loc"][n_parts:] if isinstance(part, int))
+def _place(error: Mapping[str, Any]) -> str:
+    """Where in a list, or in a list of a list."""
+    return "".join(f"[{part}]" for part in error["loc"] if isinstance(part, int))
 
 
-def _wrong_value(key: str, errors: Sequence[Mapping[str, Any]], n_parts: int) -> Problem:
-    first, place = errors[0], _place(errors[0], n_parts)
+def _wrong_value(key: str, errors: Sequence[Mapping[str, Any]]) -> Problem:
+    first, place = errors[0], _place(errors[0])
     if first["type"] == "missing" and not place:
         return required(key)
     if first["type"] == "missing":  # of a pair: pydantic reports its absent half

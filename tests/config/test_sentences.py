@@ -8,7 +8,7 @@ import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from scyan_exp.config.sentences import keys_of, problems_of
-from scyan_exp.config.types import Names, PathName, Positive, not_zero
+from scyan_exp.config.types import Fraction, Names, PathName, Positive, not_zero
 
 
 class Inner(BaseModel):
@@ -24,6 +24,8 @@ class Settings(BaseModel):
     kind: Literal["auto", "cpu"] | list[Annotated[int, Field(ge=0)]] = "auto"
     n_jobs: int = 1
     ratio: float = 1.0
+    share: Fraction = 0.5
+    grid: list[list[int]] = []
     quiet: bool = False
     words: Annotated[str, Field(max_length=3)] | dict[str, Any] = ""
     pair: tuple[int, int] | None = None
@@ -46,6 +48,8 @@ WRONG = [
     ("n_jobs", 1.5, "n_jobs: expected an integer, found 1.5."),
     ("n_jobs", None, "n_jobs: expected an integer, found None."),
     ("ratio", "wide", "ratio: expected a number, found 'wide'."),
+    ("share", 1, "share: expected a number less than 1, found 1."),
+    ("grid", [[1], [2, "b"]], "grid[1][1]: expected an integer, found 'b'."),
     ("quiet", "perhaps", "quiet: expected a boolean, found 'perhaps'."),
     ("words", 3, "words: expected a string, or a dictionary, found 3."),
     ("words", "long", "words: expected at most 3 characters, or a dictionary, found 'long'."),
