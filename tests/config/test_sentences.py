@@ -16,6 +16,11 @@ class Inner(BaseModel):
 
     width: Positive = 1.0
     height: Positive
+    sizes: list[int] = []
+
+
+class Outer(BaseModel):
+    inner: Inner = Inner(height=1)
 
 
 class Settings(BaseModel):
@@ -35,6 +40,8 @@ class Settings(BaseModel):
     label: Annotated[str, Field(pattern=r"^\w*$")] = ""
     target: str = Field("", alias="_target_")
     inner: Inner = Inner(height=1)
+    outer: Outer = Outer()
+    spare: Inner | None = None
 
 
 def said(prefix: str = "", also_known: tuple[str, ...] = (), **values: Any) -> list[str]:
@@ -73,6 +80,18 @@ WRONG = [
     ),
     ("kind", [0, -1, "x"], "kind[1]: expected a number greater than or equal to 0, found -1."),
     ("inner", 3, "inner: expected a dictionary, found 3."),
+    ("inner", {"height": 1, "sizes": [1, "b"]}, "inner.sizes[1]: expected an integer, found 'b'."),
+    ("spare", {"height": 1, "widht": 2}, "spare.widht: unknown key."),
+    (
+        "outer",
+        {"inner": {"height": 1, "sizes": ["b"]}},
+        "outer.inner.sizes[0]: expected an integer, found 'b'.",
+    ),
+    (
+        "outer",
+        {"inner": {"height": 1, "widht": 2}},
+        "outer.inner.widht: unknown key. Did you mean 'width'?",
+    ),
     ("inner", {}, "inner.height: a value is required (inner.height=... on the command line)"),
 ]
 
@@ -106,6 +125,6 @@ def test_a_file_that_misses_its_first_line_is_told_which(group):
 
 
 def test_keys_are_known_as_they_are_written():
-    assert keys_of(Inner) == ["width", "height"]
+    assert keys_of(Inner) == ["width", "height", "sizes"]
     assert "_target_" in keys_of(Settings)
     assert "target" not in keys_of(Settings)
