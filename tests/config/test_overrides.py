@@ -66,6 +66,7 @@ def test_flags_come_first_with_their_values(arguments, ordered):
         (["seed=1", "search=quick", "name=a"], True),
         (["-cd", "mine", "search=quick"], True),
         (["--config-dir=mine", "search=quick"], True),
+        (["--config-dir=mine", "search=quick", "-cd", "other"], True),
         (["-m", "search=quick"], False),
         (["search=quick", "--cfg=job"], False),
         (["search=quick", "-cd", "mine", "--cfg", "job"], False),
@@ -143,6 +144,7 @@ def test_every_value_occurs_in_a_variant_beside_the_first_of_the_others():
         ("name=a/b", True, False, "name"),
         ("seed", False, False, "seed"),
         (" seed =1", True, False, "seed"),
+        ("Xs=1", True, False, "Xs"),
     ],
 )
 def test_values_are_told_from_choices_of_a_group(override, is_value, is_choice, key):

@@ -21,7 +21,7 @@ def problems(*overrides: str, several: bool = False, folder: Path | None = None)
 MISTAKES = [
     ("sead=1", "sead: unknown key. Did you mean 'seed'?"),
     ("flwo=deep", "flwo: unknown key. Did you mean 'flow'?"),
-    ("xyz=deep", "xyz: unknown key."),
+    ("Xyz=deep", "Xyz: unknown key."),
     ("model.priorstd=1", "model.priorstd: unknown key. Did you mean 'model.prior_std'?"),
     (
         "trainer.max_epoch=1",
@@ -43,6 +43,7 @@ MISTAKES = [
         "trainer.max_time: is not set by default; write +trainer.max_time='a=b'",
     ),
     ("flow=depp", f"flow=depp: no such option. Did you mean 'deep'? {FLOWS}"),
+    ("+flow=depp", f"flow=depp: no such option. Did you mean 'deep'? {FLOWS}"),
     ("flow=x", f"flow=x: no such option. {FLOWS}"),
     (
         "hydra/launcher=flet",
