@@ -29,7 +29,7 @@ def resolved(config: DictConfig, *, in_job: bool = True) -> tuple[dict[str, Any]
     while True:
         try:
             missing = OmegaConf.missing_keys(config)
-            plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+            plain: Any = OmegaConf.to_container(config, resolve=True)
         except OmegaConfBaseException as error:
             problems[str(error.full_key)] = _problem(error, in_job)
             error.parent_node[error.key] = MISSING

@@ -124,5 +124,5 @@ def _sentence(
 
 def plain_config(config: DictConfig) -> dict[str, Any]:
     """The config as plain containers, interpolations and missing values as they stand."""
-    plain: Any = OmegaConf.to_container(config, throw_on_missing=False)
+    plain: Any = OmegaConf.to_container(config)
     return plain

@@ -37,7 +37,7 @@ TYPES = {
 def problems_of(
     error: ValidationError,
     schema: type[BaseModel],
-    prefix: str = "",
+    prefix: str,
     also_known: Collection[str] = (),
 ) -> list[Problem]:
     """One problem a key.
