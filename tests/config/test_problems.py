@@ -80,6 +80,10 @@ MISTAKES = [
         "seed=0,1",
         "seed=0,1: several values; add -m for a sweep, or write a list: seed=[0,1]",
     ),
+    (
+        "name='a=b',c",
+        "name='a=b',c: several values; add -m for a sweep, or write a list: name=['a=b',c]",
+    ),
     ("flow=glob(x*)", "flow=glob(x*): there are no values to sweep over"),
     ("~model.lr", f"model.lr: {REQUIRED.format(key='model.lr')}"),
     ("name=${nothing}", "name: Interpolation key 'nothing' not found"),
@@ -171,6 +175,10 @@ def test_options_of_the_users_own_are_among_those_that_can_be(tmp_path):
     )
     assert problems("flow=dense", folder=tmp_path) == [
         "model.n_layers: expected a number greater than or equal to 1, found 0."
+    ]
+    assert problems("flow=dense", "sead=1", folder=tmp_path) == [
+        "sead: unknown key. Did you mean 'seed'?",
+        "model.n_layers: expected a number greater than or equal to 1, found 0.",
     ]
     assert problems("flow=densse", "sead=1", folder=tmp_path) == [
         "flow=densse: no such option. Did you mean 'dense'? "

@@ -22,16 +22,16 @@ def other() -> None:
 def test_parts_of_listed_modules_come_first_in_their_order():
     """Whichever was imported first; of the same module, as they were registered."""
     origins = {
-        "x": "mine.x",
-        "b": "json.decoder.b",
-        "y": "json.decoders.y",
-        "a": "json.encoder.a",
-        "c": "json.decoder.c",
+        "c": "mine.c",
+        "z": "json.decoder.z",
+        "b": "json.decoders.b",
+        "y": "json.encoder.y",
+        "a": "json.decoder.a",
     }
     registry = Registry("thing", ("json.encoder", "json.decoder"))
     for name, origin in origins.items():
         registry.add(name, name.upper(), origin)
-    assert list(registry.items()) == [(n, n.upper()) for n in "abcxy"]
+    assert list(registry.items()) == [(n, n.upper()) for n in "yzacb"]
 
 
 def test_a_part_that_is_defined_anew_replaces_the_old_one():
