@@ -188,3 +188,13 @@ def test_options_of_the_users_own_are_among_those_that_can_be(tmp_path):
     assert problems("flow=glob(den*)", "seed=0,1", several=True, folder=tmp_path) == [
         "model.n_layers: expected a number greater than or equal to 1, found 0."
     ]
+
+
+def test_a_group_of_the_users_own_that_is_not_yet_chosen_is_added(tmp_path):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "first.yaml").write_text("# @package _global_\ntags: [study]\n")
+    assert problems("study=first", folder=tmp_path) == [
+        "study=first: Could not override 'study'. No match in the defaults list.: To append to "
+        "your default list use +study=first"
+    ]
+    assert problems("+study=first", folder=tmp_path) == []
