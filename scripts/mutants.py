@@ -29,7 +29,10 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "config": Part(("scyan_exp/config/*.py",), ("tests/config",)),
+    # Without those that start the whole command or compose every file below configs/.
+    "config": Part(
+        ("scyan_exp/config/*.py",), ("tests/config/test_[!c]*.py", "tests/config/test_check*.py")
+    ),
     "consensus": Part(("scyan_exp/results/consensus.py",), ("tests/results/test_consensus.py",)),
     "files": Part(("scyan_exp/files.py",), ("tests/test_files.py",)),
     "metrics": Part(("scyan_exp/metrics/*.py",), ("tests/metrics",)),

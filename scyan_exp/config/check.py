@@ -5,14 +5,14 @@ Importing this module loads neither torch nor Lightning.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 from pydantic import BaseModel, ValidationError
 
 from scyan_exp.config.formats import FORMATS, TABLES
+from scyan_exp.config.interpolations import MISSING, resolved
 from scyan_exp.config.registry import Registry
 from scyan_exp.config.relations import relation_problems
 from scyan_exp.config.schema import (
@@ -45,41 +45,44 @@ def check_config(config: DictConfig) -> RunConfig:
     Raises:
         InputError: unknown keys, wrong types and values out of range, all of them.
     """
-    try:
-        missing = sorted(OmegaConf.missing_keys(config))
-        plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
-    except OmegaConfBaseException as error:
-        reason = str(error.msg).splitlines()[0]
-        raise InputError(f"{error.full_key}: {reason}", where="config") from error
-    return read_config(plain, missing)
+    plain, found = resolved(config)
+    return _read(plain, found)
 
 
-def read_config(plain: Mapping[str, Any], missing: Collection[str] = ()) -> RunConfig:
+def read_config(plain: Mapping[str, Any]) -> RunConfig:
     """The config in plain containers, such as those of a file, as a checked one.
 
     Args:
         plain: the whole config, resolved.
-        missing: keys that have no value yet.
 
     Raises:
         InputError: everything that is wrong with it.
     """
-    sections, found = _sections(plain)
-    problems = [required(key) for key in missing]
-    problems += [problem for problem in found if problem.key not in missing]
+    return _read(plain, [])
+
+
+def _read(plain: Mapping[str, Any], found: Sequence[Problem]) -> RunConfig:
+    sections, others = _sections(plain)
+    problems = [*found, *_known(others)]
     if problems:
         raise InputError(problems, where="config")
     return RunConfig.of(plain, sections)
 
 
-def required(key: str) -> Problem:
-    """The problem of a key without a value."""
-    return Problem(key, f"a value is required ({key}=... on the command line)")
+def composed_problems(config: DictConfig) -> list[Problem]:
+    """Everything that is wrong with a composed config, before Hydra runs a job."""
+    plain, found = resolved(config, in_job=False)
+    return [*found, *_known(config_problems(plain))]
 
 
 def config_problems(plain: Mapping[str, Any]) -> list[Problem]:
     """Everything that is wrong with a config in plain containers."""
     return _sections(plain)[1]
+
+
+def _known(problems: Sequence[Problem]) -> list[Problem]:
+    """Problems of values that there are: what has none is named already."""
+    return [one for one in problems if repr(MISSING) not in one.text]
 
 
 def _sections(plain: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
-from scyan_exp.config.check import config_problems, required
+from scyan_exp.config.check import composed_problems
 from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, first_lines, groups
 from scyan_exp.config.overrides import (
     choices_of,
@@ -88,19 +88,13 @@ def _all_value_problems(
     composed = [values[:1] if is_plain_value(values[0]) else values for values in choices]
     for overrides in variants(composed):
         config = compose_config(overrides, config_dirs)
-        missing = sorted(OmegaConf.missing_keys(config))
-        yield from (str(required(key)) for key in missing)
-        plain = plain_config(config)
-        yield from _given_problems(plain)
+        yield from map(str, composed_problems(config))
         if overrides == [values[0] for values in composed]:
+            plain = plain_config(config)
             further = (value for values in choices for value in values[1:])
             for value in filter(is_plain_value, further):
-                yield from _given_problems(with_value(plain, value))
-
-
-def _given_problems(plain: Mapping[str, Any]) -> Iterator[str]:
-    texts = map(str, config_problems(plain))
-    yield from (text for text in texts if "'???'" not in text)  # missing, and named already
+                changed = OmegaConf.create(with_value(plain, value))
+                yield from map(str, composed_problems(changed))
 
 
 def _sentence(
@@ -130,5 +124,5 @@ def _sentence(
 
 def plain_config(config: DictConfig) -> dict[str, Any]:
     """The config as plain containers, interpolations and missing values as they stand."""
-    plain: Any = OmegaConf.to_container(config, throw_on_missing=False)
+    plain: Any = OmegaConf.to_container(config)
     return plain

@@ -26,11 +26,17 @@ class Settings(BaseModel):
     count: Count | None = None
     kind: Literal["x", "y"] = "x"
     many: list[Count] = [1, 2]
+    deep: dict[str, list[int]] = {"a": [1]}
+    made: list[int] = Field(default_factory=lambda: [7])
     inner: Inner = Inner()
 
 
 TARGET = "tests.config.test_structured.Launcher"
-Conf = hydra_dataclass(Settings, TARGET, "Conf")
+
+
+@pytest.fixture
+def conf() -> type[Any]:
+    return hydra_dataclass(Settings, TARGET, "Conf")
 
 
 @pytest.mark.parametrize(
@@ -56,8 +62,8 @@ def test_what_hydra_can_check_it_checks(annotation, expected):
     assert hydra_type(annotation) == expected
 
 
-def test_names_and_defaults_are_those_of_the_settings():
-    plain = OmegaConf.to_container(OmegaConf.structured(Conf))
+def test_names_and_defaults_are_those_of_the_settings(conf):
+    plain = OmegaConf.to_container(OmegaConf.structured(conf))
     assert plain.pop("_target_") == TARGET
     assert plain == Settings().model_dump()
     assert list(plain) == list(Settings.model_fields)
@@ -66,16 +72,17 @@ def test_names_and_defaults_are_those_of_the_settings():
     assert OmegaConf.structured(quiet)._recursive_ is False
 
 
-def test_no_config_shares_its_lists_with_another():
-    one, other = Conf(), Conf()
+def test_no_config_shares_its_lists_with_another(conf):
+    one, other = conf(), conf()
     one.many.append(3)
+    one.deep["a"].append(2)
     one.inner["n"] = 4
-    assert (other.many, other.inner) == ([1, 2], {"n": 3})
+    assert (other.many, other.deep, other.inner) == ([1, 2], {"a": [1]}, {"n": 3})
     assert Settings() == Settings(inner=Inner(n=3), many=[1, 2])
 
 
-def test_unknown_keys_and_wrong_types_are_refused_by_the_schema():
-    config = OmegaConf.structured(Conf)
+def test_unknown_keys_and_wrong_types_are_refused_by_the_schema(conf):
+    config = OmegaConf.structured(conf)
     config.count = "7"
     assert config.count == 7
     with pytest.raises(ValidationError):
@@ -84,10 +91,10 @@ def test_unknown_keys_and_wrong_types_are_refused_by_the_schema():
         config.cuont = 3
 
 
-def test_it_is_found_where_pickled_configs_look_for_it():
-    assert (Conf.__module__, Conf.__name__) == (TARGET.rpartition(".")[0], "Conf")
-    assert dataclasses.is_dataclass(Conf)
-    assert Conf.__doc__ == Settings.__doc__
+def test_it_is_found_where_pickled_configs_look_for_it(conf):
+    assert (conf.__module__, conf.__name__) == (TARGET.rpartition(".")[0], "Conf")
+    assert dataclasses.is_dataclass(conf)
+    assert conf.__doc__ == Settings.__doc__
 
 
 def test_hydras_schema_of_a_search_has_every_setting():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from scyan_exp.config.check import read_config
-from scyan_exp.config.schema import config_hash
+from scyan_exp.config.schema import TrainerConfig, config_hash
 from scyan_exp.data import H5adDataset
 from tests.config.test_check import changed, default
 
@@ -56,3 +58,60 @@ def test_a_repeat_is_the_same_config_with_a_seed_of_its_own(default):
 def test_python_code_may_give_a_tuple_of_names():
     dataset = H5adDataset(path="cells.h5ad", categorical_covariates=("sex", "batch"))
     assert dataset.categorical_covariates == ["sex", "batch"]
+
+
+def test_a_path_may_be_given_as_one():
+    assert H5adDataset(path=Path("cells.h5ad")).path == "cells.h5ad"
+
+
+def test_the_trainer_takes_what_was_given_and_nothing_else(default):
+    given = {key: value for key, value in default["trainer"].items() if key != "_target_"}
+    config = changed(default, trainer__gradient_clip_val=0.5)
+    assert read_config(config).trainer.arguments() == {**given, "gradient_clip_val": 0.5}
+    assert "precision" not in TrainerConfig(accelerator="cpu", devices=1, max_epochs=1).arguments()
+
+
+def test_a_callback_leaves_as_it_came(default):
+    values = {"_target_": "pytorch_lightning.callbacks.EarlyStopping", "monitor": "x", "verbose": 1}
+    callback = read_config(changed(default, callbacks={"mine": values})).callbacks["mine"]
+    assert callback.plain() == values
+    assert callback.monitor == "x"
+    bare = {"_target_": "pytorch_lightning.callbacks.Timer"}
+    callback = read_config(changed(default, callbacks={"mine": bare})).callbacks["mine"]
+    assert (callback.plain(), callback.monitor) == (bare, None)
+
+
+@pytest.mark.parametrize(
+    ("backend", "mode", "uses"),
+    [("wandb", "offline", True), ("wandb", "disabled", False), ("none", "online", False)],
+)
+def test_a_logger_that_is_disabled_is_none(default, backend, mode, uses):
+    config = read_config(changed(default, logger__backend=backend, logger__mode=mode))
+    assert config.logger.uses_wandb is uses
+
+
+def test_what_was_given_can_be_changed_without_changing_the_config(default):
+    given = changed(default)
+    config = read_config(given)
+    given["model"]["lr"] = 9
+    other = config.changed(seed=4)
+    other.plain()["model"]["lr"] = 9
+    assert config.plain() == default
+    assert other.plain() == {**default, "seed": 4}
+    assert (other.seed, config.seed) == (4, default["seed"])
+
+
+@pytest.mark.parametrize(("objective", "names"), [("loss", ["loss"]), (["loss", "heuristic"],) * 2])
+def test_objectives_are_one_or_several_names(default, objective, names):
+    assert read_config(changed(default, objective=objective)).objectives == names
+
+
+def test_a_hash_stays_what_it_was():
+    """Files of earlier runs have it."""
+    plain = {"seed": 1, "b": [1, None], "a": {"z": 0.5}, "trainer": {"devices": 2, "max_epochs": 3}}
+    known = config_hash(plain)
+    assert known == "96d7520929dacf72"
+    assert config_hash({**plain, "repeats": 1, "name": "x"}) == known
+    assert config_hash({**plain, "repeats": 2}) != known
+    assert config_hash({"seed": 1}) == config_hash({"seed": 1, "trainer": {}})
+    assert config_hash({"path": Path("a")}) == config_hash({"path": "a"})

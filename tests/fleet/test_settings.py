@@ -37,7 +37,11 @@ def test_settings_have_defaults_and_take_what_is_right():
         ("timeout_min", 0, "hydra.launcher.timeout_min: expected a number greater than 0, found 0"),
         ("on_failure", "halt", "on_failure: expected 'continue' or 'stop', found 'halt'"),
         ("devices", "gpu", "hydra.launcher.devices: expected 'auto' or 'cpu', or a list, found"),
-        ("devices", [-1], "hydra.launcher.devices: expected"),
+        (
+            "devices",
+            [-1],
+            "hydra.launcher.devices[0]: expected a number greater than or equal to 0",
+        ),
         ("engine", "slurm", "hydra.launcher.engine: expected 'local' or 'ray', found 'slurm'"),
         ("engine", "locale", "found 'locale'. Did you mean 'local'?"),
         ("engine", 3, "hydra.launcher.engine: expected a string, found 3"),

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 
-from scyan_exp.config.registry import Registry
 from scyan_exp.metrics import METRICS, Metric, metric
 from scyan_exp.metrics.measuring import measure
 from tests.metrics.test_laws import inputs
@@ -174,21 +173,3 @@ def test_the_name_of_an_argument_is_no_name_of_a_metric(add):
 def test_a_metric_says_what_can_be_said(options, said):
     with pytest.raises(ValueError, match=re.escape(said)):
         metric(**options)
-
-
-def test_parts_of_listed_modules_come_first_in_their_order():
-    """Whichever was imported first."""
-    registry = Registry("thing", ("json.encoder", "json.decoder"))
-    for name, origin in (("x", "mine.x"), ("b", "json.decoder.b"), ("a", "json.encoder.a")):
-        registry.add(name, name, origin)
-    assert list(registry) == ["a", "b", "x"]
-
-
-def test_a_part_that_is_defined_anew_replaces_the_old_one():
-    """A cell of a notebook, run again."""
-    registry = Registry("thing", ())
-    registry.add("a", 1, "notebook.a")
-    registry.add("b", 2, "notebook.b")
-    registry.add("a", 3, "notebook.a")
-    assert dict(registry) == {"a": 3, "b": 2}
-    assert len(registry) == 2

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scyan_exp.config.overrides import quoted
 from scyan_exp.errors import InputError
 from scyan_exp.search.space import parse_space
-from tests.search.test_space import composed, dimension
+from tests.search.test_space import dimension
 
 
 @pytest.mark.parametrize(
@@ -29,27 +28,6 @@ def test_a_dimension_in_words(text, words):
 @pytest.mark.parametrize("text", ["interval(0,1)", "range(0,1,0.25)", "range(1,4)", "1,2"])
 def test_every_kind_of_dimension_knows_its_key(text):
     assert dimension(text, "my.key").key == "my.key"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "null"),
-        (True, "true"),
-        (False, "false"),
-        (0.1, "0.1"),
-        (3, "3"),
-        ("it's", r"'it\'s'"),
-        ("a\\b", r"'a\b'"),
-        ("a\\'b", r"'a\\\'b'"),
-        ([1, "x,y", None], "[1,'x,y',null]"),
-        ({"a": 1, "b": {"c": [True]}}, "{a:1,b:{c:[true]}}"),
-        ({}, "{}"),
-    ],
-)
-def test_values_are_written_in_hydras_grammar(value, text):
-    assert quoted(value) == text
-    assert composed(f"k=[{text}]") == [value]
 
 
 def test_ends_of_whole_numbers_are_whole():

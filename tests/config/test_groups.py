@@ -1,0 +1,77 @@
+"""Composing from Python: folders of groups, and what is kept of an error of Hydra's."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from hydra.errors import HydraException
+
+from scyan_exp.config.compose import compose_config, first_lines, groups
+from tests.config.test_compose import own_group
+
+__all__ = ["own_group"]
+
+
+def test_hydras_own_part_is_there_if_asked_for():
+    assert "hydra" not in compose_config(["seed=3"])
+    whole = compose_config(["seed=3"], with_hydra=True)
+    assert (whole.seed, whole.hydra.job.name) == (3, "train")
+
+
+def test_folders_of_groups_are_searched_beside_those_of_the_command_line(own_group, monkeypatch):
+    other = own_group.parent / "other"
+    (other / "prior").mkdir(parents=True)
+    (other / "prior" / "narrow.yaml").write_text("# @package model\nprior_std: 0.05\n")
+    path = f"hydra.searchpath=[file://{other}]"
+    monkeypatch.chdir(own_group.parent)
+    for choice, std in (("wide", 0.75), ("narrow", 0.05)):
+        overrides = ["seed=3", path, f"prior={choice}", "model.lr=0.5"]
+        config = compose_config(overrides, ["mine"])
+        assert (config.seed, config.model.prior_std, config.model.lr) == (3, std, 0.5)
+    assert compose_config([path, "prior=narrow"]).model.prior_std == 0.05
+    both = compose_config(["+study=first", "prior=narrow"], [str(other), "mine"])
+    assert (both.tags, both.model.prior_std) == (["study"], 0.05)
+
+
+def test_groups_are_ours_and_the_users_without_parts_of_options(own_group):
+    (own_group / "prior" / "_part.yaml").write_text("x: 1\n")
+    (own_group / "prior" / "tight.yaml").write_text("x: 1\n")
+    found = groups([str(own_group)])
+    assert found["prior"] == ["default", "loose", "tight", "wide"]
+    assert found["study"] == ["first"]
+    assert found["flow"] == groups()["flow"] == ["deep", "default", "shallow"]
+    assert "study" not in groups()
+    assert not [name for names in found.values() for name in names if name.startswith("_")]
+
+
+def test_a_preset_of_anothers_launcher_composes_without_a_warning():
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        config = compose_config(["hydra/launcher=joblib"], with_hydra=True)
+    assert config.hydra.launcher.n_jobs == -1
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("first"), "first"),
+        (ValueError("\n  first \n\n second\n"), "first: second"),
+        (ValueError("a\nb\nc\nd"), "a: b: c"),
+        (ValueError("a\nfull_key: model.lr\nobject_type=dict\nb"), "a: b"),
+        (ValueError("a\na\nb"), "a: b"),
+        (caused(ValueError("a"), HydraException("b\nc")), "a: b: c"),
+        (caused(ValueError("a"), caused(HydraException("a"), ValueError("b"))), "a: a: b"),
+        (caused(ValueError("a"), KeyError("b")), "a"),
+        (ValueError(""), ""),
+    ],
+    ids=range(9),
+)
+def test_of_an_error_of_hydra_the_first_lines_are_kept(error, text):
+    assert first_lines(error) == text
