@@ -47,7 +47,8 @@ def _rows_without_knowledge(table: KnowledgeTable) -> list[str]:
 
 
 def _equal_rows(table: KnowledgeTable) -> list[str]:
-    doubts, seen = [], {}
+    doubts: list[str] = []
+    seen: dict[tuple[float, ...], str] = {}
     for name, values in zip(table.populations, np.nan_to_num(table.rho, nan=9.0), strict=True):
         twin = seen.setdefault(tuple(values), name)
         if twin != name:
