@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +12,13 @@ import numpy as np
 
 from scyan_exp.errors import InputError
 
-log = logging.getLogger(__name__)
-
 #: A column whose name starts like this holds population levels, not a marker.
 LEVEL_PREFIX = "level"
 #: Spellings of "not known", in lower case.
 UNKNOWN = {"", "na", "n/a", "nan", "none", "null"}
+#: What people write for a number, in lower case.
+MEANT = {"+": 1, "++": 1, "pos": 1, "positive": 1}
+MEANT |= {"-": -1, "--": -1, "neg": -1, "negative": -1, "\N{MINUS SIGN}": -1}
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def load_table(path: str | Path) -> KnowledgeTable:
     if problems:
         raise InputError(problems, where=str(path))
 
-    table = KnowledgeTable(
+    return KnowledgeTable(
         populations=[row[0].strip() for _, row in rows],
         markers=[header[i] for i in markers],
         rho=rho,
@@ -91,8 +91,6 @@ def load_table(path: str | Path) -> KnowledgeTable:
             header[i]: [row[i].strip() if i < len(row) else "" for _, row in rows] for i in levels
         },
     )
-    _warn_of_doubtful_rows(table, path)
-    return table
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -162,20 +160,9 @@ def _parse_value(cell: str) -> float:
     try:
         value = float(cell)
     except ValueError:
-        raise ValueError(f"expected a number from -1 to 1 or blank, found {cell!r}") from None
+        meant = MEANT.get(cell.lower())
+        hint = "" if meant is None else f": write {meant}"
+        raise ValueError(f"expected a number from -1 to 1 or blank, found {cell!r}{hint}") from None
     if not -1 <= value <= 1:
         raise ValueError(f"expected a number from -1 to 1 or blank, found {cell}")
     return value
-
-
-def _warn_of_doubtful_rows(table: KnowledgeTable, path: Path) -> None:
-    """Say which populations the table cannot tell from others; training still makes sense."""
-    known = ~np.isnan(table.rho)
-    for name, row in zip(table.populations, known, strict=True):
-        if not row.any():
-            log.warning("%s: nothing is known of population %r", path, name)
-    seen: dict[tuple[float, ...], str] = {}
-    for name, values in zip(table.populations, np.nan_to_num(table.rho, nan=9.0), strict=True):
-        twin = seen.setdefault(tuple(values), name)
-        if twin != name:
-            log.warning("%s: populations %r and %r have the same row", path, twin, name)

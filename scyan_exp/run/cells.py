@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 from scyan_exp.config.schema import RunConfig
 from scyan_exp.data.cells import Cells, prepare_cells
+from scyan_exp.data.cells_doubts import label_doubts
 from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.data.table_doubts import table_doubts
 from scyan_exp.errors import InputError
+
+log = logging.getLogger(__name__)
 
 
 class KeptCells:
@@ -54,10 +59,14 @@ def load_cells(config: RunConfig) -> Cells:
     """
     table: KnowledgeTable = config.table.load()
     try:
-        return prepare_cells(config.dataset.read(), table, config.dataset)
+        cells = prepare_cells(config.dataset.read(), table, config.dataset)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"the cells cannot be read ({reason})", where=error.filename) from error
+    labels = [] if cells.labels is None else cells.labels.dropna().unique()
+    for doubt in [*table_doubts(table), *label_doubts(table, labels)]:
+        log.warning("table: %s", doubt)
+    return cells
 
 
 def _key(config: RunConfig) -> str:

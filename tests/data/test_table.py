@@ -184,32 +184,6 @@ def test_an_endless_quote_is_refused(read):
     assert "is a quote not closed?" in problem
 
 
-@pytest.mark.parametrize(
-    ("row", "warning"),
-    [
-        ("B cells,,", "nothing is known of population 'B cells'"),
-        ("B cells,1,", "populations 'T cells' and 'B cells' have the same row"),
-    ],
-)
-def test_doubtful_rows_are_read_with_a_warning(read, caplog, row, warning):
-    assert len(read(f"{HEADER}T cells,1,\n{row}\n").populations) == 2
-    (record,) = caplog.records
-    assert record.levelname == "WARNING"
-    assert warning in record.getMessage()
-    assert "table.csv" in record.getMessage()
-
-
-def test_a_row_known_at_fewer_markers_is_not_doubtful(read, caplog):
-    read(f"{HEADER}T cells,1,\nCD4 T cells,1,1\n")
-    assert not caplog.records
-
-
-@pytest.mark.parametrize("number", ["0", "-1", "1", "0.5"])
-def test_a_blank_and_a_number_tell_two_populations_apart(read, caplog, number):
-    read(f"{HEADER}T cells,1,\nB cells,1,{number}\n")
-    assert not caplog.records
-
-
 @st.composite
 def tables(draw) -> KnowledgeTable:
     n_pops, n_markers = draw(st.integers(1, 5)), draw(st.integers(1, 5))

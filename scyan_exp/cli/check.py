@@ -1,0 +1,85 @@
+"""``scyan-exp check``: what is doubtful about a table and its cells, before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
+from scyan_exp.config.overrides import as_override
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from scyan_exp.data.cells import Cells
+
+USAGE = "usage: scyan-exp check TABLE [CELLS] [dataset.label_key=... dataset.transform=... ...]"
+
+
+def check(arguments: list[str]) -> int:
+    """Check a table, and cells against it: ``check TABLE [CELLS] [key=value ...]``."""
+    set_environment()
+    paths = [one for one in arguments if "=" not in one]
+    if not 1 <= len(paths) <= 2 or paths[0].startswith("-"):
+        return refuse(USAGE)
+    overrides = [one for one in arguments if "=" in one]
+    return exit_code(lambda: _check(*map(Path, paths), overrides=overrides))
+
+
+def _check(table_path: Path, cells_path: Path | None = None, *, overrides: list[str]) -> None:
+    from scyan_exp.data.table import load_table
+    from scyan_exp.data.table_doubts import table_doubts, table_remarks
+
+    table = load_table(table_path)
+    print(f"{table_path}: {len(table.populations)} populations, {len(table.markers)} markers")
+    doubts, remarks = table_doubts(table), table_remarks(table)
+    if cells_path is not None:
+        found = _of_cells(table_path, cells_path, overrides)
+        doubts, remarks = doubts + found[0], remarks + found[1]
+    for word, texts in (("wrong?", doubts), ("look:", remarks)):
+        for text in texts:
+            print(f"{word:<7} {text}")
+    if not doubts:
+        print("Nothing was found that would mislead a training.")
+
+
+def _of_cells(
+    table_path: Path, cells_path: Path, overrides: list[str]
+) -> tuple[list[str], list[str]]:
+    """Doubts and remarks."""
+    from scyan_exp.config.check import check_config
+    from scyan_exp.config.compose import compose_config
+    from scyan_exp.data.cells_doubts import cells_doubts, cells_remarks, unused_markers
+    from scyan_exp.run.cells import load_cells
+
+    kind = "csv" if cells_path.suffix in (".csv", ".tsv", ".txt") else "h5ad"
+    named = [f"dataset={kind}", as_override("dataset.path", str(cells_path))]
+    named += [as_override("table.path", str(table_path))]
+    cells = load_cells(check_config(compose_config([*named, *overrides])))
+    try:
+        print(f"{cells_path}: {len(cells):,} cells")
+        labels = None if cells.labels is None else list(cells.labels.dropna().unique())
+        x_NM = cells.x.numpy()
+        remarks = [*cells_remarks(cells.table, x_NM), *unused_markers(*_not_in_the_table(cells))]
+        return cells_doubts(cells.table, x_NM, labels), remarks
+    finally:
+        cells.close()
+
+
+def _not_in_the_table(cells: Cells) -> tuple[list[str], np.ndarray]:
+    """The markers that the table leaves out, and their transformed expressions (N, K)."""
+    from scyan_exp.data.sources import read_expressions
+
+    names = [one for one in cells.adata.var_names if one not in cells.table.markers]
+    return names, replace(cells.preprocessing, center=None, std=None).apply(
+        read_expressions(cells.adata, names)
+    )
+
+
+COMMAND = Command(
+    "check",
+    "what is doubtful about a knowledge table, and about cells with it, before a training",
+    check,
+    (("check table.csv cells.h5ad", "mistakes in the table, in view of the cells"),),
+)

@@ -1,0 +1,102 @@
+"""What is doubtful about a knowledge table, before any cell is looked at."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.errors import listed
+
+
+def table_doubts(table: KnowledgeTable) -> list[str]:
+    """What in a table will mislead a training: worth a warning at the start of a run."""
+    return [
+        *_no_negatives(table),
+        *_rows_without_knowledge(table),
+        *_equal_rows(table),
+        *_markers_without_knowledge(table),
+    ]
+
+
+def table_remarks(table: KnowledgeTable) -> list[str]:
+    """What may be right, and is worth a look: for those who ask."""
+    return [*_one_sided_markers(table), *_rows_parted_by_a_blank(table)]
+
+
+def _no_negatives(table: KnowledgeTable) -> list[str]:
+    """The common mistake of 0 for "negative"."""
+    known = table.rho[~np.isnan(table.rho)]
+    if (known < 0).any() or not (known == 0).any():
+        return []
+    return [
+        "there is no -1, and there are 0s: 0 means half-way between negative and positive. "
+        "Write -1 where a population does not express a marker, and leave blank what is not known"
+    ]
+
+
+def _rows_without_knowledge(table: KnowledgeTable) -> list[str]:
+    known = ~np.isnan(table.rho)
+    return [
+        f"nothing is known of population {name!r}: cells of any kind will go there. Fill its "
+        "row, or drop it"
+        for name, row in zip(table.populations, known, strict=True)
+        if not row.any()
+    ]
+
+
+def _equal_rows(table: KnowledgeTable) -> list[str]:
+    doubts: list[str] = []
+    seen: dict[tuple[float, ...], str] = {}
+    for name, values in zip(table.populations, np.nan_to_num(table.rho, nan=9.0), strict=True):
+        twin = seen.setdefault(tuple(values), name)
+        if twin != name:
+            doubts.append(
+                f"populations {twin!r} and {name!r} have the same row: their cells cannot be "
+                "told apart. Add a marker that parts them, or make them one"
+            )
+    return doubts
+
+
+def _markers_without_knowledge(table: KnowledgeTable) -> list[str]:
+    known = ~np.isnan(table.rho)
+    return [
+        f"marker {name!r} is blank in every row: drop it, or fill it"
+        for name, column in zip(table.markers, known.T, strict=True)
+        if not column.any()
+    ]
+
+
+def _one_sided_markers(table: KnowledgeTable) -> list[str]:
+    remarks = []
+    for name, column in zip(table.markers, table.rho.T, strict=True):
+        known = column[~np.isnan(column)]
+        if len(known) and (len(set(known)) == 1):
+            remarks.append(
+                f"marker {name!r} is {known[0]:g} wherever it is known: it parts no populations"
+            )
+        elif len(known) and not (known > 0).any():
+            remarks.append(f"marker {name!r} has no 1: no population expresses it")
+        elif len(known) and not (known < 0).any():
+            remarks.append(f"marker {name!r} has no -1: every population expresses it")
+    return remarks
+
+
+def _rows_parted_by_a_blank(table: KnowledgeTable) -> list[str]:
+    """Pairs that differ only where one of them is blank: its cells may be taken for the other's."""
+    known = ~np.isnan(table.rho)
+    remarks = []
+    for p, q in combinations(range(len(table.populations)), 2):
+        both = known[p] & known[q]
+        if not both.any() or (table.rho[p] != table.rho[q])[both].any():
+            continue
+        only = [known[p] & ~known[q], known[q] & ~known[p]]
+        if not (only[0] | only[1]).any():
+            continue  # equal rows
+        markers = [name for m, name in enumerate(table.markers) if (only[0] | only[1])[m]]
+        remarks.append(
+            f"populations {table.populations[p]!r} and {table.populations[q]!r} differ only where "
+            f"one of them is blank: a value at {listed(markers, limit=5)} would part them"
+        )
+    return remarks

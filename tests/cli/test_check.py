@@ -1,0 +1,157 @@
+"""``scyan-exp check``: mistakes planted in the table of the built-in cells, and real tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scyan_exp.data.dataset import SyntheticDataset
+from scyan_exp.data.synthetic import load_pbmc_table
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory) -> Path:
+    """20,000 of the built-in cells, with a marker that the table does not have."""
+    path = tmp_path_factory.mktemp("cells") / "cells.h5ad"
+    SyntheticDataset(n_cells=20_000, label_key="population", prior_std=0.25).read().write_h5ad(path)
+    return path
+
+
+@pytest.fixture
+def check(scyan_exp, tmp_path, cells):
+    """Check the built-in table after an edit; what was said, a line each."""
+
+    def run(edit=lambda frame: frame, *arguments: str, with_cells: bool = True) -> list[str]:
+        table = load_pbmc_table()
+        frame = pd.DataFrame(table.rho, table.populations, table.markers)
+        edit(frame).to_csv(tmp_path / "table.csv")
+        paths = ["table.csv", str(cells)] if with_cells else ["table.csv"]
+        code, output = scyan_exp("check", *paths, *arguments)
+        assert code == 0, output
+        return [line for line in output.splitlines() if line.startswith(("wrong?", "look:"))]
+
+    return run
+
+
+def at(population: str, marker: str, value: float):
+    """Set one entry."""
+
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[population, marker] = value
+        return frame
+
+    return edit
+
+
+def swapped(first: str, second: str):
+    """Exchange the columns of two markers, but for their names."""
+    return lambda frame: frame.rename(columns={first: second, second: first})
+
+
+def copied(source: str, target: str):
+    """Give a row the values of another one."""
+
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[target] = frame.loc[source]
+        return frame
+
+    return edit
+
+
+def column(marker: str, value: float):
+    """Set all entries of a marker."""
+    return lambda frame: frame.assign(**{marker: value})
+
+
+T, B, MONO = "Naive CD4 T cells", "Naive B cells", "Classical monocytes"
+NONE = np.nan
+LABELS = "dataset.label_key=population"
+SIGNS = [
+    (T, "CD3", -1),
+    (T, "CD19", 1),
+    (T, "CD14", 1),
+    (B, "CD19", -1),
+    (B, "CD3", 1),
+    (B, "CD14", 1),
+    (MONO, "CD19", 1),
+    (MONO, "CD3", 1),
+]
+OTHERS = {
+    "equal rows": (copied(T, B), f"populations '{T}' and '{B}' have the same row"),
+    "a blank row": (lambda f: f.drop(B).reindex(f.index), f"nothing is known of population '{B}'"),
+    "a blank column": (column("CD16", NONE), "marker 'CD16' is blank in every row"),
+    "0 for -1": (lambda f: f.replace(-1, 0), "there is no -1, and there are 0s"),
+    "no -1": (column("CD16", 1), "marker 'CD16' is 1 wherever it is known"),
+    "no 1": (column("CD16", -1), "marker 'CD16' is -1 wherever it is known"),
+    "no sign but half": (lambda f: f.assign(CD16=f["CD16"].replace(-1, 0.5)), "has no -1"),
+    "a blank parts two": (at(B, "CD27", NONE), "differ only where one of them is blank"),
+    "columns exchanged": (swapped("CD3", "CD19"), "of the cells match no row"),
+    "a marker left out": (lambda f: f.drop(columns="CD19"), "are not in the table: CD19"),
+    "a name in other letters": (
+        lambda f: f.rename(index={B: B.upper()}),
+        f"label '{B}' is the row '{B.upper()}' but for case or blanks",
+    ),
+    "a name without blanks": (
+        lambda f: f.rename(index={T: T.replace(" ", "")}),
+        f"label '{T}' is the row",
+    ),
+}
+
+
+def test_nothing_is_wrong_with_the_built_in_table(check):
+    assert [line for line in check(lambda frame: frame, LABELS) if "wrong?" in line] == []
+
+
+@pytest.mark.parametrize(("population", "marker", "value"), SIGNS)
+def test_a_wrong_sign_is_found(check, population, marker, value):
+    lines = check(at(population, marker, value), LABELS)
+    (said,) = [line for line in lines if f"population {population!r}: hardly any cell" in line]
+    assert repr(marker) in said.partition("without its entry at ")[2]
+
+
+@pytest.mark.parametrize("mistake", OTHERS)
+def test_a_mistake_is_found(check, mistake):
+    edit, expected = OTHERS[mistake]
+    assert expected in "\n".join(check(edit, LABELS))
+
+
+def test_a_table_is_checked_without_cells(check):
+    edit, expected = OTHERS["equal rows"]
+    (said,) = [line for line in check(edit, with_cells=False) if "wrong?" in line]
+    assert expected in said
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "b", "c"], ["--help"]])
+def test_how_it_is_used_is_said(scyan_exp, arguments):
+    code, output = scyan_exp("check", *arguments)
+    assert code == 2
+    assert "usage: scyan-exp check TABLE [CELLS]" in output
+
+
+def test_a_run_warns_of_what_is_wrong_with_its_table(scyan_exp, tmp_path, cells):
+    table = load_pbmc_table()
+    frame = pd.DataFrame(table.rho, table.populations, table.markers)
+    copied(T, B)(frame).to_csv(tmp_path / "table.csv")
+    arguments = ["dataset=h5ad", f"dataset.path={cells}", "table.path=table.csv", "logger=none"]
+    code, output = scyan_exp("train", *arguments, "trainer.max_epochs=1", "hydra.run.dir=run")
+    assert code == 0
+    assert f"table: populations '{T}' and '{B}' have the same row" in output
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "overrides"),
+    [
+        ("himc", "himc.h5ad", ["dataset.subset={batch:Plate3}"]),
+        ("hipc_tcell", "cells.h5ad", ["dataset.check_range=false"]),
+        ("multicenter", "cells.h5ad", ["dataset.transform=asinh"]),
+    ],
+)
+def test_nothing_is_wrong_with_the_real_tables(scyan_exp, real_data, name, cells, overrides):
+    folder = real_data / name
+    paths = [str(folder / "table.csv"), str(folder / cells)]
+    code, output = scyan_exp("check", *paths, "dataset.label_key=cell_type", *overrides)
+    assert code == 0
+    assert "Nothing was found that would mislead a training." in output
