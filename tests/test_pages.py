@@ -181,6 +181,7 @@ def export(reader: Reader, words: list[str]) -> None:
 RULES = {
     "scyan-exp train": Reader.train,
     "scyan-exp resume": Reader.resume,
+    "scyan-exp check": lambda reader, words: reader.run(words[1:]),
     "make": make,
     "pip install": install,
     "source": activate,
