@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from scyan_exp.config.registry import Registry
 from scyan_exp.config.types import Name, Names, Positive, Section
+
+
+#: An entry of a knowledge table.
+Entry = Annotated[float, Field(ge=-1, le=1)]
 
 
 class DataFormat(Section):
@@ -60,15 +64,32 @@ class DataFormat(Section):
 
 
 class TableSource(Section):
-    """Where a knowledge table comes from."""
+    """Where a knowledge table comes from, and what of it is changed; subclasses read it.
+
+    Attributes:
+        set: entries by population and marker that replace those of the table; null for "not
+            known".
+        drop: populations that are left out.
+    """
+
+    set: dict[Name, dict[Name, Entry | None]] | None = None
+    drop: Names = Field(default_factory=list)
 
     @abstractmethod
-    def load(self) -> Any:
-        """The :class:`~scyan_exp.data.KnowledgeTable`.
+    def read(self) -> Any:
+        """The :class:`~scyan_exp.data.KnowledgeTable` as it stands at the source.
 
         Raises:
             InputError: everything that is wrong with it.
         """
+
+    def load(self) -> Any:
+        """The table with its changes.
+
+        Raises:
+            InputError: everything that is wrong with it, or with the changes.
+        """
+        return self.read().edited(self.set or {}, self.drop)
 
 
 #: Data formats and tables by the ``_target_`` that names them in a config.

@@ -83,20 +83,20 @@ def cells_doubts(
         x_NM: (N, M) expressions, transformed, in the order of the table's markers.
         labels: the labels that occur; None without.
     """
-    x_NM = _some(x_NM)
+    x_NM = some_cells(x_NM)
     modes = [find_modes(x_N) for x_N in x_NM.T]
     return [*_rows_without_cells(table, x_NM, modes), *label_doubts(table, labels or ())]
 
 
 def cells_remarks(table: KnowledgeTable, x_NM: np.ndarray) -> list[str]:
     """Markers at which the cells are hard to tell + from -: it may be so, and is worth a look."""
-    modes = [find_modes(x_N) for x_N in _some(x_NM).T]
+    modes = [find_modes(x_N) for x_N in some_cells(x_NM).T]
     return [*_unimodal(table, modes), *_between(table, modes)]
 
 
 def unused_markers(names: Sequence[str], x_NK: np.ndarray) -> list[str]:
     """Markers that the table leaves out and that clearly part the cells."""
-    x_NK = _some(x_NK)
+    x_NK = some_cells(x_NK)
     found = [(name, find_modes(x_N)) for name, x_N in zip(names, x_NK.T, strict=True)]
     clear = [name for name, modes in found if modes is not None and modes.valley <= CLEAR]
     if not clear:
@@ -104,7 +104,7 @@ def unused_markers(names: Sequence[str], x_NK: np.ndarray) -> list[str]:
     return [f"markers with two clear modes are not in the table: {listed(clear, limit=30)}"]
 
 
-def _some(x: np.ndarray) -> np.ndarray:
+def some_cells(x: np.ndarray) -> np.ndarray:
     """Enough cells, the same each time."""
     if len(x) <= MOST_CELLS:
         return x

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, near_matches
 
 #: A column whose name starts like this holds population levels, not a marker.
 LEVEL_PREFIX = "level"
@@ -36,6 +37,48 @@ class KnowledgeTable:
     markers: list[str]
     rho: np.ndarray
     levels: dict[str, list[str]] = field(default_factory=dict)
+
+    def edited(
+        self, changes: Mapping[str, Mapping[str, float | None]], dropped: Sequence[str] = ()
+    ) -> KnowledgeTable:
+        """Another table: some entries changed, then some populations left out.
+
+        Args:
+            changes: new entries by population and marker; None for "not known".
+            dropped: populations to leave out.
+
+        Raises:
+            InputError: populations or markers that the table does not have, or none is left.
+        """
+        problems = [*self._unknown("table.set", changes), *self._unknown("table.drop", dropped)]
+        problems += [
+            f"table.set: {marker!r} of {population!r} is no marker of the table."
+            f"{near_matches(marker, self.markers)}"
+            for population, entries in changes.items()
+            for marker in entries
+            if marker not in self.markers
+        ]
+        kept = [p for p, name in enumerate(self.populations) if name not in dropped]
+        if not kept:
+            problems.append("table.drop: no population is left")
+        if problems:
+            raise InputError(problems)
+        rho = self.rho.copy()
+        for population, entries in changes.items():
+            for marker, value in entries.items():
+                at = self.populations.index(population), self.markers.index(marker)
+                rho[at] = np.nan if value is None else value
+        names = [self.populations[p] for p in kept]
+        levels = {level: [each[p] for p in kept] for level, each in self.levels.items()}
+        return KnowledgeTable(names, self.markers, rho[kept], levels)
+
+    def _unknown(self, key: str, populations: Iterable[str]) -> list[str]:
+        return [
+            f"{key}: {name!r} is no population of the table."
+            f"{near_matches(name, self.populations)}"
+            for name in populations
+            if name not in self.populations
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and strings, None where not known; undone by :meth:`from_dict`."""

@@ -19,7 +19,7 @@ class TableFile(TableSource):
 
     path: PathName
 
-    def load(self) -> KnowledgeTable:
+    def read(self) -> KnowledgeTable:
         """The table of the file."""
         return load_table(self.path)
 
@@ -36,7 +36,7 @@ class PublicTable(TableSource):
     name: Literal["aml", "bmmc", "debarcoding", "poised"]
     version: Name = "default"
 
-    def load(self) -> KnowledgeTable:
+    def read(self) -> KnowledgeTable:
         """The table, downloaded when it is first used."""
         from scyan_exp.data.public import load_public_table
 
@@ -47,7 +47,7 @@ class PublicTable(TableSource):
 class PbmcTable(TableSource):
     """The table of the synthetic cells (``table=synthetic``)."""
 
-    def load(self) -> KnowledgeTable:
+    def read(self) -> KnowledgeTable:
         """The table that comes with this package."""
         from scyan_exp.data.synthetic import load_pbmc_table
 

@@ -216,3 +216,36 @@ def test_to_dict_holds_plain_values_only(table):
         list,
         dict,
     ]
+
+
+EDITED = KnowledgeTable(
+    ["T cells", "B cells"],
+    ["CD3", "CD19"],
+    np.array([[1.0, -1.0], [-1.0, np.nan]]),
+    {"level": ["T", "B"]},
+)
+
+
+def test_entries_are_changed_and_rows_left_out():
+    table = EDITED.edited({"T cells": {"CD19": None}, "B cells": {"CD19": 1, "CD3": 0.5}})
+    np.testing.assert_array_equal(table.rho, [[1, np.nan], [0.5, 1]])
+    assert np.isnan(EDITED.rho[1, 1])
+    left = table.edited({}, ["T cells"])
+    assert (left.populations, left.levels) == (["B cells"], {"level": ["B"]})
+    np.testing.assert_array_equal(left.rho, [[0.5, 1]])
+
+
+def test_changes_of_what_the_table_does_not_have_are_refused_all_at_once():
+    with pytest.raises(InputError) as refused:
+        EDITED.edited({"T cell": {"CD3": 1}, "B cells": {"CD91": 1}}, ["NK", "T cells", "B cells"])
+    assert refused.value.problems == [
+        "table.set: 'T cell' is no population of the table. Did you mean 'T cells'?",
+        "table.drop: 'NK' is no population of the table.",
+        "table.set: 'CD91' of 'B cells' is no marker of the table. Did you mean 'CD19'?",
+        "table.drop: no population is left",
+    ]
+
+
+@given(tables())
+def test_without_changes_a_table_stays(table):
+    assert table.edited({}).to_dict() == table.to_dict()
