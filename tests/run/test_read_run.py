@@ -33,7 +33,7 @@ def test_a_run_says_what_it_was_and_what_came_of_it(runs):
     assert (run.outcome, run.record.seed, run.record.epochs) == ("completed", 3, 3)
     assert run.objective == run.metrics["heuristic"]
     assert (run.config.seed, run.config.trainer.max_epochs) == (3, 3)
-    assert run.repeat == []
+    assert run.repeats == []
 
 
 def test_weights_and_history_have_a_row_an_epoch(runs):
@@ -91,8 +91,8 @@ def test_nobody_changes_its_config_or_metrics(runs):
 
 def test_a_run_with_repeats_has_them(runs):
     run = read_run(runs / "several")
-    assert [repeat.record.seed for repeat in run.repeat] == [5, 6]
-    mean = sum(repeat.metrics["heuristic"] for repeat in run.repeat) / 2
+    assert [repeat.record.seed for repeat in run.repeats] == [5, 6]
+    mean = sum(repeat.metrics["heuristic"] for repeat in run.repeats) / 2
     assert run.metrics["heuristic"] == pytest.approx(mean)
     assert "scyan_agreement" in run.cells.obs
     cells = run.cells.copy()
@@ -107,7 +107,7 @@ def test_what_each_repeat_has_of_its_own_is_not_the_runs(runs, what):
         InputError, match=rf"{what}: this run has 2 repeats, .*repeats\[0\]\.{what}"
     ):
         getattr(run, what)
-    assert getattr(run.repeat[0], what) is not None
+    assert getattr(run.repeats[0], what) is not None
 
 
 def test_it_is_shown_in_a_line(runs):
@@ -127,7 +127,7 @@ def test_one_that_has_just_begun_has_nothing_else(tmp_path):
     RunFolder(tmp_path).write_config({"repeats": 2, "seed": 7})
     run = read_run(tmp_path)
     assert (run.outcome, run.objective, run.metrics, run.figures) == ("running", None, {}, {})
-    assert run.repeat == []
+    assert run.repeats == []
     with pytest.raises(
         InputError, match=r"no checkpoints/best\.ckpt in this run \(it is running\)"
     ):
