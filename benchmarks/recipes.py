@@ -141,7 +141,11 @@ def _train(task: tuple[str, list[str], str, int]) -> Row:
     signs = signs_of(cells.table, cells.x.numpy(), annotation.population)
     row |= {key: round(float(getattr(signs, key)), 5) for key in COLUMNS[10:14]}
     row |= {"unfit": round(float((annotation.log_prob < -50).mean()), 5)}
-    return {**row, "seconds": round(trained.seconds, 2), "heuristic": round(metrics["heuristic"], 4)}
+    return {
+        **row,
+        "seconds": round(trained.seconds, 2),
+        "heuristic": round(metrics["heuristic"], 4),
+    }
 
 
 def _rows(path: Path) -> Iterator[Row]:

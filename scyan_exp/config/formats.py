@@ -15,7 +15,6 @@ from pydantic import Field
 from scyan_exp.config.registry import Registry
 from scyan_exp.config.types import Name, Names, Positive, Section
 
-
 #: An entry of a knowledge table.
 Entry = Annotated[float, Field(ge=-1, le=1)]
 

@@ -74,8 +74,7 @@ class KnowledgeTable:
 
     def _unknown(self, key: str, populations: Iterable[str]) -> list[str]:
         return [
-            f"{key}: {name!r} is no population of the table."
-            f"{near_matches(name, self.populations)}"
+            f"{key}: {name!r} is no population of the table.{near_matches(name, self.populations)}"
             for name in populations
             if name not in self.populations
         ]

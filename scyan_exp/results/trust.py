@@ -1,8 +1,8 @@
 """Whether an annotation can be trusted: signs that need no labels.
 
 The strongest one does not ask the model. At each marker with two groups of cells a threshold parts
-them; a cell whose markers match exactly one row of the table, by these thresholds alone, should have
-been given that row. Where most such cells were given another one, the training went astray.
+them. A cell whose markers match exactly one row of the table, by these thresholds alone, should
+have been given that row. Where most such cells were given another one, the training went astray.
 """
 
 from __future__ import annotations
@@ -24,32 +24,36 @@ class Signs:
 
     Attributes:
         kept: share of the cells matching exactly one row that were given it.
-        kept_P: the same for each population.
-        contradicted_PM: (P, M) whether the cells given a population are on the other side of a
+        kept_by_population: (P,) the same for each population.
+        contradictions: (P, M) whether the cells given a population are on the other side of a
             marker than its entry says; False where it says nothing or there are too few cells.
-        n_cells_P: cells given each population.
+        n_cells: (P,) cells given each population.
     """
 
     kept: float
-    kept_P: np.ndarray
-    contradicted_PM: np.ndarray
-    n_cells_P: np.ndarray
+    kept_by_population: np.ndarray
+    contradictions: np.ndarray
+    n_cells: np.ndarray
 
     @property
     def kept_mean(self) -> float:
-        """Mean of ``kept_P`` over the populations with enough cells to say."""
-        return float(np.nanmean(self.kept_P)) if (~np.isnan(self.kept_P)).any() else np.nan
+        """Mean of ``kept_by_population`` over the populations with enough cells to say."""
+        return (
+            float(np.nanmean(self.kept_by_population))
+            if (~np.isnan(self.kept_by_population)).any()
+            else np.nan
+        )
 
     @property
     def contradicted(self) -> float:
         """Share of the populations with a contradicted entry, by their cells."""
-        has_one = self.contradicted_PM.any(axis=1)
-        return float(self.n_cells_P[has_one].sum() / max(self.n_cells_P.sum(), 1))
+        has_one = self.contradictions.any(axis=1)
+        return float(self.n_cells[has_one].sum() / max(self.n_cells.sum(), 1))
 
     @property
     def n_empty(self) -> int:
         """Populations without cells."""
-        return int((self.n_cells_P == 0).sum())
+        return int((self.n_cells == 0).sum())
 
 
 def signs_of(table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray) -> Signs:
@@ -74,9 +78,7 @@ def signs_of(table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray) 
     return Signs(float(kept), kept_P, _contradicted(table, x_NM, population_N), n_cells_P)
 
 
-def _contradicted(
-    table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray
-) -> np.ndarray:
+def _contradicted(table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray) -> np.ndarray:
     """(P, M): the mean of a population is on the wrong side of the middle of a marker.
 
     The middle is half-way between the means of the cells whose populations have + and -.

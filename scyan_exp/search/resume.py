@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from scyan_exp.config.earlier import MEANT
+from scyan_exp.config.overrides import as_override, bare_key
 from scyan_exp.errors import InputError, near_matches
 from scyan_exp.fleet.settings import FleetSettings
 from scyan_exp.run.folder import SweepFolder
@@ -29,7 +32,19 @@ def search_arguments(sweep_dir: Path, changes: Sequence[str]) -> list[str] | Non
     sweep_dir = sweep_dir.absolute()
     if Path(description["cwd"]).is_dir():
         os.chdir(description["cwd"])  # paths of the command are relative to it
-    return ["-m", *description["arguments"], *_placed(changes), f"hydra.sweep.dir={sweep_dir}"]
+    begun = [*description["arguments"], *_defaults(description)]
+    return ["-m", *begun, *_placed(changes), f"hydra.sweep.dir={sweep_dir}"]
+
+
+def _defaults(description: Mapping[str, Any]) -> Iterator[str]:
+    """The defaults with which the search was begun, where this version may have others."""
+    begun = description["config"]
+    if "model._target_" not in begun:  # of another program
+        return
+    typed = {bare_key(argument) for argument in description["arguments"]}
+    for key, value in MEANT.items():
+        if key not in typed and not key.startswith("callbacks."):
+            yield as_override(key, begun.get(key, value))
 
 
 def _placed(changes: Sequence[str]) -> Iterator[str]:

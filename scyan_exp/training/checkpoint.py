@@ -8,13 +8,11 @@ from typing import Any
 
 import torch
 
+from scyan_exp.config.earlier import MEANT
 from scyan_exp.data.sources import existing_file
 from scyan_exp.errors import InputError
 from scyan_exp.training.saving import SaveRun
 from scyan_exp.training.scyan import Scyan
-
-#: What models of versions that had no such hyperparameters did.
-OF_EARLIER = {"init": "reference", "agreement_tolerance": None}
 
 
 def check_resumable(path: str | Path, model: Scyan, max_epochs: int, cells: str) -> str | None:
@@ -34,7 +32,7 @@ def check_resumable(path: str | Path, model: Scyan, max_epochs: int, cells: str)
     """
     path = existing_file(path, "checkpoints/last.ckpt of a run")
     state = _load(path)
-    earlier, now = {**OF_EARLIER, **state["hyper_parameters"]}, dict(model.hparams)
+    earlier, now = {**_meant_by_earlier(), **state["hyper_parameters"]}, dict(model.hparams)
     problems = [
         f"ckpt_path: the run to resume had {_shown(key, earlier.get(key))}, "
         f"this config gives {_shown(key, now[key])}"
@@ -52,6 +50,12 @@ def check_resumable(path: str | Path, model: Scyan, max_epochs: int, cells: str)
     if problems:
         raise InputError(problems, where=str(path))
     return callback_state.get("wandb_run_id")
+
+
+def _meant_by_earlier() -> dict[str, Any]:
+    """Hyperparameters of a model from before there were these."""
+    prefix = "model."
+    return {k.removeprefix(prefix): v for k, v in MEANT.items() if k.startswith(prefix)}
 
 
 def load_weights(path: Path, model: Scyan) -> None:

@@ -112,7 +112,11 @@ def test_killed_it_continues_to_the_end(earlier, unpacked, scyan_exp):
     before = (folder / "population_weights.csv").read_text()
     config = OmegaConf.load(folder / ".hydra" / "overrides.yaml")
     last = folder / "checkpoints" / "last.ckpt"
-    code, output = scyan_exp("train", *config, f"ckpt_path={last}", f"hydra.run.dir={folder}")
+    arguments = (*config, f"ckpt_path={last}", f"hydra.run.dir={folder}")
+    code, output = scyan_exp("train", *arguments)
+    assert code == 2
+    assert "the run to resume had init=reference, this config gives init=identity" in output
+    code, output = scyan_exp("train", "model=reference", *arguments)
     assert code == 0, output
     run, expected = read_run(folder), read_run(unpacked / "sweep" / "0")
     assert (run.outcome, run.record.epochs) == ("completed", expected.record.epochs)

@@ -36,7 +36,7 @@ def cells(trained) -> Cells:
 
 
 def fit(cells: Cells, seed: int, n_epochs: int) -> Scyan:
-    sizes = {"hidden_size": 8, "n_hidden_layers": 1, "n_layers": 3}
+    sizes = {"hidden_size": 8, "n_hidden_layers": 1, "n_layers": 3, "init": "reference"}
     model = Scyan(cells.table, cells.encoding, cells.preprocessing, **sizes, seed=seed)
     trainer = pl.Trainer(
         max_epochs=n_epochs,

@@ -43,8 +43,11 @@ def test_another_table_is_another_config():
         ("table.set={NK cell: {CD16: 1}}", "'NK cell' is no population of the table. Did you mean"),
         ("table.set={NK cells: {CD161: 1}}", "'CD161' of 'NK cells' is no marker of the table."),
         ("table.drop=[NK]", "table.drop: 'NK' is no population of the table."),
-        ("table.set={NK cells: {CD16: 2}}", "table.set.NK cells.CD16: expected"),
-        ("table.set={NK cells: 1}", "table.set.NK cells: expected"),
+        (
+            "table.set={NK cells: {CD16: 2}}",
+            "table.set: expected a number less than or equal to 1, found 2",
+        ),
+        ("table.set={NK cells: 1}", "table.set: expected a dictionary, found 1"),
     ],
 )
 def test_what_cannot_be_changed_is_refused_in_words(scyan_exp, override, message):
