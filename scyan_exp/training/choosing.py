@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 #: What is known of an epoch: ``epoch``, ``loss``, ``table_agreement`` and more.
@@ -14,9 +15,9 @@ def contenders(
     """The epoch to annotate with, and after it those that may still take its place.
 
     The loss alone is no good judge: cells that drift into populations of which the table says
-    little lower it. So the chosen epoch has the lowest loss among those whose agreement with the
-    table is within ``tolerance`` of the highest. Epochs of the warm-up, whose prior is another,
-    count only while there is no later one.
+    little lower it. So only epochs count whose agreement with the table is within ``tolerance``
+    of the highest. Of these the one with the lowest loss is chosen; epochs of the warm-up, whose
+    prior is another, only while there is no later one.
 
     The highest agreement only rises, so an epoch is out for good once its own is too low, or
     once another one is better in loss and agreement.
@@ -27,18 +28,16 @@ def contenders(
         tolerance: of the agreement; None to choose by the loss alone.
 
     Returns:
-        The chosen epoch first, then others by rising loss and rising agreement.
+        The chosen epoch first, then others by rising agreement.
     """
-    rows = [row for row in history if row["epoch"] >= warm_up_epochs] or list(history)
-    by_loss = sorted(rows, key=lambda row: row["loss"])  # stable: of equal ones the first
-    if tolerance is None or not all("table_agreement" in row for row in rows):
-        return by_loss[:1]
-    lowest = max((row["table_agreement"] for row in rows), default=0.0) - tolerance
+    ranked = sorted(history, key=lambda row: (row["epoch"] < warm_up_epochs, row["loss"]))
+    if tolerance is None or not all("table_agreement" in row for row in history):
+        return ranked[:1]
+    lowest = max((row["table_agreement"] for row in history), default=0.0) - tolerance
     found: list[EpochRow] = []
-    for row in by_loss:
-        if row["table_agreement"] >= lowest and not (
-            found and row["table_agreement"] <= found[-1]["table_agreement"]
-        ):
+    for row in ranked:
+        best_so_far = found[-1]["table_agreement"] if found else -math.inf
+        if row["table_agreement"] >= lowest and row["table_agreement"] > best_so_far:
             found.append(row)
     return found
 
@@ -46,10 +45,13 @@ def contenders(
 def epochs_since_agreement(
     history: Sequence[EpochRow], warm_up_epochs: int, tolerance: float | None
 ) -> int:
-    """How many epochs have passed since the last one whose agreement is within tolerance."""
-    rows = [row for row in history if row["epoch"] >= warm_up_epochs]
-    if tolerance is None or not rows or not all("table_agreement" in row for row in rows):
+    """How many epochs have passed since the last one whose agreement is within tolerance.
+
+    None count before the end of the warm-up.
+    """
+    if tolerance is None or not all("table_agreement" in row for row in history):
         return 0
-    lowest = max(row["table_agreement"] for row in rows) - tolerance
-    near = [i for i, row in enumerate(rows) if row["table_agreement"] >= lowest]
-    return len(rows) - 1 - near[-1]
+    lowest = max((row["table_agreement"] for row in history), default=0.0) - tolerance
+    near = [row["epoch"] for row in history if row["table_agreement"] >= lowest]
+    since = max([*near, warm_up_epochs - 1])
+    return max(0, int(history[-1]["epoch"] - since)) if history else 0
