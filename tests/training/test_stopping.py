@@ -60,9 +60,9 @@ class Agreeing(EarlyStopping):
     ("tolerance", "patience", "n_epochs"), [(0.01, 3, 6), (0.01, 5, 8), (0.5, 3, 12), (None, 3, 12)]
 )
 def test_a_run_whose_cells_have_left_the_table_stops(cells, tolerance, patience, n_epochs):
-    """The agreement is highest in epochs 1 and 2, and low from then on."""
+    """The agreement is highest up to epoch 2, and low from then on."""
     model = make_model(cells, warm_up=(0.35, 1), agreement_tolerance=tolerance)
-    leaving = Agreeing([0.99, 0.9, 0.895, 0.6], agreement_patience=patience)
+    leaving = Agreeing([0.9, 0.9, 0.895, 0.6], agreement_patience=patience)
     assert fit(model, cells, max_epochs=12, callbacks=[leaving]).current_epoch == n_epochs
 
 
@@ -74,9 +74,9 @@ def test_an_agreement_that_comes_back_stops_nothing(cells):
 
 def test_how_long_the_agreement_has_been_low_is_kept(cells):
     model = make_model(cells, warm_up=None)
-    first = Agreeing([0.9, 0.5], agreement_patience=5)
-    fit(model, cells, max_epochs=4, callbacks=[first])
-    resumed = Agreeing([0.5], agreement_patience=5)
+    first = Agreeing([0.9, 0.5], agreement_patience=3)
+    assert fit(model, cells, max_epochs=9, callbacks=[first]).current_epoch == 4
+    resumed = Agreeing([0.5], agreement_patience=3)
     resumed.load_state_dict(first.state_dict())
     trainer = fit(make_model(cells, warm_up=None), cells, max_epochs=9, callbacks=[resumed])
-    assert trainer.current_epoch == 2
+    assert trainer.current_epoch <= 1
