@@ -88,7 +88,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=5, help="the first one is not counted")
     parser.add_argument("--largest", type=int, help="scaling: cells at most")
     parser.add_argument("--seeds", type=int, default=8, help="recipes: trainings of each")
-    parser.add_argument("--data", default="", help="recipes: some data sets, by commas")
+    parser.add_argument("--data", default="", help="recipes: some data sets, by semicolons")
     parser.add_argument("--recipes", default="", help="recipes: some of them, by semicolons")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--write", action="store_true", help="update benchmarks/README.md")

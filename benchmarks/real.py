@@ -28,13 +28,18 @@ def himc(data: Path) -> list[str]:
     ]
 
 
-def spleen(data: Path, folder: Path) -> list[str]:
-    """Overrides for the mouse spleen: all events, compensated, logicle; scored on the gates."""
+def spleen(data: Path, folder: Path, *, transformed: bool = True) -> list[str]:
+    """Overrides for the mouse spleen: all events, compensated; scored on the gates.
+
+    Transformed by logicle before, or by ``asinh`` in the run.
+    """
     from tests.data.spleen import read_spleen
 
-    path = folder / "spleen.h5ad"
-    read_spleen(data / "mouse_spleen").write_h5ad(path)
+    path = folder / f"spleen_{transformed}.h5ad"
+    read_spleen(data / "mouse_spleen", transformed=transformed).write_h5ad(path)
+    transform = [] if transformed else ["dataset.transform=asinh", "dataset.cofactor=150"]
     return [
+        *transform,
         "dataset=h5ad",
         f"dataset.path={path}",
         f"table.path={data / 'mouse_spleen' / 'table.csv'}",

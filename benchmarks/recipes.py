@@ -62,11 +62,12 @@ def cases(data: Path, folder: Path) -> dict[str, list[str]]:
     return {
         "HIMC Plate3": himc(data),
         "mouse spleen": spleen(data, folder),
+        "mouse spleen by asinh": spleen(data, folder, transformed=False),
         "hipc_tcell": [*real(data, "hipc_tcell"), "dataset.check_range=false"],
         "multicenter": [*real(data, "multicenter", folder, every=5), *cytof],
         "aml short": real(data, "aml", cells="short.h5ad"),
         "synthetic": ["dataset.n_cells=20000"],
-        "synthetic, batches": [
+        "synthetic with batches": [
             "dataset.n_cells=20000",
             "dataset.n_batches=2",
             "dataset.batch_key=batch",
@@ -84,7 +85,7 @@ def measure_recipes(out: Path, n_seeds: int, wanted: str, recipes: str) -> list[
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as folder:
         found = cases(data, Path(folder))
-        chosen = {k: v for k, v in found.items() if not wanted or k in wanted.split(",")}
+        chosen = {k: v for k, v in found.items() if not wanted or k in wanted.split(";")}
         named = {k: v for k, v in RECIPES.items() if not recipes or k in recipes.split(";")}
         done = {(row["data"], row["recipe"], int(row["seed"])) for row in _rows(path)}
         tasks = [

@@ -15,13 +15,14 @@ import pandas as pd
 import pytest
 
 
-def read_spleen(folder: Path) -> anndata.AnnData:
+def read_spleen(folder: Path, *, transformed: bool = True) -> anndata.AnnData:
     """All 19,225 events x 8 markers; ``obs["cell_type"]`` of the 13,671 that have a gate.
 
     Events without a gate stay, as in a sample of one's own: they are trained on, not scored.
 
     Args:
         folder: ``mouse_spleen`` of the real data.
+        transformed: whether by logicle; compensated only otherwise.
     """
     flowio, flowutils = pytest.importorskip("flowio"), pytest.importorskip("flowutils")
     markers = list(pd.read_csv(folder / "table.csv", index_col=0).columns)
@@ -34,7 +35,9 @@ def read_spleen(folder: Path) -> anndata.AnnData:
     fluorescent = [fcs.pnn_labels.index(channel) for channel in channels]
     events = flowutils.compensate.compensate(events, matrix, fluorescent)
     columns = [fcs.pns_labels.index(marker) for marker in markers]
-    expressions = flowutils.transforms.logicle(events, columns)[:, columns]
+    if transformed:
+        events = flowutils.transforms.logicle(events, columns)
+    expressions = events[:, columns]
 
     labels = pd.Categorical(
         np.where(gates == "Unlabeled", None, gates.astype(object)),
