@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from scyan_exp.data.cells import Cells
+    from scyan_exp.data.table import KnowledgeTable
 
 USAGE = "usage: scyan-exp check TABLE [CELLS] [dataset.label_key=... dataset.transform=... ...]"
 
@@ -32,11 +33,12 @@ def _check(table_path: Path, cells_path: Path | None = None, *, overrides: list[
     from scyan_exp.data.table_doubts import table_doubts, table_remarks
 
     table = load_table(table_path)
-    print(f"{table_path}: {len(table.populations)} populations, {len(table.markers)} markers")
-    doubts, remarks = table_doubts(table), table_remarks(table)
+    doubts: list[str] = []
+    remarks: list[str] = []
     if cells_path is not None:
-        found = _of_cells(table_path, cells_path, overrides)
-        doubts, remarks = doubts + found[0], remarks + found[1]
+        table, doubts, remarks = _of_cells(table_path, cells_path, overrides)
+    print(f"{table_path}: {len(table.populations)} populations, {len(table.markers)} markers")
+    doubts, remarks = [*table_doubts(table), *doubts], [*table_remarks(table), *remarks]
     for word, texts in (("wrong?", doubts), ("look:", remarks)):
         for text in texts:
             print(f"{word:<7} {text}")
@@ -46,8 +48,8 @@ def _check(table_path: Path, cells_path: Path | None = None, *, overrides: list[
 
 def _of_cells(
     table_path: Path, cells_path: Path, overrides: list[str]
-) -> tuple[list[str], list[str]]:
-    """Doubts and remarks."""
+) -> tuple[KnowledgeTable, list[str], list[str]]:
+    """The table with the changes of the overrides, doubts and remarks."""
     from scyan_exp.config.check import check_config
     from scyan_exp.config.compose import compose_config
     from scyan_exp.data.cells_doubts import cells_doubts, cells_remarks, unused_markers
@@ -62,7 +64,7 @@ def _of_cells(
         labels = None if cells.labels is None else list(cells.labels.dropna().unique())
         x_NM = cells.x.numpy()
         remarks = [*cells_remarks(cells.table, x_NM), *unused_markers(*_not_in_the_table(cells))]
-        return cells_doubts(cells.table, x_NM, labels), remarks
+        return cells.table, cells_doubts(cells.table, x_NM, labels), remarks
     finally:
         cells.close()
 

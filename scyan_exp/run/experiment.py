@@ -24,7 +24,7 @@ from scyan_exp.run.fitting import Trained, fit, quiet_libraries
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_results, recording
-from scyan_exp.run.summary import say_results, say_training
+from scyan_exp.run.summary import say_results, say_training, say_warm_up
 from scyan_exp.run.tracking import RunIdentity, Tracker
 from scyan_exp.training.checkpoint import check_resumable
 from scyan_exp.training.reporting import Reporter
@@ -108,6 +108,7 @@ def _run(
     if annotation is None or value is None:
         raise RunPruned(f"pruned by the search after {record.epochs} epochs")
     say_training(record.epochs, trained.best_epoch, trained.seconds, trained.outcome)
+    say_warm_up(trained.best_epoch, experiment.model.warm_up_epochs, record.epochs)
     say_results(annotation, metrics, folder)
     if trained.outcome == Outcome.INTERRUPTED:
         raise RunInterrupted

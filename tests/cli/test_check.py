@@ -118,6 +118,14 @@ def test_a_mistake_is_found(check, mistake):
     assert expected in "\n".join(check(edit, LABELS))
 
 
+def test_a_table_is_checked_as_a_run_would_change_it(check):
+    lines = check(
+        lambda frame: frame, LABELS, f"table.drop=[{T}]", f"table.set={{{B}: {{CD19: -1}}}}"
+    )
+    assert not any(T in line for line in lines)
+    assert any(f"population {B!r}: hardly any cell" in line for line in lines)
+
+
 def test_a_table_is_checked_without_cells(check):
     edit, expected = OTHERS["equal rows"]
     (said,) = [line for line in check(edit, with_cells=False) if "wrong?" in line]
