@@ -31,9 +31,9 @@ def say_warm_up(best_epoch: int, warm_up_epochs: int, n_epochs: int) -> None:
     """Warn of an annotation by an epoch of the warm-up, where there were later ones."""
     if best_epoch < warm_up_epochs < n_epochs:
         log.warning(
-            "epoch %d annotates, which is of the warm-up: later ones agreed less with the table. Is "
-            "an entry of the table wrong (scyan-exp check)? model.agreement_tolerance=null chooses "
-            "by the loss alone",
+            "epoch %d annotates, which is of the warm-up: later ones agreed less with the table. "
+            "Is an entry of the table wrong (scyan-exp check)? model.agreement_tolerance=null "
+            "chooses by the loss alone",
             best_epoch + 1,
         )
 
