@@ -59,7 +59,11 @@ def test_a_description_of_the_first_format_is_gone_on_with(two_trials, scyan_exp
     assert "2 trials (2 of them have ended)" in output
     after = described(two_trials)
     assert after["format"] == FORMAT
-    assert {**after, "optuna": before["optuna"]} == before
+    added = after["arguments"][len(before["arguments"]) :]
+    assert "model.init=identity" in added  # what the search was begun with, now in words
+    kept = {"optuna": before["optuna"], "arguments": [*before["arguments"], *added]}
+    assert {**after, **kept} == {**before, **kept}
+    assert after["arguments"] == kept["arguments"]
 
 
 @pytest.mark.parametrize("found", [FORMAT + 1, 99])
