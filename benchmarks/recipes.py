@@ -27,7 +27,7 @@ from benchmarks.real import data_folder, himc, real, spleen
 AS_GOOD = 0.005
 COLUMNS = ("data", "recipe", "seed", "accuracy", "f1_macro", "loss", "table_agreement")
 COLUMNS += ("epochs", "best_epoch", "seconds")
-#: Signs that need no labels, see :mod:`scyan_exp.results.trust`.
+#: Signs that need no labels, see :mod:`scyan_exp.results.signs`.
 COLUMNS += ("kept", "kept_mean", "contradicted", "n_empty", "unfit", "heuristic")
 Row = dict[str, Any]
 
@@ -113,7 +113,7 @@ def _train(task: tuple[str, list[str], str, int]) -> Row:
     from scyan_exp.data.datamodule import LARGEST_BATCH, SMALLEST_BATCH
     from scyan_exp.results.annotation import predict_cells
     from scyan_exp.results.measuring import compute_metrics
-    from scyan_exp.results.trust import signs_of
+    from scyan_exp.results.signs import signs_of
     from scyan_exp.run.cells import KeptCells
     from scyan_exp.run.experiment import prepare
     from scyan_exp.run.fitting import fit

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 from scyan_exp.config.schema import RunConfig
@@ -18,13 +19,15 @@ from scyan_exp.files import explain_unwritable, require_space
 from scyan_exp.results.annotation import Annotation, predict_cells, write_annotated
 from scyan_exp.results.figures.drawing import draw_figures, shown_of
 from scyan_exp.results.measuring import compute_metrics
+from scyan_exp.results.signs import signs_of
+from scyan_exp.results.verdict import Verdict, judge
 from scyan_exp.run.build import Experiment, build, check_devices, check_trainer
 from scyan_exp.run.cells import KeptCells
 from scyan_exp.run.fitting import Trained, fit, quiet_libraries
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_results, recording
-from scyan_exp.run.summary import say_results, say_training, say_warm_up
+from scyan_exp.run.summary import say_results, say_training, say_verdict, say_warm_up
 from scyan_exp.run.tracking import RunIdentity, Tracker
 from scyan_exp.training.checkpoint import check_resumable
 from scyan_exp.training.reporting import Reporter
@@ -99,35 +102,49 @@ def _run(
         trained = fit(config, experiment, folder, tracker, reporter)
         record.epochs, record.fit_seconds = len(trained.history), trained.seconds
         if trained.outcome == Outcome.PRUNED:
-            annotation, metrics = None, {"loss": trained.best_loss}
+            annotated, metrics = None, {"loss": trained.best_loss}
             tracker.log_results(metrics)
         else:
-            annotation, metrics = _annotate(experiment, trained, folder, tracker)
+            annotated = _annotate(experiment, trained, folder, tracker)
+            metrics, record.trust = annotated.metrics, annotated.verdict.to_dict()
         tracker.log_outcome(trained.outcome)
         value = record.end(trained.outcome, metrics, config.objective)
-    if annotation is None or value is None:
+    if annotated is None or value is None:
         raise RunPruned(f"pruned by the search after {record.epochs} epochs")
     say_training(record.epochs, trained.best_epoch, trained.seconds, trained.outcome)
     say_warm_up(trained.best_epoch, experiment.model.warm_up_epochs, record.epochs)
-    say_results(annotation, metrics, folder)
+    say_results(annotated.annotation, metrics, folder)
+    say_verdict(annotated.verdict)
     if trained.outcome == Outcome.INTERRUPTED:
         raise RunInterrupted
     return value
 
 
+@dataclass(frozen=True)
+class _Annotated:
+    """What came out of a training."""
+
+    annotation: Annotation
+    metrics: dict[str, float]
+    verdict: Verdict
+
+
 def _annotate(
     experiment: Experiment, trained: Trained, folder: Path, tracker: Tracker
-) -> tuple[Annotation, dict[str, float]]:
-    """Annotate the cells, measure, and write what came out."""
+) -> _Annotated:
+    """Annotate the cells, measure, judge, and write what came out."""
     cells = experiment.cells
     annotation = predict_cells(experiment.model, cells.x, cells.covariates)
     metrics = compute_metrics(annotation, cells, trained.best_loss)
+    signs = signs_of(cells.table, cells.x.numpy(), annotation.population, annotation.log_prob)
+    verdict = judge(cells.table, signs, is_finished=trained.is_finished)
     own = RunFolder(folder)
-    shown = shown_of(annotation, cells, trained.history, best_epoch=trained.best_epoch)
+    shown = shown_of(annotation, cells, trained.history, best_epoch=trained.best_epoch, signs=signs)
     figures = draw_figures(own.figures, shown)
     write_annotated(cells.adata, annotation, own.annotated)
     tracker.log_results(metrics, figures)
-    return annotation, metrics
+    tracker.log_verdict(verdict)
+    return _Annotated(annotation, metrics, verdict)
 
 
 def prepare(config: RunConfig, folder: Path, cells: KeptCells) -> Experiment:

@@ -48,6 +48,11 @@ class Trained:
     seconds: float
     outcome: Outcome
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether there was an epoch after the best one: more would hardly have been better."""
+        return self.best_epoch < len(self.history) - 1
+
 
 def fit(
     config: RunConfig,

@@ -14,7 +14,7 @@ from scyan_exp.errors import InputError
 from scyan_exp.files import write_text
 
 #: Of the files that this version writes; a file that names no format is of format 1.
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class RunRecord:
         wandb_run_id: id of the W&B run, if there is one.
         error: what went wrong, when failed.
         repeats: of a run with repeats: standard deviations, members and consensus.
+        trust: the verdict on the annotation: verdict, reasons, populations, signs.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class RunRecord:
     wandb_run_id: str | None = None
     error: str | None = None
     repeats: dict[str, Any] | None = None
+    trust: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord | None:

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scyan_exp.errors import listed
 from scyan_exp.results.annotation import Annotation
+from scyan_exp.results.verdict import Level, Verdict
 
 log = logging.getLogger(__name__)
 
 #: Share of unannotated cells above which a run says what may help.
 MANY_UNANNOTATED = 0.1
+#: Populations named at most, the largest first.
+MOST_NAMED = 8
 
 
 def say_training(n_epochs: int, best_epoch: int, seconds: float, status: str) -> None:
@@ -55,6 +59,16 @@ def say_results(annotation: Annotation, metrics: Mapping[str, float], folder: Pa
                 annotation.threshold,
             )
     log.info("Results: %s", folder)
+
+
+def say_verdict(verdict: Verdict) -> None:
+    """Whether to use the annotation, why not, and what there is to look at."""
+    say = log.info if verdict.level == Level.GOOD else log.warning
+    say("Verdict: %s", "\n  - ".join([verdict.level.value, *verdict.reasons]))
+    named = [f"  {name}: {listed(remarks)}" for name, remarks in verdict.populations.items()]
+    if named:
+        rest = [f"  and {len(named) - MOST_NAMED} more in result.json"] * (len(named) > MOST_NAMED)
+        log.info("Populations to look at:\n%s", "\n".join([*named[:MOST_NAMED], *rest]))
 
 
 def say_repeats(metrics: Mapping[str, float], repeats: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from pytorch_lightning.loggers import WandbLogger
 
 from scyan_exp.config.schema import LoggerConfig
 from scyan_exp.errors import InputError
+from scyan_exp.results.verdict import Verdict
 from scyan_exp.run.outcome import Outcome
 
 
@@ -86,6 +87,11 @@ class Tracker:
         if figures:
             self.run.log({f"figures/{path.stem}": wandb.Image(str(path)) for path in figures})
         self.run.summary.update(dict(metrics))
+
+    def log_verdict(self, verdict: Verdict) -> None:
+        """Whether to use the annotation, as summary values."""
+        if self.run is not None:
+            self.run.summary.update(verdict.summary())
 
     def log_outcome(self, outcome: Outcome) -> None:
         """How the run ended, as a summary value."""

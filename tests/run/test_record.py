@@ -30,7 +30,7 @@ def test_a_new_run_is_running(tmp_path):
     folder = tmp_path / "run"
     RunRecord(folder, config_hash="abc", seed=7).write()
     assert written(folder) == {
-        "format": 2,
+        "format": 3,
         "config_hash": "abc",
         "seed": 7,
         "status": "running",
@@ -41,6 +41,7 @@ def test_a_new_run_is_running(tmp_path):
         "wandb_run_id": None,
         "error": None,
         "repeats": None,
+        "trust": None,
     }
     assert RunRecord.read(folder) == RunRecord(folder, config_hash="abc", seed=7)
 

@@ -51,6 +51,7 @@ def test_run_folder_holds_everything(train):
         "loss",
         "population_counts",
         "population_weights",
+        "trust",
     }
 
 

@@ -18,6 +18,7 @@ from scyan_exp.files import atomic_path
 from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.consensus import Consensus, Member
 from scyan_exp.results.figures.registry import FIGURES, History
+from scyan_exp.results.signs import Signs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,6 +40,7 @@ class Shown:
         x: (N, M) inputs of the model.
         members: the models of a consensus with their weights; None for a single training.
         best_epoch: the epoch that annotates; None for a consensus.
+        signs: what speaks for and against the annotation.
     """
 
     annotation: Annotation
@@ -48,6 +50,7 @@ class Shown:
     x: np.ndarray | None = None
     members: Sequence[Member] | None = None
     best_epoch: int | None = None
+    signs: Signs | None = None
 
     def by_name(self) -> dict[str, Any]:
         """What there is, by the name of the argument that takes it.
@@ -67,6 +70,7 @@ class Shown:
             "consensus": self.annotation if isinstance(self.annotation, Consensus) else None,
             "members": self.members,
             "best_epoch": self.best_epoch,
+            "signs": self.signs,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -77,10 +81,11 @@ def shown_of(
     history: History | None = None,
     members: Sequence[Member] | None = None,
     best_epoch: int | None = None,
+    signs: Signs | None = None,
 ) -> Shown:
     """An annotation of cells, for figures."""
     x = cells.x.numpy()
-    return Shown(annotation, history, cells.labels, cells.batches, x, members, best_epoch)
+    return Shown(annotation, history, cells.labels, cells.batches, x, members, best_epoch, signs)
 
 
 def draw_figures(folder: Path, shown: Shown) -> list[Path]:

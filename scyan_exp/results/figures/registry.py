@@ -29,11 +29,12 @@ NAMES = (
     "consensus",
     "members",
     "best_epoch",
+    "signs",
 )
 _HERE = "scyan_exp.results.figures"
 #: Functions that draw, by the name of the figure, in the order in which they are drawn.
 FIGURES: Registry[Callable[..., Figure]] = Registry(
-    "figure", (f"{_HERE}.course", f"{_HERE}.repeats", f"{_HERE}.annotated")
+    "figure", (f"{_HERE}.course", f"{_HERE}.repeats", f"{_HERE}.annotated", f"{_HERE}.trust")
 )
 
 

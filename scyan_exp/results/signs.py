@@ -1,0 +1,210 @@
+"""Signs, without labels, of whether an annotation can be trusted.
+
+At each marker with two groups of cells a threshold parts them (:func:`find_modes`), so a cell is
+negative or positive there without asking the model. A row's entries can then be held against the
+cells that were given it, against the cells that match no other row, and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from scyan_exp.data.cells_doubts import CLEAR, FEWEST_CELLS, HARDLY_ANY, Modes, find_modes
+from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.metrics.agreement import table_agreement
+from scyan_exp.metrics.sampling import sample
+from scyan_exp.module.prior import PriorDistribution
+from scyan_exp.results.annotation import LOG_PROB_THRESHOLD
+
+#: Cells below which nothing is said of a population.
+FEWEST = 20
+#: Cells looked at: more change nothing, and take time.
+MOST_CELLS = 50_000
+#: Width of the modes in the first guess: the default of the model.
+PRIOR_STD = 0.3
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What speaks for and against an annotation of N cells. NaN where there is nothing to tell.
+
+    Attributes:
+        n_all: N.
+        n_cells: (P,) cells given each population.
+        wrong: share of the entries, over cells, on whose other side the cell is.
+        avoidable: share of the cells that contradict more entries of the row they were given
+            than of another one.
+        kept: share that were given the row, of the cells that match exactly one.
+        unmatched: share of the cells that match no row at all.
+        unfit: share of the cells that no population fits (``log p(u | z)`` below -50).
+        fall: agreement with the table of a first guess, without training, less the annotation's.
+        gained: (P,) share of the cells given each population, less that of the first guess.
+        matching: (P,) share of the cells that match each row.
+        right: (P, M) share of the cells given a population that are on the side of a marker
+            that its entry says.
+        contradictions: (P, M) whether the cells given a population are on the other side.
+    """
+
+    n_all: int
+    n_cells: np.ndarray
+    wrong: float
+    avoidable: float
+    kept: float
+    unmatched: float
+    unfit: float
+    fall: float
+    gained: np.ndarray
+    matching: np.ndarray
+    right: np.ndarray
+    contradictions: np.ndarray
+
+    @cached_property
+    def contradicted(self) -> float:
+        """Share of the cells whose population has an entry that its cells contradict."""
+        has_one_P = self.contradictions.any(axis=1)
+        return float(self.n_cells[has_one_P].sum() / max(self.n_all, 1))
+
+    @property
+    def empty(self) -> np.ndarray:
+        """(P,) populations without cells."""
+        return np.asarray(self.n_cells == 0)
+
+    @property
+    def hardly_matched(self) -> np.ndarray:
+        """(P,) rows that hardly any cell matches, where there are enough cells to tell."""
+        return np.asarray((self.matching < HARDLY_ANY) & (self.n_all >= FEWEST_CELLS))
+
+    def numbers(self) -> dict[str, float]:
+        """Those that are one number, by name."""
+        names = ("wrong", "avoidable", "kept", "unmatched", "contradicted", "unfit", "fall")
+        return {name: float(getattr(self, name)) for name in names}
+
+
+def signs_of(
+    table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray, log_prob_N: np.ndarray
+) -> Signs:
+    """The signs of an annotation.
+
+    Args:
+        table: P populations by M markers.
+        x_NM: (N, M) model inputs.
+        population_N: (N,) population indices.
+        log_prob_N: (N,) log p(u | z) of them.
+    """
+    n_pops, n_cells = len(table.populations), len(x_NM)
+    some = sample(n_cells, MOST_CELLS)
+    x_BM, population_B = np.asarray(x_NM[some], np.float32), population_N[some]
+    sides = _Sides.of(table, x_BM)
+    wrong_BP = sides.n_wrong
+    own_B, least_B = wrong_BP[np.arange(len(x_BM)), population_B], wrong_BP.min(axis=1)
+    n_known_P = (sides.rho != 0).sum(axis=1)
+    guess_B = _first_guess(table, x_BM)
+    right_PM = sides.right(population_B)
+    return Signs(
+        n_all=n_cells,
+        n_cells=np.bincount(population_N, minlength=n_pops),
+        wrong=_ratio(own_B.sum(), n_known_P[population_B].sum()),
+        avoidable=float((own_B > least_B).mean()),
+        kept=_kept(wrong_BP == 0, population_B),
+        unmatched=float((least_B > 0).mean()),
+        unfit=float((log_prob_N < LOG_PROB_THRESHOLD).mean()),
+        fall=table_agreement(x_BM, guess_B, table.rho)
+        - table_agreement(x_BM, population_B, table.rho),
+        gained=_shares(population_B, n_pops) - _shares(guess_B, n_pops),
+        matching=(wrong_BP == 0).mean(axis=0),
+        right=right_PM,
+        contradictions=_beyond_middle(table, x_BM, population_B)
+        | ((right_PM < 0.5) & sides.is_clear),
+    )
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """On which side of the K markers with two modes the cells are.
+
+    Attributes:
+        positive: whether each cell is above the threshold.
+        rho: the table at these markers, 0 where not known.
+        usable: indices of these markers among all M.
+        is_clear: (M,) markers whose modes are well apart.
+    """
+
+    positive: np.ndarray
+    rho: np.ndarray
+    usable: list[int]
+    is_clear: np.ndarray
+
+    @classmethod
+    def of(cls, table: KnowledgeTable, x_BM: np.ndarray) -> _Sides:
+        modes: Sequence[Modes | None] = [find_modes(x_B) for x_B in x_BM.T]
+        usable = [m for m, found in enumerate(modes) if found is not None]
+        thresholds = np.array([found.threshold for found in modes if found is not None])
+        is_clear = np.array([found is not None and found.valley <= CLEAR for found in modes])
+        rho_PK = np.nan_to_num(table.rho[:, usable])
+        return cls(x_BM[:, usable] > thresholds, rho_PK, usable, is_clear)
+
+    @cached_property
+    def n_wrong(self) -> np.ndarray:
+        """(B, P) how many entries of a row a cell contradicts."""
+        positive = self.positive.astype(np.float32)
+        minus, plus = (self.rho < 0).T, (self.rho > 0).T
+        return np.asarray(positive @ minus + (1 - positive) @ plus)
+
+    def right(self, population_B: np.ndarray) -> np.ndarray:
+        """(P, M) see :class:`Signs`; NaN where not known, without two modes or of few cells."""
+        n_pops = len(self.rho)
+        n_P = np.bincount(population_B, minlength=n_pops)
+        right = np.full((n_pops, len(self.is_clear)), np.nan)
+        for k, m in enumerate(self.usable):
+            n_positive_P = np.bincount(population_B[self.positive[:, k]], minlength=n_pops)
+            share_P = n_positive_P / np.maximum(n_P, 1)
+            rho_P = self.rho[:, k]
+            right[:, m] = np.where(rho_P > 0, share_P, 1 - share_P)
+            right[(rho_P == 0) | (n_P < FEWEST), m] = np.nan
+        return right
+
+
+def _kept(fits_BP: np.ndarray, population_B: np.ndarray) -> float:
+    one = fits_BP.sum(axis=1) == 1
+    if one.sum() < FEWEST:
+        return np.nan
+    return float((fits_BP[one].argmax(axis=1) == population_B[one]).mean())
+
+
+def _first_guess(table: KnowledgeTable, x_BM: np.ndarray) -> np.ndarray:
+    """(B,) the most probable populations under the prior of an untrained identity flow."""
+    rho, none = torch.as_tensor(table.rho, dtype=torch.float32), torch.zeros(len(table.markers))
+    prior = PriorDistribution(rho, none, PRIOR_STD, len(table.markers))
+    return np.asarray(prior.log_prob(torch.as_tensor(x_BM)).argmax(dim=1))
+
+
+def _shares(population_B: np.ndarray, n_pops: int) -> np.ndarray:
+    return np.bincount(population_B, minlength=n_pops) / max(len(population_B), 1)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole else np.nan
+
+
+def _beyond_middle(table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray) -> np.ndarray:
+    """(P, M): the mean of a population is on the wrong side of the middle of a marker.
+
+    The middle is half-way between the means of the cells whose populations have + and -.
+    """
+    n_P = np.bincount(population_N, minlength=len(table.rho))
+    sums = [np.bincount(population_N, x_N, len(table.rho)) for x_N in x_NM.T.astype(float)]
+    sum_PM = np.stack(sums, axis=1)
+    mean_PM = sum_PM / np.maximum(n_P, 1)[:, None]
+    middle_M = np.full(x_NM.shape[1], np.nan)
+    for m, rho_P in enumerate(table.rho.T):
+        plus, minus = rho_P > 0, rho_P < 0
+        if n_P[plus].sum() >= FEWEST and n_P[minus].sum() >= FEWEST:
+            means = [sum_PM[side, m].sum() / n_P[side].sum() for side in (plus, minus)]
+            middle_M[m] = sum(means) / 2
+    wrong = (mean_PM - middle_M) * np.sign(np.nan_to_num(table.rho)) < 0
+    return np.asarray(wrong & (n_P >= FEWEST)[:, None])
