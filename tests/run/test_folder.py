@@ -68,7 +68,9 @@ def test_a_folder_says_what_it_holds(tmp_path, name, is_sweep, is_search):
     assert folder.holds_search()
 
 
-@pytest.mark.parametrize(("values", "found"), [({}, 1), ({"format": 1}, 1), ({"format": 2}, 2), ({"format": 3}, 3)])
+@pytest.mark.parametrize(
+    ("values", "found"), [({}, 1), ({"format": 1}, 1), ({"format": 2}, 2), ({"format": 3}, 3)]
+)
 def test_formats_that_are_known(tmp_path, values, found):
     assert check_format(values, tmp_path) == found
 

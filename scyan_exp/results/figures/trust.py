@@ -37,7 +37,10 @@ def trust_figure(annotation: Annotation, signs: Signs) -> Figure:
         axes.add_patch(Rectangle((m - 0.5, p - 0.5), 1, 1, color="white", linewidth=0))
     for p, m in np.argwhere(said_PM != 0):
         sign = "+" if said_PM[p, m] > 0 else "\N{MINUS SIGN}"
-        axes.text(m, p, sign, ha="center", va="center", fontsize=8)
+        is_dark = abs(signs.right[p, m] - 0.5) > 0.35
+        axes.text(
+            m, p, sign, ha="center", va="center", color="white" if is_dark else "black", fontsize=9
+        )
     for p, m in np.argwhere(signs.contradictions):
         axes.add_patch(
             Rectangle((m - 0.45, p - 0.45), 0.9, 0.9, fill=False, edgecolor="black", linewidth=1.8)
