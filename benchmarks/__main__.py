@@ -1,6 +1,6 @@
 """Measure this project, beside the reference (PyPI ``scyan``) where it has the same.
 
-python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [consensus] [recipes]
+python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [consensus] [recipes] [verdict]
 
 ``table``    an epoch, the annotation and memory beside the reference, interleaved
 ``scaling``  curves over cells, markers, populations and layers
@@ -10,8 +10,9 @@ python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [cons
 ``storages`` what a study's storage costs
 ``consensus``  five seeds and their consensus
 ``recipes``  recipes of training on all data sets with many seeds (hours)
+``verdict``  the verdict on good, bad and spoilt trainings, beside their labels (an hour)
 
-All but ``recipes`` when none is named.
+All but the last two when none is named.
 
 Numbers go to ``--out`` as JSON; ``--write`` also puts the tables into benchmarks/README.md.
 """
@@ -25,10 +26,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks import consensus, fleet, large, recipes, report, scaling, search, table
+from benchmarks import consensus, fleet, large, recipes, report, scaling, search, table, verdict
 from benchmarks.cases import CASES
 
 PARTS = ("table", "scaling", "large", "fleet", "search", "storages", "consensus", "recipes")
+PARTS += ("verdict",)
 
 
 def main() -> None:
@@ -36,7 +38,7 @@ def main() -> None:
     options = _options()
     machine = report.machine()
     print(machine, "\n")
-    for part in options.parts or PARTS[:-1]:
+    for part in options.parts or PARTS[:-2]:
         values, text = _measure(part, options)
         options.out.mkdir(parents=True, exist_ok=True)
         content = {"machine": machine, "rows": values}
@@ -65,6 +67,9 @@ def _measure(part: str, options: argparse.Namespace) -> tuple[list[dict[str, Any
     if part == "recipes":
         rows = recipes.measure_recipes(options.out, options.seeds, options.data, options.recipes)
         return rows, recipes.markdown(rows)
+    if part == "verdict":
+        rows = verdict.measure_verdicts(options.out, options.seeds)
+        return rows, verdict.markdown(rows)
     measure, markdown = {
         "fleet": (fleet.measure_fleet, fleet.markdown),
         "search": (search.measure_search, search.markdown),

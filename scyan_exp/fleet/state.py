@@ -28,6 +28,7 @@ class JobState:
         attempts: how often it was started.
         is_kept: whether an earlier start of the sweep brought it to its end.
         metrics: the metrics of its record, once it has ended; None for one that is not finite.
+        verdict: whether its annotation can be used, as its record has it; "" where it does not.
         label: what tells it from the other jobs, for people.
     """
 
@@ -40,6 +41,7 @@ class JobState:
     attempts: int = 0
     is_kept: bool = False
     metrics: Mapping[str, float | None] = field(default_factory=dict)
+    verdict: str = ""
     label: str = ""
 
     @property
@@ -53,13 +55,14 @@ class JobState:
         if record is None:
             return False
         self.outcome, self.value, self.metrics = record.status, record.objective, record.metrics
-        self.is_kept = True
+        self.verdict, self.is_kept = record.verdict, True
         return True
 
     def take_metrics(self) -> None:
         """Take the metrics of the record that the job has just written."""
         record = self._ended_record()
         self.metrics = {} if record is None else record.metrics
+        self.verdict = "" if record is None else record.verdict
 
     def write_loss(self) -> None:
         """Complete the record of a job whose process could not do it any more."""

@@ -75,7 +75,8 @@ def _row(state: JobState) -> dict[str, str]:
     cells = (state.job.number, overrides, state.status, value, seconds, state.device)
     texts = [*map(str, cells), state.error or "", str(state.job.folder)]
     metrics = {name: "" if one is None else str(one) for name, one in state.metrics.items()}
-    return {**metrics, **dict(zip(COLUMNS, texts, strict=True))}
+    verdict = {"verdict": state.verdict} if state.verdict else {}
+    return {**verdict, **metrics, **dict(zip(COLUMNS, texts, strict=True))}
 
 
 def shown(states: Sequence[JobState]) -> str:
@@ -83,7 +84,11 @@ def shown(states: Sequence[JobState]) -> str:
     is_long = len(states) > MANY_ROWS
     wanted = [one for one in states if not is_long or one.outcome != Outcome.COMPLETED]
     some = wanted[:MANY_ROWS]
-    lines = _aligned([COLUMNS[:6], *map(_shown_cells, some)])
+    rows = [COLUMNS[:6], *map(_shown_cells, some)]
+    if any(state.verdict for state in some):
+        verdicts = ["verdict", *(state.verdict for state in some)]
+        rows = [(*row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
+    lines = _aligned(rows)
     lines += [f"job {state.job.number}: {state.error}" for state in some if state.error]
     if len(states) > len(some):
         lines.append(f"... and {len(states) - len(some)} more in sweep.csv")

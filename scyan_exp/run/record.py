@@ -55,6 +55,11 @@ class RunRecord:
     repeats: dict[str, Any] | None = None
     trust: dict[str, Any] | None = None
 
+    @property
+    def verdict(self) -> str:
+        """Whether the annotation can be used; "" where nothing was said of it."""
+        return str((self.trust or {}).get("verdict", ""))
+
     @classmethod
     def read(cls, folder: Path) -> RunRecord | None:
         """The record of a folder, or None if it has none that can be read.

@@ -136,3 +136,14 @@ def test_every_row_is_shown_or_counted(n_failed, n_completed):
     assert header.startswith("job")
     assert n_shown + n_counted == len(states)
     assert n_shown == sum(line.startswith("job ") for line in lines) <= MANY_ROWS
+
+
+def test_the_verdict_on_a_run_stands_in_its_row(tmp_path):
+    judged = JobState(job(0), COMPLETED, 1.0, verdict="do not use", metrics={"loss": 2.0})
+    states = [judged, JobState(job(1), FAILED)]
+    write_csv(states, tmp_path / "sweep.csv", {})
+    assert [row["verdict"] for row in table(tmp_path)] == ["do not use", ""]
+    head, first, second = shown(states).splitlines()
+    assert head.endswith("verdict")
+    assert first.endswith("do not use")
+    assert not second.endswith("do not use")
