@@ -1,6 +1,7 @@
 """Measure this project, beside the reference (PyPI ``scyan``) where it has the same.
 
-python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [consensus] [recipes] [verdict]
+python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [consensus]
+                     [recipes] [verdict]
 
 ``table``    an epoch, the annotation and memory beside the reference, interleaved
 ``scaling``  curves over cells, markers, populations and layers
