@@ -104,11 +104,11 @@ def unused_markers(names: Sequence[str], x_NK: np.ndarray) -> list[str]:
     return [f"markers with two clear modes are not in the table: {listed(clear, limit=30)}"]
 
 
-def some_cells(x: np.ndarray) -> np.ndarray:
+def some_cells(x: np.ndarray, most: int = MOST_CELLS) -> np.ndarray:
     """Enough cells, the same each time."""
-    if len(x) <= MOST_CELLS:
+    if len(x) <= most:
         return x
-    return x[np.random.default_rng(0).choice(len(x), MOST_CELLS, replace=False)]
+    return x[np.random.default_rng(0).choice(len(x), most, replace=False)]
 
 
 def _smooth(count: np.ndarray) -> np.ndarray:

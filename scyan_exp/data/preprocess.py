@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scyan_exp.data.distribution import quantiles
+
 Transform = Literal["none", "asinh"]
 Center = bool | Literal["auto"] | None
 
@@ -30,6 +32,8 @@ class Preprocessing:
         center: M numbers, or None when not scaled.
         std: M positive numbers, or None when not scaled.
         max_value: scaled values are clipped to [-max_value, max_value].
+        quantiles: 100 rows of M raw expressions (``distribution.SHARES``), to compare new cells
+            with; None in checkpoints of earlier versions.
     """
 
     transform: Transform = "none"
@@ -37,6 +41,7 @@ class Preprocessing:
     center: list[float] | None = None
     std: list[float] | None = None
     max_value: float = 10.0
+    quantiles: list[list[float]] | None = None
 
     @classmethod
     def fit(
@@ -58,17 +63,18 @@ class Preprocessing:
         """
         if center == "auto":
             center = transform != "asinh" or not are_counts(x_NM)
+        seen_QM = quantiles(x_NM).tolist()
         if not scale:
-            return cls(transform, cofactor, max_value=max_value)
-        x_NM = cls(transform, cofactor)._transform(np.array(x_NM, np.float32))
+            return cls(transform, cofactor, max_value=max_value, quantiles=seen_QM)
+        x_NM = cls(transform, cofactor).transformed(x_NM)
         mean_M, std_M = _mean_and_std(x_NM)
         to_mean = transform != "asinh" if center is None else center
         center_M = mean_M if to_mean else std_M
-        return cls(transform, cofactor, center_M.tolist(), std_M.tolist(), max_value)
+        return cls(transform, cofactor, center_M.tolist(), std_M.tolist(), max_value, seen_QM)
 
     def apply(self, x_NM: np.ndarray) -> np.ndarray:
         """Raw expressions (N, M) to model inputs (N, M), a new float32 array."""
-        x_NM = self._transform(np.array(x_NM, np.float32))
+        x_NM = self.transformed(x_NM)
         if self.std is not None:
             x_NM -= np.asarray(self.center, np.float32)
             x_NM /= np.asarray(self.std, np.float32)
@@ -82,8 +88,9 @@ class Preprocessing:
             x_NM = x_NM * np.asarray(self.std, dtype) + np.asarray(self.center, dtype)
         return np.sinh(x_NM) * self.cofactor if self.transform == "asinh" else x_NM
 
-    def _transform(self, x_NM: np.ndarray) -> np.ndarray:
-        """Transform in place."""
+    def transformed(self, x_NM: np.ndarray) -> np.ndarray:
+        """Raw expressions (N, M) transformed and not scaled, a new float32 array."""
+        x_NM = np.array(x_NM, np.float32)
         if self.transform == "asinh":
             x_NM /= self.cofactor
             np.arcsinh(x_NM, out=x_NM)

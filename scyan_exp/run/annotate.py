@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scyan_exp.data.cells import encode_cells
+from scyan_exp.data.new_cells_doubts import new_cells_doubts
+from scyan_exp.data.sources import read_expressions
 from scyan_exp.errors import InputError, listed
 from scyan_exp.results.annotation import Annotation, load_model, predict_cells
 from scyan_exp.results.consensus import Member, combine
@@ -17,12 +20,15 @@ from scyan_exp.training.scyan import Scyan
 if TYPE_CHECKING:
     from anndata import AnnData
 
+log = logging.getLogger(__name__)
+
 
 def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
     """Annotate new cells with a checkpoint alone: add ``scyan_*`` columns to ``adata``.
 
     The cells are preprocessed with the constants of the training cells, which the checkpoint
-    holds; give them in the same state (raw, transformed, ...) as those were given.
+    holds; give them in the same state (raw, transformed, ...) as those were given. Markers that
+    are far from the training cells are warned of in the log.
 
     Args:
         checkpoint: ``checkpoints/best.ckpt`` of a run, a model, or the folder of a run; that of
@@ -36,6 +42,7 @@ def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
     members = _members(checkpoint)
     model = members[0].model
     x, covariates = encode_cells(adata, model.table, model.preprocessing, model.encoding)
+    _warn_of_far_markers(model, adata)
     annotation = (
         combine(members, x, covariates) if len(members) > 1 else predict_cells(model, x, covariates)
     )
@@ -45,6 +52,12 @@ def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
             adata.obs[name] = column.array
         adata.obsm["X_scyan"] = annotation.latent
     return annotation
+
+
+def _warn_of_far_markers(model: Scyan, adata: AnnData) -> None:
+    markers = model.table.markers
+    for doubt in new_cells_doubts(markers, model.preprocessing, read_expressions(adata, markers)):
+        log.warning("new cells: %s", doubt)
 
 
 def _members(checkpoint: str | Path | Scyan) -> list[Member]:

@@ -32,7 +32,8 @@ def check_resumable(path: str | Path, model: Scyan, max_epochs: int, cells: str)
     """
     path = existing_file(path, "checkpoints/last.ckpt of a run")
     state = _load(path)
-    earlier, now = {**_meant_by_earlier(), **state["hyper_parameters"]}, dict(model.hparams)
+    earlier = _comparable({**_meant_by_earlier(), **state["hyper_parameters"]})
+    now = _comparable(dict(model.hparams))
     problems = [
         f"ckpt_path: the run to resume had {_shown(key, earlier.get(key))}, "
         f"this config gives {_shown(key, now[key])}"
@@ -56,6 +57,13 @@ def _meant_by_earlier() -> dict[str, Any]:
     """Hyperparameters of a model from before there were these."""
     prefix = "model."
     return {k.removeprefix(prefix): v for k, v in MEANT.items() if k.startswith(prefix)}
+
+
+def _comparable(hparams: dict[str, Any]) -> dict[str, Any]:
+    """Without the quantiles of the cells, which earlier versions did not keep."""
+    preprocessing = hparams.get("preprocessing") or {}
+    constants = {k: v for k, v in preprocessing.items() if k != "quantiles"}
+    return {**hparams, "preprocessing": constants}
 
 
 def load_weights(path: Path, model: Scyan) -> None:

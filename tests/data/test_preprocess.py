@@ -153,7 +153,8 @@ def test_a_copy_made_of_the_dict_does_the_same(scale):
     again = Preprocessing(**preprocessing.to_dict())
     assert again == preprocessing
     np.testing.assert_array_equal(again.apply(raw), x)
-    flat = [v for value in preprocessing.to_dict().values() for v in np.atleast_1d(value).tolist()]
+    values = [np.ravel(np.asarray(value, object)) for value in preprocessing.to_dict().values()]
+    flat = np.concatenate(values).tolist()
     assert {type(v) for v in flat} <= {str, float, type(None)}
 
 

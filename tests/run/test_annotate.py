@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata
@@ -16,6 +17,7 @@ import scyan_exp
 from scyan_exp.errors import InputError
 from scyan_exp.results.annotation import load_model
 from scyan_exp.run.annotate import annotate
+from scyan_exp.training.scyan import Scyan
 from tests.conftest import TABLE, small_adata
 
 #: Runs of a second: cells of one's own, with a batch and an age.
@@ -154,6 +156,59 @@ def test_members_are_loaded_as_data_alone(runs):
     assert len(paths) >= 2
     for path in paths:
         assert "state_dict" in torch.load(path, weights_only=True)
+
+
+# ---------------------------------------------------------------- far from the training cells
+
+
+@pytest.fixture
+def warnings_of(caplog) -> Callable[[Path | Scyan, anndata.AnnData], list[str]]:
+    """What the log warns of when cells are annotated."""
+
+    def annotated(what: Path | Scyan, adata: anndata.AnnData) -> list[str]:
+        caplog.clear()
+        annotate(what, adata)
+        return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+    return annotated
+
+
+def test_cells_like_those_of_the_training_are_not_warned_of(run_folder, warnings_of):
+    for seed in (7, 8, 9):
+        assert warnings_of(run_folder, small_adata(seed=seed)) == []
+
+
+def test_cells_in_another_state_are_warned_of_once(run_folder, warnings_of):
+    """Not once for each repeat."""
+    adata = small_adata(seed=9)
+    adata.X = np.arcsinh(adata.X / 5)
+    first, *each = warnings_of(run_folder, adata)
+    assert first.startswith("new cells: most markers (4 of 4 markers are far")
+    assert "dataset.transform=none" in first
+    names = [text.split(": ")[1] for text in each]
+    assert names == ["marker 'CD3'", "marker 'CD4'", "marker 'CD8'", "marker 'CD19'"]
+    assert "scyan_pop" in adata.obs
+
+
+def test_a_marker_in_the_column_of_another_is_warned_of(runs, warnings_of):
+    adata = small_adata(seed=9)
+    adata.X[:, 3] = adata.X[:, 4]  # CD45, which is no marker of the table
+    first, marker = warnings_of(runs / "single", adata)
+    assert first.startswith("new cells: 1 of 4 markers are far from the training cells")
+    assert marker.startswith("new cells: marker 'CD19': 99% of the cells from -")
+
+
+def test_a_checkpoint_without_distributions_annotates_in_silence(runs, tmp_path, warnings_of):
+    """As those of earlier versions are."""
+    state = torch.load(runs / "single" / "checkpoints" / "best.ckpt", weights_only=True)
+    assert len(state["hyper_parameters"]["preprocessing"].pop("quantiles")) == 100
+    torch.save(state, tmp_path / "best.ckpt")
+    adata, expected = small_adata(300, seed=9), small_adata(300, seed=9)
+    for cells in (adata, expected):
+        cells.X = 3 * cells.X
+    assert warnings_of(tmp_path / "best.ckpt", adata) == []
+    assert warnings_of(runs / "single", expected)
+    pd.testing.assert_frame_equal(adata.obs, expected.obs)
 
 
 # ---------------------------------------------------------------- what is no run
