@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report, scaling, table
-from benchmarks.__main__ import PARTS
+from benchmarks.__main__ import PARTS, main
 from benchmarks.cases import Case
 from benchmarks.flops import training_flops
 
@@ -39,9 +39,14 @@ def test_a_small_table_beside_the_reference(tmp_path):
 
 
 @pytest.mark.slow
-def test_small_scaling_curves(tmp_path):
-    shown = benchmarks("scaling", "--largest", "30000", "--out", str(tmp_path))
-    assert "| n_cells |" in shown
+def test_small_scaling_curves(tmp_path, monkeypatch, capsys):
+    """Two sizes of each of two curves, measured in processes of their own as always."""
+    monkeypatch.setattr(scaling, "CURVES", {"n_cells": [3000, 10_000], "n_layers": [3, 5]})
+    options = ["scaling", "--largest", "10000", "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["benchmarks", *options])
+    main()
+    assert "| n_cells |" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "scaling.json").read_text())["rows"]) == 4
     assert (tmp_path / "scaling.png").stat().st_size > 10_000
 
 

@@ -70,7 +70,7 @@ def test_a_consensus_has_its_own_figures_and_no_course(tmp_path, annotation):
     ("draw", "said"),
     [
         (lambda annotation: 1 / 0, "ZeroDivisionError: division by zero"),
-        (lambda annotation: None, "AttributeError: 'NoneType' object has no attribute 'savefig'"),
+        (lambda annotation: None, "AttributeError: 'NoneType' object has no attribute 'set_dpi'"),
         (lambda annotation: annotation.no_such, "AttributeError: "),
     ],
     ids=["raises", "no figure", "other attribute"],

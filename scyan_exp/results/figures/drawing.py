@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -113,7 +113,7 @@ def _image(name: str, draw: Callable[..., Figure], given: Mapping[str, Any]) -> 
         return None
     file = io.BytesIO()
     try:
-        draw(**{one: given[one] for one in parameters if one in given}).savefig(file, dpi=DPI)
+        _write_png(draw(**{one: given[one] for one in parameters if one in given}), file)
     except Exception as error:
         if draw.__module__.startswith("scyan_exp."):
             raise  # ours is a bug, to be seen; the run is worth more than what was added
@@ -121,3 +121,11 @@ def _image(name: str, draw: Callable[..., Figure], given: Mapping[str, Any]) -> 
         log.warning("figure %s cannot be drawn (%s)", name, reason, exc_info=error)
         return None
     return file.getvalue()
+
+
+def _write_png(figure: Figure, file: IO[bytes]) -> None:
+    """Draw once; ``savefig`` draws twice, and figures are most of the time of a small run."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(DPI)
+    FigureCanvasAgg(figure).print_png(file)
