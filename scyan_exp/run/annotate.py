@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scyan_exp.data.cells import encode_cells
 from scyan_exp.errors import InputError, listed
 from scyan_exp.results.annotation import Annotation, load_model, predict_cells
-from scyan_exp.results.consensus import Member, combine
+from scyan_exp.results.consensus import Inputs, Member, combine
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
 from scyan_exp.training.scyan import Scyan
@@ -34,10 +35,12 @@ def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
             no run, or no model of it.
     """
     members = _members(checkpoint)
-    model = members[0].model
-    x, covariates = encode_cells(adata, model.table, model.preprocessing, model.encoding)
+    inputs = _inputs(members, adata)
+    first = members[0]
     annotation = (
-        combine(members, x, covariates) if len(members) > 1 else predict_cells(model, x, covariates)
+        combine(members, *inputs[first.name], inputs=inputs)
+        if len(members) > 1
+        else predict_cells(first.model, *inputs[first.name])
     )
     with warnings.catch_warnings():  # a view becomes a copy, which is what the user wants
         warnings.filterwarnings("ignore", message=".*view.*")
@@ -45,6 +48,21 @@ def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
             adata.obs[name] = column.array
         adata.obsm["X_scyan"] = annotation.latent
     return annotation
+
+
+def _inputs(members: Sequence[Member], adata: AnnData) -> dict[str, Inputs]:
+    """The cells as each member saw its own; members of one preprocessing share the tensors."""
+    inputs: dict[str, Inputs] = {}
+    for i, one in enumerate(members):
+        model = one.model
+        for earlier in members[:i]:
+            theirs = earlier.model
+            if (theirs.preprocessing, theirs.encoding) == (model.preprocessing, model.encoding):
+                inputs[one.name] = inputs[earlier.name]
+                break
+        else:
+            inputs[one.name] = encode_cells(adata, model.table, model.preprocessing, model.encoding)
+    return inputs
 
 
 def _members(checkpoint: str | Path | Scyan) -> list[Member]:
@@ -70,11 +88,15 @@ def _members_of_run(folder: Path, record: RunRecord) -> list[Member]:
         return [Member("model", load_model(best), 1.0)]
     members = record.repeats["members"]
     paths = [RunFolder(folder / one["folder"]).best for one in members]
-    gone = [str(path.relative_to(folder)) for path in paths if not path.is_file()]
+    gone = [
+        f"{one['folder']}/checkpoints/best.ckpt"
+        for one, path in zip(members, paths, strict=True)
+        if not path.is_file()
+    ]
     if gone:
         reason = f"repeats whose models are gone cannot take part: {listed(gone)}"
         raise InputError(reason, where=str(folder))
     return [
-        Member(one["folder"], load_model(path), one["weight"])
+        Member(one.get("name", one["folder"]), load_model(path), one["weight"])
         for one, path in zip(members, paths, strict=True)
     ]

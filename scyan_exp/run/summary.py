@@ -73,9 +73,14 @@ def say_repeats(metrics: Mapping[str, float], repeats: Mapping[str, Any]) -> Non
     log.info("mean of %d trainings (standard deviation):", len(members))
     for name, value in metrics.items():
         log.info("  %-22s %.4f (%.4f)", name, value, std[name])
-    names = [one["name"].replace("seed_", "seed ") for one in members]
-    weights = [f"{name}: {one['weight']:.2f}" for name, one in zip(names, members, strict=True)]
+    weights = [f"{_shown(one)}: {one['weight']:.2f}" for one in members]
     log.info("consensus, with weights %s:", ", ".join(weights))
+
+
+def _shown(member: Mapping[str, Any]) -> str:
+    """A member's name in a sentence."""
+    seed, name = member["seed"], str(member["name"])
+    return f"seed {seed}" if name == f"seed_{seed}" else name
 
 
 def say_unfinished(n_finished: int, n_repeats: int, again: str | None) -> None:
