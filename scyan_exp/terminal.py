@@ -12,7 +12,8 @@ import os
 import re
 import stat
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -39,6 +40,20 @@ class TerminalHandler(logging.StreamHandler):  # type: ignore[type-arg]
     def stream(self) -> TextIO:
         """The present ``sys.stderr``."""
         return sys.stderr
+
+
+@contextmanager
+def quiet_terminal() -> Iterator[None]:
+    """Within the block only warnings and errors reach the terminal; files get every line."""
+    handlers = [one for one in logging.getLogger().handlers if isinstance(one, TerminalHandler)]
+    levels = [one.level for one in handlers]
+    for handler in handlers:
+        handler.setLevel(max(handler.level, logging.WARNING))
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)
 
 
 def outlive_readers() -> None:

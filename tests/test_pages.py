@@ -103,6 +103,11 @@ class Reader:
         assert words[2] == EXAMPLE_SWEEP
         self.run(["resume", str(newest), *words[3:]])
 
+    def consensus(self, words: list[str]) -> None:
+        newest = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
+        assert words[2] == EXAMPLE_SWEEP
+        self.run(["consensus", str(newest), *words[3:]])
+
     def python(self, code: str) -> None:
         if EXAMPLE_RUN in code:
             self.run([*example_run(), *SHORT])
@@ -181,6 +186,7 @@ def export(reader: Reader, words: list[str]) -> None:
 RULES = {
     "scyan-exp train": Reader.train,
     "scyan-exp resume": Reader.resume,
+    "scyan-exp consensus": Reader.consensus,
     "scyan-exp check": lambda reader, words: reader.run(words[1:]),
     "make": make,
     "pip install": install,

@@ -201,6 +201,13 @@ class RunConfig(RunSettings):
         changed._plain = {**self.plain(), **values}
         return changed
 
+    def with_model(self, **values: Any) -> RunConfig:
+        """The same with other hyperparameters, such as ``init="reference"``."""
+        changed = self.model_copy(update={"model": self.model.model_copy(update=values)})
+        changed._plain = self.plain()
+        changed._plain["model"] |= values
+        return changed
+
     def repeat(self, seed: int) -> RunConfig:
         """The config of one of the trainings of a run with repeats."""
         return self.changed(repeats=1, seed=seed)

@@ -1,4 +1,4 @@
-"""Combining the annotations of several trainings of one config.
+"""Combining the annotations of several trainings on the same cells with the same table.
 
 Single trainings differ with the seed, and some end in bad optima: cells drift into populations of
 which the table says little. Neither the loss nor the agreement of members with each other tells
@@ -8,9 +8,10 @@ such a training from a good one; how well the expressions of its cells follow th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,8 @@ from scyan_exp.training.scyan import Scyan
 
 #: A member that agrees with the table by this much less has 1/e of the weight.
 TOLERANCE = 0.01
+#: (N, M) model inputs and (N, C) covariates.
+Inputs = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -78,19 +81,24 @@ def weights_of(agreements: Sequence[float]) -> np.ndarray:
 
 
 def weigh(
-    models: dict[str, Scyan], x: Tensor, covariates: Tensor
+    models: dict[str, Scyan],
+    x: Tensor,
+    covariates: Tensor,
+    inputs: Mapping[str, Inputs] | None = None,
 ) -> tuple[list[Member], dict[str, Annotation]]:
     """Annotate cells with each model, and weigh the models by their agreement with the table.
 
     Args:
         models: members by name.
-        x: (N, M) model inputs.
+        x: (N, M) model inputs; on these, the agreement of all members is measured.
         covariates: (N, C) covariates.
+        inputs: inputs and covariates of members that were trained on others, by name.
 
     Returns:
         The members, and their own annotations by name.
     """
-    own = {name: predict_cells(model, x, covariates) for name, model in models.items()}
+    given = {name: (inputs or {}).get(name, (x, covariates)) for name in models}
+    own = {name: predict_cells(model, *given[name]) for name, model in models.items()}
     rho_PM = next(iter(models.values())).table.rho
     agreements = [table_agreement(x.numpy(), one.population, rho_PM) for one in own.values()]
     weights = weights_of(agreements).tolist()
@@ -106,6 +114,7 @@ def combine(
     x: Tensor,
     covariates: Tensor,
     own: dict[str, Annotation] | None = None,
+    inputs: Mapping[str, Inputs] | None = None,
 ) -> Consensus:
     """The consensus of weighted members on cells.
 
@@ -117,9 +126,14 @@ def combine(
         x: (N, M) model inputs.
         covariates: (N, C) covariates.
         own: the members' own annotations, if they are known already.
+        inputs: inputs and covariates of members that were trained on others, by name.
     """
-    own = own or {one.name: predict_cells(one.model, x, covariates) for one in members}
-    population, log_prob = in_chunks(partial(_combined, members), x, covariates)
+    given = [(inputs or {}).get(one.name, (x, covariates)) for one in members]
+    own = own or {
+        one.name: predict_cells(one.model, *parts)
+        for one, parts in zip(members, given, strict=True)
+    }
+    population, log_prob = in_chunks(partial(_combined, members), *chain(*given))
     agreement = sum(one.weight * (own[one.name].population == population) for one in members)
     heaviest = max(members, key=lambda one: one.weight)
     return Consensus(
@@ -132,11 +146,16 @@ def combine(
     )
 
 
-def _combined(members: Sequence[Member], x: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
-    """(B,) populations of a chunk, and the mean (B,) log p(u | z) of them."""
+def _combined(members: Sequence[Member], *parts: Tensor) -> tuple[Tensor, Tensor]:
+    """(B,) populations of a chunk, and the mean (B,) log p(u | z) of them.
+
+    Args:
+        members: models with their weights.
+        parts: inputs and covariates of the first member, then those of the next.
+    """
     posterior_BP: Tensor | float = 0.0
     conditional_BP: Tensor | float = 0.0
-    for one in members:
+    for one, x, covariates in zip(members, parts[::2], parts[1::2], strict=True):
         device = one.model.device
         joint_BP, _, _ = one.model.computing.compute_probabilities(
             x.to(device), covariates.to(device)

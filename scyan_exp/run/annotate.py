@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from scyan_exp.data.new_cells_doubts import new_cells_doubts
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.errors import InputError, listed
 from scyan_exp.results.annotation import Annotation, load_model, predict_cells
-from scyan_exp.results.consensus import Member, combine
+from scyan_exp.results.consensus import Inputs, Member, combine
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
 from scyan_exp.training.scyan import Scyan
@@ -40,11 +41,13 @@ def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
             no run, or no model of it.
     """
     members = _members(checkpoint)
-    model = members[0].model
-    x, covariates = encode_cells(adata, model.table, model.preprocessing, model.encoding)
-    _warn_of_far_markers(model, adata)
+    inputs = _inputs(members, adata)
+    first = members[0]
+    _warn_of_far_markers(first.model, adata)
     annotation = (
-        combine(members, x, covariates) if len(members) > 1 else predict_cells(model, x, covariates)
+        combine(members, *inputs[first.name], inputs=inputs)
+        if len(members) > 1
+        else predict_cells(first.model, *inputs[first.name])
     )
     with warnings.catch_warnings():  # a view becomes a copy, which is what the user wants
         warnings.filterwarnings("ignore", message=".*view.*")
@@ -58,6 +61,21 @@ def _warn_of_far_markers(model: Scyan, adata: AnnData) -> None:
     markers = model.table.markers
     for doubt in new_cells_doubts(markers, model.preprocessing, read_expressions(adata, markers)):
         log.warning("new cells: %s", doubt)
+
+
+def _inputs(members: Sequence[Member], adata: AnnData) -> dict[str, Inputs]:
+    """The cells as each member saw its own; members of one preprocessing share the tensors."""
+    inputs: dict[str, Inputs] = {}
+    for i, one in enumerate(members):
+        model = one.model
+        for earlier in members[:i]:
+            theirs = earlier.model
+            if (theirs.preprocessing, theirs.encoding) == (model.preprocessing, model.encoding):
+                inputs[one.name] = inputs[earlier.name]
+                break
+        else:
+            inputs[one.name] = encode_cells(adata, model.table, model.preprocessing, model.encoding)
+    return inputs
 
 
 def _members(checkpoint: str | Path | Scyan) -> list[Member]:
@@ -83,11 +101,15 @@ def _members_of_run(folder: Path, record: RunRecord) -> list[Member]:
         return [Member("model", load_model(best), 1.0)]
     members = record.repeats["members"]
     paths = [RunFolder(folder / one["folder"]).best for one in members]
-    gone = [str(path.relative_to(folder)) for path in paths if not path.is_file()]
+    gone = [
+        f"{one['folder']}/checkpoints/best.ckpt"
+        for one, path in zip(members, paths, strict=True)
+        if not path.is_file()
+    ]
     if gone:
         reason = f"repeats whose models are gone cannot take part: {listed(gone)}"
         raise InputError(reason, where=str(folder))
     return [
-        Member(one["folder"], load_model(path), one["weight"])
+        Member(one.get("name", one["folder"]), load_model(path), one["weight"])
         for one, path in zip(members, paths, strict=True)
     ]

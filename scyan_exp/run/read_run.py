@@ -142,9 +142,22 @@ class Run:
         paths = sorted(RunFolder(self.folder).figures.glob("*.png"))
         return {path.stem: path for path in paths}
 
+    @property
+    def has_repeats(self) -> bool:
+        """Whether it consists of several trainings: a run with repeats, or a consensus of runs."""
+        if self.record.repeats is not None:
+            return True
+        return RunFolder(self.folder).config.is_file() and self.config.get("repeats", 1) > 1
+
     @cached_property
     def repeats(self) -> list[Run]:
-        """The repeats of the run that have begun, by their seeds; none if it is a single run."""
+        """The repeats of the run that have begun, by their seeds; none if it is a single run.
+
+        Of a consensus of runs: these, as far as they are there.
+        """
+        if self.record.repeats is not None and not RunFolder(self.folder).config.is_file():
+            named = [self.folder / one["folder"] for one in self.record.repeats["members"]]
+            return [Run(folder) for folder in named if RunRecord.read(folder) is not None]
         if self.config.get("repeats", 1) == 1:
             return []
         first = self.config.seed

@@ -8,6 +8,10 @@ from pathlib import Path
 from scyan_exp.config.schema import RunConfig
 from scyan_exp.run.folder import RunFolder
 
+#: Every so many repeats, one starts at random where the others start from the same function:
+#: else they might share an error, and agree on it. ``docs/consensus.md`` has what was measured.
+ANOTHER_START = 5
+
 
 @dataclass(frozen=True)
 class Repeat:
@@ -40,5 +44,14 @@ def repeats_of(config: RunConfig, folder: Path) -> list[Repeat]:
         return []
     seeds = range(config.seed, config.seed + config.repeats)
     return [
-        Repeat(seed, RunFolder(folder).repeat(seed).path, config.repeat(seed)) for seed in seeds
+        Repeat(seed, RunFolder(folder).repeat(seed).path, _config_of(config, seed))
+        for seed in seeds
     ]
+
+
+def _config_of(config: RunConfig, seed: int) -> RunConfig:
+    """The config of one repeat: another seed, and of the fifth, tenth, ... another start."""
+    own = config.repeat(seed)
+    starts_elsewhere = (seed - config.seed + 1) % ANOTHER_START == 0
+    is_shared = config.model.init == "identity"
+    return own.with_model(init="reference") if starts_elsewhere and is_shared else own

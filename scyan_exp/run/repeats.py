@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from scyan_exp.config.schema import RunConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.files import explain_unwritable
-from scyan_exp.results.annotation import load_model, write_annotated
-from scyan_exp.results.consensus import Consensus, Member, combine, weigh
-from scyan_exp.results.figures.drawing import draw_figures, shown_of
-from scyan_exp.results.measuring import compute_metrics
+from scyan_exp.run.again import command_again
+from scyan_exp.run.agreeing import Agreed, agree, trained
 from scyan_exp.run.cells import KeptCells
 from scyan_exp.run.experiment import RunPruned, prepare, run
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_earlier, recording
 from scyan_exp.run.repeat import Repeat, repeats_of
-from scyan_exp.run.summary import say_repeats, say_results
+from scyan_exp.run.summary import say_member, say_unfinished
 from scyan_exp.run.tracking import RunIdentity, Tracker
+from scyan_exp.terminal import quiet_terminal
 from scyan_exp.training.reporting import Reporter
 
 log = logging.getLogger(__name__)
+
+#: Trainings of which there is a consensus.
+FEWEST = 2
 
 
 def run_all(
@@ -49,7 +48,8 @@ def run_all(
         The mean of the trainings' objectives (a list of several).
 
     Raises:
-        InputError, RunInterrupted, RunPruned: as a single run does.
+        InputError, RunPruned: as a single run does.
+        RunInterrupted: Ctrl-C; the repeats that are finished, if two, have annotated.
     """
     repeats = repeats_of(config, folder)
     if not repeats:
@@ -70,10 +70,12 @@ def _run_repeats(
     record = RunRecord(folder, config.hash, config.seed)
     clear_earlier(folder)
     with explain_unwritable(folder), recording(record):
-        pruned = _train(repeats, identity, reporter, kept)
-        ended = [one for r in repeats if (one := RunRecord.read(r.folder)) is not None]
-        record.epochs = sum(one.epochs for one in ended)
-        record.fit_seconds = sum(one.fit_seconds for one in ended)
+        try:
+            pruned = _train(repeats, identity, reporter, kept)
+        except KeyboardInterrupt:
+            _conclude_early(config, record, cells, repeats)
+            raise
+        _count(record, repeats)
         if pruned is not None:
             record.end(Outcome.PRUNED, {}, config.objective)
         else:
@@ -107,11 +109,30 @@ def _train_one(
     if ended is not None:
         log.info("seed %d: completed earlier", repeat.seed)
         return
-    log.info("seed %d", repeat.seed)
     own = replace(identity, name=f"{identity.name} seed={repeat.seed}")
     continuing = RunRecord.has_cut_off(repeat.folder, repeat.config)
     RunFolder(repeat.folder).write_config(repeat.config.plain())
-    run(repeat.config, repeat.folder, own, continuing=continuing, reporter=reporter, cells=kept)
+    with quiet_terminal(), _named(repeat.seed):
+        run(repeat.config, repeat.folder, own, continuing=continuing, reporter=reporter, cells=kept)
+    say_member(RunRecord.of_run(repeat.folder), repeat.config.objectives)
+
+
+@contextmanager
+def _named(seed: int) -> Iterator[None]:
+    """Say which repeat it is that fails."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, RunPruned):
+            log.error("seed %d failed", seed)
+        raise
+
+
+def _count(record: RunRecord, repeats: Sequence[Repeat]) -> None:
+    """Epochs and seconds of all that were trained."""
+    begun = [one for r in repeats if (one := RunRecord.read(r.folder)) is not None]
+    record.epochs = sum(one.epochs for one in begun)
+    record.fit_seconds = sum(one.fit_seconds for one in begun)
 
 
 def _conclude(
@@ -122,65 +143,47 @@ def _conclude(
     tracker: Tracker,
 ) -> Value:
     """Annotate by consensus, measure, and write everything to the run folder."""
-    members, consensus = _agree(config, repeats, cells)
-    agreement = float(consensus.agreement.mean())
-    of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
-    ended = [one for r in repeats if (one := RunRecord.read(r.folder)) is not None]
-    mean, std = _spread([one.metrics for one in ended])
-    own = RunFolder(record.folder)
-    figures = draw_figures(own.figures, shown_of(consensus, cells, members=members))
-    write_annotated(cells.adata, consensus, own.annotated)
-    summary = {**_prefixed("std", std), **_prefixed("consensus", of_consensus)}
-    tracker.log_results({**mean, **summary}, figures)
+    agreed = _agree(config, record, cells, repeats)
+    summary = {**_prefixed("std", agreed.summary["std"]), **_prefixed("consensus", agreed.metrics)}
+    tracker.log_results({**agreed.mean, **summary}, agreed.figures)
     tracker.log_outcome(Outcome.COMPLETED)
     record.wandb_run_id = tracker.run_id
-    record.repeats = {
-        "std": std,
-        "consensus": of_consensus,
-        "members": [
-            {
-                "seed": repeat.seed,
-                "folder": repeat.name,
-                "weight": member.weight,
-                "metrics": one.metrics,
-            }
-            for repeat, member, one in zip(repeats, members, ended, strict=True)
-        ],
-    }
-    value = record.end(Outcome.COMPLETED, mean, config.objective)
+    value = record.end(Outcome.COMPLETED, agreed.mean, config.objective)
     assert value is not None
-    say_repeats(mean, record.repeats)
-    say_results(consensus, of_consensus, record.folder)
+    agreed.say(record.folder)
     return value
+
+
+def _conclude_early(
+    config: RunConfig, record: RunRecord, cells: Cells, repeats: Sequence[Repeat]
+) -> None:
+    """Of a run that is interrupted: the consensus of what is finished, and how to go on."""
+    finished = [one for one in repeats if _is_finished(one)]
+    if len(finished) >= FEWEST:
+        _count(record, repeats)
+        agreed = _agree(config, record, cells, finished)
+        missing = [one.seed for one in repeats if one not in finished]
+        record.metrics = dict(agreed.mean)
+        record.repeats = {**agreed.summary, "missing": missing}
+        agreed.say(record.folder)
+    say_unfinished(len(finished), len(repeats), command_again(record.folder))
+
+
+def _is_finished(repeat: Repeat) -> bool:
+    ended = RunRecord.read_ended(repeat.folder, repeat.config)
+    return ended is not None and ended.status == Outcome.COMPLETED
+
+
+def _agree(config: RunConfig, record: RunRecord, cells: Cells, repeats: Sequence[Repeat]) -> Agreed:
+    """Their consensus, in the run folder and in the record."""
+    device = "cuda" if config.trainer.on_gpu else "cpu"
+    trainings = [
+        trained(RunRecord.of_run(one.folder), one.name, one.name, device) for one in repeats
+    ]
+    agreed = agree(trainings, cells, record.folder)
+    record.repeats = agreed.summary
+    return agreed
 
 
 def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": value for name, value in values.items()}
-
-
-def _agree(
-    config: RunConfig, repeats: Sequence[Repeat], cells: Cells
-) -> tuple[list[Member], Consensus]:
-    device = "cuda" if config.trainer.on_gpu else "cpu"
-    models = {
-        repeat.name: load_model(RunFolder(repeat.folder).best).to(device) for repeat in repeats
-    }
-    members, annotations = weigh(models, cells.x, cells.covariates)
-    return members, combine(members, cells.x, cells.covariates, annotations)
-
-
-def _spread(
-    metrics: Sequence[Mapping[str, float | None]],
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean and sample standard deviation of each metric; one that is not finite makes both so.
-
-    Repeats that were trained before a package was installed may lack its metrics: those are left
-    out.
-    """
-    mean, std = {}, {}
-    for name in [one for one in metrics[0] if all(one in others for others in metrics)]:
-        values = [math.inf if one[name] is None else float(one[name]) for one in metrics]  # type: ignore[arg-type]
-        is_finite = all(map(math.isfinite, values))
-        mean[name] = float(np.mean(values))
-        std[name] = float(np.std(values, ddof=1)) if is_finite else math.inf
-    return mean, std

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scyan_exp.errors import listed
 from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.verdict import Level, Verdict
+from scyan_exp.run.record import RunRecord
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +72,39 @@ def say_verdict(verdict: Verdict) -> None:
         log.info("Populations to look at:\n%s", "\n".join([*named[:MOST_NAMED], *rest]))
 
 
+def say_member(record: RunRecord, objectives: Sequence[str]) -> None:
+    """One line on a repeat: seed, epochs, objectives, agreement with the table, seconds."""
+    names = list(dict.fromkeys([*objectives, "table_agreement"]))
+    values = [(name, record.metrics.get(name)) for name in names]
+    shown = "".join(f", {name} {value:.4f}" for name, value in values if value is not None)
+    count = f"{record.epochs} epoch{'' if record.epochs == 1 else 's'}"
+    log.info("seed %d: %s%s, %.1f s", record.seed, count, shown, record.fit_seconds)
+
+
 def say_repeats(metrics: Mapping[str, float], repeats: Mapping[str, Any]) -> None:
-    """Mean and spread of the repeats, and the weight of each in their consensus."""
+    """Mean and spread of several trainings, and the weight of each in their consensus."""
     members, std = repeats["members"], repeats["std"]
-    log.info("mean of %d repeats (standard deviation):", len(members))
+    log.info("mean of %d trainings (standard deviation):", len(members))
     for name, value in metrics.items():
         log.info("  %-22s %.4f (%.4f)", name, value, std[name])
-    weights = ", ".join(f"seed {one['seed']}: {one['weight']:.2f}" for one in members)
-    log.info("consensus, with weights %s:", weights)
+    weights = [f"{_shown(one)}: {one['weight']:.2f}" for one in members]
+    log.info("consensus, with weights %s:", ", ".join(weights))
+
+
+def _shown(member: Mapping[str, Any]) -> str:
+    """A member's name in a sentence."""
+    seed, name = member["seed"], str(member["name"])
+    return f"seed {seed}" if name == f"seed_{seed}" else name
+
+
+def say_unfinished(n_finished: int, n_repeats: int, again: str | None) -> None:
+    """Of a run that was interrupted: what its consensus is of, and how to go on."""
+    if n_finished > 1:
+        log.warning(
+            "incomplete: the consensus is of the %d of %d repeats that were finished",
+            n_finished,
+            n_repeats,
+        )
+    else:
+        log.warning("%d of %d repeats were finished: no consensus", n_finished, n_repeats)
+    log.warning("To go on: %s", again or "the same command into the same folder")

@@ -71,6 +71,19 @@ def load_weights(path: Path, model: Scyan) -> None:
     model.load_state_dict(_load(path)["state_dict"])
 
 
+def cells_of(path: Path) -> str | None:
+    """What identifies the cells that a model was trained on, see ``Cells.digest``.
+
+    Returns:
+        None of a checkpoint that does not say so.
+
+    Raises:
+        InputError: it is no checkpoint.
+    """
+    saved = _load(path).get("callbacks", {}).get(SaveRun.__qualname__, {})
+    return saved.get("cells") or None
+
+
 def _load(path: Path) -> dict[str, Any]:
     if not zipfile.is_zipfile(path):
         raise InputError("not a checkpoint (expected checkpoints/last.ckpt of a run)", str(path))

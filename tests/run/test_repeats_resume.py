@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import anndata
@@ -15,7 +18,7 @@ from scyan_exp import annotate
 from scyan_exp.errors import InputError
 from tests.fleet.sweeps import assert_same_training
 from tests.run import repeats
-from tests.run.test_resume import start, wait_for_epoch
+from tests.run.test_resume import environment, start, wait_for_epoch
 from tests.run.test_run import read_result
 
 train = repeats.train
@@ -59,7 +62,7 @@ def go_on(folder: Path, uncut: Path) -> None:
     assert process.returncode == 0, output
     assert contents(folder / "seed_0") == kept
     assert "seed 0: completed earlier" in output
-    assert "Continuing from" in output
+    assert "Continuing from" in (folder / "train.log").read_text()
     for seed in (0, 1):
         assert_same_training(folder / f"seed_{seed}", uncut / f"seed_{seed}")
     ours, theirs = read_result(folder), read_result(uncut)
@@ -87,7 +90,48 @@ def test_ctrl_c_saves_the_member_and_the_same_command_goes_on(tmp_path, uncut):
     assert read_result(folder / "seed_1")["status"] == "interrupted"
     assert (folder / "seed_1" / "annotated.h5ad").exists()
     assert not (folder / "annotated.h5ad").exists()
+    assert "1 of 2 repeats were finished: no consensus" in output
     go_on(folder, uncut)
+
+
+@pytest.mark.slow
+def test_ctrl_c_after_two_repeats_combines_these_and_says_how_to_go_on(tmp_path):
+    folder, three = tmp_path / "run", (*TWO, "repeats=3")
+    process = start(folder, *three)
+    wait_for_epoch(process, folder / "seed_2", 1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    result = read_result(folder)
+    assert (result["status"], result["objective"]) == ("interrupted", None)
+    assert [one["seed"] for one in result["repeats"]["members"]] == [0, 1]
+    assert result["repeats"]["missing"] == [2]
+    adata = anndata.read_h5ad(folder / "annotated.h5ad")
+    assert {"scyan_pop_seed_0", "scyan_pop_seed_1", "scyan_agreement"} <= set(adata.obs)
+    assert "scyan_pop_seed_2" not in adata.obs
+    before = adata.obs["scyan_pop"].astype(str).tolist()
+    annotate(folder, adata)
+    assert adata.obs["scyan_pop"].astype(str).tolist() == before
+    assert "incomplete: the consensus is of the 2 of 3 repeats that were finished" in output
+    (again,) = re.findall("^To go on: scyan-exp train (.*)$", output, re.MULTILINE)
+    command = [sys.executable, "-m", "scyan_exp", "train", *shlex.split(again)]
+    subprocess.run(command, cwd=tmp_path, env=environment(), check=True, capture_output=True)
+    result = read_result(folder)
+    assert (result["status"], "missing" in result["repeats"]) == ("completed", False)
+    assert len(result["repeats"]["members"]) == 3
+
+
+def test_each_repeat_is_a_line_on_the_terminal_and_whole_in_the_log(train, tmp_path):
+    code, output = train("repeats=2", "trainer.max_epochs=2", "seed=3")
+    assert code == 0, output
+    line = r"^seed {}: 2 epochs, heuristic [\d.]+, table_agreement -?[\d.]+, [\d.]+ s$"
+    for seed in (3, 4):
+        assert len(re.findall(line.format(seed), output, re.MULTILINE)) == 1
+    assert "epoch   1/2" not in output
+    assert output.count("Results:") == 1
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert log.count("epoch   1/2") == 2
+    assert log.count("Results:") == 3
 
 
 def test_a_completed_run_trains_nothing_again(train, tmp_path):
@@ -148,7 +192,7 @@ def test_a_member_that_diverges_makes_the_run_fail_with_its_error(train, tmp_pat
     assert result["objective"] is None
     assert not (tmp_path / "run" / "annotated.h5ad").exists()
     assert not (tmp_path / "run" / "seed_1").exists()
-    assert "seed 0" in output
+    assert "seed 0 failed" in output
 
 
 def test_a_run_that_fails_shows_nothing_of_an_earlier_one(train, tmp_path):

@@ -1,0 +1,30 @@
+"""The command that goes on with a run that was cut off."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import yaml
+
+from scyan_exp.run.folder import RunFolder
+
+
+def command_again(folder: Path) -> str | None:
+    """The command that made a run, into the folder of that run.
+
+    Returns:
+        None of a job of a sweep, and where Hydra's files are gone: there, the same command into
+        the same folder goes on.
+    """
+    try:
+        hydra = yaml.safe_load(RunFolder(folder).hydra_config.read_text(encoding="utf-8"))["hydra"]
+        if hydra["mode"] != "RUN":
+            return None
+        given = [str(one) for one in hydra["overrides"]["task"]]
+        sources = hydra["runtime"]["config_sources"]
+        own = [str(one["path"]) for one in sources if one["provider"] == "command-line"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return None
+    folders = [f"--config-dir={path}" for path in own]
+    return shlex.join(["scyan-exp", "train", *folders, *given, f"hydra.run.dir={folder}"])

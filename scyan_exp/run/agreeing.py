@@ -1,0 +1,129 @@
+"""Several trainings on the same cells: their consensus, measured, and written to one folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scyan_exp.data.cells import Cells
+from scyan_exp.results.annotation import load_model, write_annotated
+from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
+from scyan_exp.results.figures.drawing import draw_figures, shown_of
+from scyan_exp.results.measuring import compute_metrics
+from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.record import RunRecord
+from scyan_exp.run.summary import say_repeats, say_results
+from scyan_exp.training.scyan import Scyan
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that takes part in a consensus.
+
+    Attributes:
+        name: what tells it from the others, such as ``seed_3``.
+        folder: its folder as the record of the consensus names it, relative to that record.
+        record: what it did.
+        model: its model.
+        inputs: its inputs and covariates, if they are not those of the cells.
+    """
+
+    name: str
+    folder: str
+    record: RunRecord
+    model: Scyan
+    inputs: Inputs | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Agreed:
+    """What several trainings agree on.
+
+    Attributes:
+        consensus: the annotation.
+        metrics: those of the consensus.
+        mean: of every metric of the trainings.
+        summary: as ``result.json`` has it under ``repeats``.
+        figures: the files.
+    """
+
+    consensus: Consensus
+    metrics: dict[str, float]
+    mean: dict[str, float]
+    summary: dict[str, Any]
+    figures: list[Path]
+
+    def say(self, folder: Path) -> None:
+        """Tell the log of it."""
+        say_repeats(self.mean, self.summary)
+        say_results(self.consensus, self.metrics, folder)
+
+
+def trained(record: RunRecord, name: str, folder: str, device: str = "cpu") -> Training:
+    """A training as its run folder has it."""
+    model = load_model(RunFolder(record.folder).best).to(device)
+    return Training(name, folder, record, model)
+
+
+def agree(trainings: Sequence[Training], cells: Cells, folder: Path) -> Agreed:
+    """Annotate by consensus, measure, and write cells and figures to a folder.
+
+    Args:
+        trainings: two or more, with one table.
+        cells: the cells that all of them were trained on.
+        folder: where to.
+    """
+    members, consensus = _combine(trainings, cells)
+    agreement = float(consensus.agreement.mean())
+    of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
+    own = RunFolder(folder)
+    figures = draw_figures(own.figures, shown_of(consensus, cells, members=members))
+    write_annotated(cells.adata, consensus, own.annotated)
+    mean, std = _spread([one.record.metrics for one in trainings])
+    described = [
+        _described(training, member, consensus)
+        for training, member in zip(trainings, members, strict=True)
+    ]
+    summary = {"std": std, "consensus": of_consensus, "members": described}
+    return Agreed(consensus, of_consensus, mean, summary, figures)
+
+
+def _combine(trainings: Sequence[Training], cells: Cells) -> tuple[list[Member], Consensus]:
+    models = {one.name: one.model for one in trainings}
+    inputs = {one.name: one.inputs for one in trainings if one.inputs is not None}
+    members, own = weigh(models, cells.x, cells.covariates, inputs)
+    return members, combine(members, cells.x, cells.covariates, own, inputs)
+
+
+def _described(training: Training, member: Member, consensus: Consensus) -> dict[str, Any]:
+    """What the record of the consensus has of a training."""
+    own = consensus.members[member.name].population
+    return {
+        "seed": training.record.seed,
+        "name": training.name,
+        "folder": training.folder,
+        "weight": member.weight,
+        "agreement": float((own == consensus.population).mean()),
+        "metrics": training.record.metrics,
+    }
+
+
+def _spread(
+    metrics: Sequence[Mapping[str, float | None]],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean and sample standard deviation of each metric; one that is not finite makes both so.
+
+    Trainings from before a package was installed may lack its metrics: those are left out.
+    """
+    mean, std = {}, {}
+    for name in [one for one in metrics[0] if all(one in others for others in metrics)]:
+        values = [math.inf if one[name] is None else float(one[name]) for one in metrics]  # type: ignore[arg-type]
+        is_finite = all(map(math.isfinite, values))
+        mean[name] = float(np.mean(values))
+        std[name] = float(np.std(values, ddof=1)) if is_finite else math.inf
+    return mean, std
