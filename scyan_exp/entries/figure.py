@@ -41,7 +41,7 @@ def entries_figure(table: KnowledgeTable, effects: Sequence[Effect]) -> Figure:
         axes.text(column, row, sign_PM[row, column], ha="center", va="center", color=color)
     axes.set_xticks(range(len(markers)), markers, rotation=60, ha="right")
     axes.set_yticks(range(len(shown)), [short(name) for name in shown])
-    axes.set_title("Cells that change population with the entry\n(+ or \N{MINUS SIGN} made blank; blank filled)")
+    axes.set_title("Cells that change population:\nknown entries made blank, blanks filled")
     figure.colorbar(image, ax=axes, label="cells (%)")
     return figure
 

@@ -78,21 +78,27 @@ def as_csv(effects: Sequence[Effect]) -> str:
 
 def words(effects: Sequence[Effect]) -> Iterator[str]:
     """What is worth knowing, for the terminal."""
+    moving = [one for one in effects if one.changed >= WORTH_A_LINE]
+    moving.sort(key=lambda one: -one.changed)
     yield from _listed(
         "The annotation hangs most on these entries (share of the cells that change):",
-        sorted(effects, key=lambda one: -one.changed),
-        lambda one: one.changed >= WORTH_A_LINE,
+        [one for one in moving if one.edit.is_blanked],
         _moved,
-        "No entry changes the annotation of more than 0.5% of the cells.",
     )
+    yield from _listed(
+        "Of the blanks, these change most when filled:",
+        [one for one in moving if not one.edit.is_blanked],
+        _moved,
+    )
+    if not moving:
+        yield "No edit changes the annotation of 0.5% of the cells or more."
     if any(one.edit.is_blanked for one in effects):
         yield from _listed(
             "These entries contradict the cells that the rest of their row finds:",
             contradicting(effects),
-            lambda _: True,
             lambda one: (
-                f"{one.opposite:.0%} of the cells are on the other side; without the entry the "
-                f"agreement with the rest of the table changes by {one.agreement:+.3f}"
+                f"{one.opposite:.0%} of the cells are on the other side, and the loss changes by "
+                f"{one.loss:+.2f} without the entry"
             ),
             "No entry contradicts the cells that the rest of its row finds.",
         )
@@ -100,15 +106,19 @@ def words(effects: Sequence[Effect]) -> Iterator[str]:
         yield from _listed(
             "These blanks would be worth filling (the cells follow the rest of the table better):",
             worth_filling(effects),
-            lambda _: True,
             lambda one: f"agreement {one.agreement:+.3f}, {_moved(one)}",
             "Filling a blank makes no cells follow the rest of the table clearly better.",
         )
 
 
 def contradicting(effects: Sequence[Effect]) -> list[Effect]:
-    """Known entries that the cells contradict, the clearest first."""
-    found = [one for one in effects if one.opposite > CONTRADICTS]
+    """Known entries that the cells contradict, the clearest first.
+
+    Most cells of the rest of the row are on the other side, and the model fits better without the
+    entry. The first alone also holds for a right entry that the rest of the row cannot do without:
+    other cells come then, but the loss does not fall.
+    """
+    found = [one for one in effects if one.opposite > CONTRADICTS and one.loss < 0]
     return sorted(found, key=lambda one: -one.opposite)
 
 
@@ -119,15 +129,12 @@ def worth_filling(effects: Sequence[Effect]) -> list[Effect]:
 
 
 def _listed(
-    head: str,
-    effects: Sequence[Effect],
-    is_worth: Callable[[Effect], bool],
-    say: Callable[[Effect], str],
-    none: str,
+    head: str, effects: Sequence[Effect], say: Callable[[Effect], str], none: str = ""
 ) -> Iterator[str]:
-    found = [one for one in effects if is_worth(one)][:MOST_LINES]
-    yield head if found else none
-    for one in found:
+    """A line an edit below a head; ``none`` without any."""
+    if effects or none:
+        yield head if effects else none
+    for one in effects[:MOST_LINES]:
         edit = one.edit
         entry = f"{edit.population}, {edit.marker}: {shown(edit.before)} -> {shown(edit.after)}"
         yield f"  {entry}: {say(one)}"

@@ -71,11 +71,11 @@ def test_nothing_to_change_is_refused():
 
 
 def test_names_that_an_override_cannot_hold_are_refused():
-    table = KnowledgeTable(["Tγδ", "45"], ["CD3"], np.array([[1.0], [-1.0]]))
+    table = KnowledgeTable(["T∂ cells", "45"], ["CD3"], np.array([[1.0], [-1.0]]))
     with pytest.raises(InputError) as refused:
         edits_of(table, EntriesSettings())
     assert [problem.split(":")[0] for problem in refused.value.problems] == [
-        "population 'Tγδ'",
+        "population 'T∂ cells'",
         "population '45'",
     ]
 

@@ -9,7 +9,7 @@ from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.entries.edits import Edit
 from scyan_exp.entries.effects import Annotated, Effect, effect_of
 from scyan_exp.entries.figure import entries_figure
-from scyan_exp.entries.report import as_csv, words
+from scyan_exp.entries.report import as_csv, contradicting, words
 
 TABLE = KnowledgeTable(["T", "B"], ["CD3", "CD19"], np.array([[1.0, -1.0], [-1.0, 1.0]]))
 FIRST = np.repeat([0, 1], 100)
@@ -64,8 +64,8 @@ def test_cells_without_a_population_are_left_out_of_the_agreement(cells):
 
 EFFECTS = [
     Effect(Edit("T", "CD3", 1, None), 0.3, "B", "T", -0.1, 1, np.nan, 0.1),
-    Effect(Edit("T", "CD19", -1, None), 0.01, "T", "B", 0.02, 0, np.nan, 0.7),
-    Effect(Edit("B", "CD3", -1, None), 0.0, "", "", 0, 0, np.nan, 0.9),
+    Effect(Edit("T", "CD19", -1, None), 0.01, "T", "B", 0.02, -0.5, np.nan, 0.7),
+    Effect(Edit("B", "CD3", -1, None), 0.0, "", "", 0, -1.0, np.nan, 0.9),
     Effect(Edit("B", "CD19", None, -1), 0.2, "T", "B", -0.2, 0, np.nan, np.nan),
     Effect(Edit("B", "CD19", None, 1), 0.1, "B", "T", 0.05, 0, np.nan, np.nan),
 ]
@@ -76,14 +76,15 @@ def test_words_name_what_matters_what_contradicts_and_what_to_fill():
     assert lines == [
         "The annotation hangs most on these entries (share of the cells that change):",
         "  T, CD3: 1 -> blank: 30.0% of the cells, most leave T, most go to B",
+        "  T, CD19: -1 -> blank: 1.0% of the cells, most leave B, most go to T",
+        "Of the blanks, these change most when filled:",
         "  B, CD19: blank -> -1: 20.0% of the cells, most leave B, most go to T",
         "  B, CD19: blank -> 1: 10.0% of the cells, most leave T, most go to B",
-        "  T, CD19: -1 -> blank: 1.0% of the cells, most leave B, most go to T",
         "These entries contradict the cells that the rest of their row finds:",
-        "  B, CD3: -1 -> blank: 90% of the cells are on the other side; without the entry the "
-        "agreement with the rest of the table changes by +0.000",
-        "  T, CD19: -1 -> blank: 70% of the cells are on the other side; without the entry the "
-        "agreement with the rest of the table changes by +0.020",
+        "  B, CD3: -1 -> blank: 90% of the cells are on the other side, and the loss changes by "
+        "-1.00 without the entry",
+        "  T, CD19: -1 -> blank: 70% of the cells are on the other side, and the loss changes by "
+        "-0.50 without the entry",
         "These blanks would be worth filling (the cells follow the rest of the table better):",
         "  B, CD19: blank -> 1: agreement +0.050, 10.0% of the cells, most leave T, most go to B",
     ]
@@ -93,7 +94,7 @@ def test_words_say_that_there_is_nothing():
     still = Effect(Edit("T", "CD3", 1, None), 0.0, "", "", 0, 0, np.nan, 0.1)
     filled = Effect(Edit("B", "CD19", None, -1), 0.0, "", "", 0, 0, np.nan, np.nan)
     assert list(words([still, filled])) == [
-        "No entry changes the annotation of more than 0.5% of the cells.",
+        "No edit changes the annotation of 0.5% of the cells or more.",
         "No entry contradicts the cells that the rest of its row finds.",
         "Filling a blank makes no cells follow the rest of the table clearly better.",
     ]
@@ -112,3 +113,10 @@ def test_the_figure_shows_the_larger_share_of_a_filled_blank():
     np.testing.assert_allclose(axes.images[0].get_array(), [[30, 1], [0, 20]])
     signs = [text.get_text() for text in axes.texts]
     assert signs == ["+", "\N{MINUS SIGN}", "\N{MINUS SIGN}", "(\N{MINUS SIGN})"]
+
+
+def test_an_entry_without_which_nothing_fits_better_contradicts_nothing():
+    """A right entry that keeps other cells out of its row: they come once it is blank."""
+    needed = Effect(Edit("T", "CD3", 1, None), 0.3, "T", "B", -0.1, 0.3, np.nan, 0.9)
+    assert contradicting([needed]) == []
+    assert contradicting([replace(needed, loss=-0.3)]) == [replace(needed, loss=-0.3)]
