@@ -30,6 +30,7 @@ LAYERS = (
     {"run"},
     {"fleet"},
     {"search"},
+    {"entries"},
     {"cli"},
     {"__main__"},
 )

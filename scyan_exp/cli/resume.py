@@ -7,12 +7,12 @@ from pathlib import Path
 from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
 from scyan_exp.cli.train import task, train
 from scyan_exp.errors import InputError
+from scyan_exp.run.job import JobFailed
 
 
 def resume(arguments: list[str]) -> int:
     """Go on with a sweep: ``resume FOLDER [key=value of hydra.launcher ...]``."""
     set_environment()
-    from scyan_exp.fleet.resume import resume_sweep
     from scyan_exp.search.resume import search_arguments
 
     if not arguments or arguments[0].startswith("-"):
@@ -23,7 +23,20 @@ def resume(arguments: list[str]) -> int:
         return refuse(error)
     if of_search is not None:  # the same command into the same folder
         return train(of_search)
-    return exit_code(lambda: resume_sweep(Path(arguments[0]), arguments[1:], task()))
+    return exit_code(lambda: _resume(Path(arguments[0]), arguments[1:]))
+
+
+def _resume(folder: Path, changes: list[str]) -> None:
+    """The jobs that are missing; of a sweep over a table's entries also what they did."""
+    from scyan_exp.entries.report import report_entries
+    from scyan_exp.fleet.resume import resume_sweep
+
+    try:
+        resume_sweep(folder, changes, task())
+    except JobFailed:
+        report_entries(folder)
+        raise
+    report_entries(folder)
 
 
 COMMAND = Command(

@@ -158,6 +158,21 @@ class SweepFolder:
         """How much each parameter of a search mattered."""
         return self.path / "importances.csv"
 
+    @property
+    def entries(self) -> Path:
+        """The edits of the table; only a sweep over its entries has them."""
+        return self.path / "table_entries.json"
+
+    @property
+    def entries_table(self) -> Path:
+        """What each edit of the table did."""
+        return self.path / "table_entries.csv"
+
+    @property
+    def figures(self) -> Path:
+        """The folder of the figures, a PNG each."""
+        return self.path / "figures"
+
     def experiments(self, name: str) -> tuple[Path, Path]:
         """The file of one of the best trials: where it is found, and where Hydra looks for it."""
         return self.path / f"{name}.yaml", self.path / "experiment" / f"{name}.yaml"

@@ -1,0 +1,197 @@
+"""What an edit of the table did, beside the run with the unchanged table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from anndata.io import read_elem
+from omegaconf import OmegaConf
+
+from scyan_exp.config.check import read_config
+from scyan_exp.data.cells_doubts import find_modes, some_cells
+from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.entries.edits import Edit
+from scyan_exp.errors import InputError
+from scyan_exp.metrics.agreement import table_agreement
+from scyan_exp.run.cells import load_cells
+from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.read_sweep import read_sweep
+
+#: Cells below which nothing is said of a population's expressions.
+FEWEST = 20
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one edit did. NaN where it cannot be said.
+
+    Attributes:
+        edit: the edit.
+        changed: share of the cells that have another population than with the unchanged table.
+        gains: the population that gains most cells; empty if none does.
+        loses: the population that loses most cells; empty if none does.
+        agreement: change of ``table_agreement``, the entry left out of the measure in both runs.
+        loss: change of the loss.
+        accuracy: change of the accuracy.
+        opposite: of a known entry made blank, see :func:`opposite_side`.
+    """
+
+    edit: Edit
+    changed: float
+    gains: str
+    loses: str
+    agreement: float
+    loss: float
+    accuracy: float
+    opposite: float
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """Cells and the table that all runs of the sweep are compared by.
+
+    Attributes:
+        table: the unchanged table.
+        x: (N, M) model inputs.
+    """
+
+    table: KnowledgeTable
+    x: np.ndarray
+
+    @cached_property
+    def thresholds(self) -> list[float]:
+        """Of each marker, what parts its two groups of cells; the median where there is one."""
+        modes = [find_modes(x_N) for x_N in some_cells(self.x).T]
+        return [
+            float(np.median(x_N)) if found is None else found.threshold
+            for found, x_N in zip(modes, self.x.T, strict=True)
+        ]
+
+
+def read_effects(sweep_dir: Path, edits: Mapping[int, Edit]) -> tuple[KnowledgeTable, list[Effect]]:
+    """The effects of all edits whose jobs are completed.
+
+    Args:
+        sweep_dir: the folder of the sweep.
+        edits: by the numbers of their jobs.
+
+    Returns:
+        The unchanged table, and the effects in the order of the edits.
+
+    Raises:
+        InputError: the run with the unchanged table is not completed, or files are gone.
+    """
+    jobs = read_sweep(sweep_dir)
+    done = jobs[jobs["outcome"] == Outcome.COMPLETED]
+    if 0 not in done.index:
+        raise InputError(
+            "job 0, the unchanged table, is not completed: there is nothing to compare with",
+            where=str(sweep_dir),
+        )
+    first = _run(sweep_dir, done.loc[0, "folder"])
+    plain: Any = OmegaConf.to_container(OmegaConf.load(first.config))
+    cells = load_cells(read_config(plain))
+    known = Annotated(cells.table, cells.x.numpy())
+    before = _population(first, known.table)
+    metrics = done.reindex(columns=["loss", "accuracy"]).astype(float)
+    effects = []
+    for number, edit in edits.items():
+        if number not in done.index:
+            continue
+        after = _population(_run(sweep_dir, done.loc[number, "folder"]), known.table)
+        change = metrics.loc[number] - metrics.loc[0]
+        effects.append(effect_of(edit, known, before, after, change["loss"], change["accuracy"]))
+    cells.close()
+    return known.table, effects
+
+
+def effect_of(
+    edit: Edit,
+    cells: Annotated,
+    before_N: np.ndarray,
+    after_N: np.ndarray,
+    loss: float = np.nan,
+    accuracy: float = np.nan,
+) -> Effect:
+    """What an edit did to the annotation.
+
+    Args:
+        edit: the edit.
+        cells: expressions and the unchanged table.
+        before_N: (N,) populations by the unchanged table; -1 for cells without one.
+        after_N: (N,) populations by the edited table.
+        loss: change of the loss.
+        accuracy: change of the accuracy.
+    """
+    names = cells.table.populations
+    gain_P = _counts(after_N, len(names)) - _counts(before_N, len(names))
+    return Effect(
+        edit,
+        float(np.mean(before_N != after_N)),
+        names[int(gain_P.argmax())] if gain_P.max() > 0 else "",
+        names[int(gain_P.argmin())] if gain_P.min() < 0 else "",
+        _agreement_change(edit, cells, before_N, after_N),
+        loss,
+        accuracy,
+        opposite_side(edit, cells, after_N) if edit.is_blanked else np.nan,
+    )
+
+
+def opposite_side(edit: Edit, cells: Annotated, after_N: np.ndarray) -> float:
+    """Share of the cells that are on the other side of a marker than its entry says.
+
+    The cells are those that the rest of the row finds once the entry is blank, so the entry has
+    no part in choosing them. NaN with too few of them, and for entries of 0.
+    """
+    p = cells.table.populations.index(edit.population)
+    m = cells.table.markers.index(edit.marker)
+    x_n = cells.x[after_N == p, m]
+    if len(x_n) < FEWEST or not edit.before:
+        return np.nan
+    above = float(np.mean(x_n > cells.thresholds[m]))
+    return 1 - above if edit.before > 0 else above
+
+
+def _agreement_change(
+    edit: Edit, cells: Annotated, before_N: np.ndarray, after_N: np.ndarray
+) -> float:
+    """Of the cells that both runs annotate, by the table without the entry."""
+    reference = cells.table.edited({edit.population: {edit.marker: None}}).rho
+    both = (before_N >= 0) & (after_N >= 0)
+    of_after, of_before = (
+        table_agreement(cells.x[both], codes[both], reference) for codes in (after_N, before_N)
+    )
+    return of_after - of_before
+
+
+def _counts(population_N: np.ndarray, n_pops: int) -> np.ndarray:
+    return np.bincount(population_N[population_N >= 0], minlength=n_pops)
+
+
+def _run(sweep_dir: Path, folder: Any) -> RunFolder:
+    """The folder of a job, which may be relative to that of the sweep."""
+    return RunFolder(sweep_dir.absolute() / str(folder))
+
+
+def _population(run: RunFolder, table: KnowledgeTable) -> np.ndarray:
+    """(N,) the populations of a run's cells; -1 for cells without one.
+
+    Raises:
+        InputError: the annotation is gone, or cannot be read.
+    """
+    try:
+        with h5py.File(run.annotated) as file:
+            column = read_elem(file["obs"]["scyan_pop"])
+    except (OSError, KeyError) as error:
+        reason = "the annotation is gone, or damaged; delete result.json there and resume"
+        raise InputError(reason, where=str(run.annotated)) from error
+    names = np.asarray(column.astype(object))
+    number = {name: p for p, name in enumerate(table.populations)}
+    return np.array([number.get(name, -1) for name in names])

@@ -1,0 +1,146 @@
+"""What a sweep over a table's entries found: a table, a figure and words."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from scyan_exp.entries.edits import shown
+from scyan_exp.entries.effects import Effect, read_effects
+from scyan_exp.entries.figure import entries_figure
+from scyan_exp.entries.listing import read_edits
+from scyan_exp.errors import InputError
+from scyan_exp.files import atomic_path, write_text
+from scyan_exp.results.figures.drawing import DPI
+from scyan_exp.run.folder import SweepFolder
+
+ENTRY = ("population", "marker", "before", "after")
+COLUMNS = (*ENTRY, "changed", "gains", "loses", "opposite_side", "agreement", "loss", "accuracy")
+#: Lines of each list in the terminal.
+MOST_LINES = 10
+#: Share of the cells that must change before an edit is worth a line.
+WORTH_A_LINE = 0.005
+#: Share of a population's cells on the other side of a marker from which on its entry is said to
+#: contradict them.
+CONTRADICTS = 0.5
+#: Rise of the agreement with the rest of the table from which on a filling is worth it.
+CLEARLY = 0.002
+
+
+def report_entries(sweep_dir: Path) -> None:
+    """Write the table and the figure, and print the words; nothing for another sweep.
+
+    Raises:
+        InputError: the files of the sweep are damaged or gone.
+    """
+    edits = read_edits(sweep_dir)
+    if not edits:
+        return
+    try:
+        table, effects = read_effects(sweep_dir, edits)
+    except InputError as error:
+        print(f"{error}", flush=True)
+        return
+    if not effects:
+        print("No edit of the table has been trained: there is nothing to say.", flush=True)
+        return
+    sweep = SweepFolder(sweep_dir)
+    write_text(sweep.entries_table, as_csv(effects))
+    sweep.figures.mkdir(exist_ok=True)
+    path = sweep.figures / "table_entries.png"
+    with atomic_path(path) as temporary:
+        entries_figure(table, effects).savefig(temporary, dpi=DPI, format="png")
+    print(*words(effects), sep="\n")
+    if len(effects) < len(edits):
+        print(f"{len(edits) - len(effects)} of {len(edits)} edits are not completed.")
+    print(f"Every entry: {sweep.entries_table} and {path}", flush=True)
+
+
+def as_csv(effects: Sequence[Effect]) -> str:
+    """A row an edit, in the order of the table."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in effects:
+        edit = one.edit
+        measured = (one.changed, one.opposite, one.agreement, one.loss, one.accuracy)
+        changed, *rest = ["" if np.isnan(value) else f"{value:.6g}" for value in measured]
+        entry = ["" if value is None else f"{value:g}" for value in (edit.before, edit.after)]
+        writer.writerow(
+            [edit.population, edit.marker, *entry, changed, one.gains, one.loses, *rest]
+        )
+    return text.getvalue()
+
+
+def words(effects: Sequence[Effect]) -> Iterator[str]:
+    """What is worth knowing, for the terminal."""
+    moving = [one for one in effects if one.changed >= WORTH_A_LINE]
+    moving.sort(key=lambda one: -one.changed)
+    yield from _listed(
+        "The annotation hangs most on these entries (share of the cells that change):",
+        [one for one in moving if one.edit.is_blanked],
+        _moved,
+    )
+    yield from _listed(
+        "Of the blanks, these change most when filled:",
+        [one for one in moving if not one.edit.is_blanked],
+        _moved,
+    )
+    if not moving:
+        yield "No edit changes the annotation of 0.5% of the cells or more."
+    if any(one.edit.is_blanked for one in effects):
+        yield from _listed(
+            "These entries contradict the cells that the rest of their row finds:",
+            contradicting(effects),
+            lambda one: (
+                f"{one.opposite:.0%} of the cells are on the other side, and the loss changes by "
+                f"{one.loss:+.2f} without the entry"
+            ),
+            "No entry contradicts the cells that the rest of its row finds.",
+        )
+    if not all(one.edit.is_blanked for one in effects):
+        yield from _listed(
+            "These blanks would be worth filling (the cells follow the rest of the table better):",
+            worth_filling(effects),
+            lambda one: f"agreement {one.agreement:+.3f}, {_moved(one)}",
+            "Filling a blank makes no cells follow the rest of the table clearly better.",
+        )
+
+
+def contradicting(effects: Sequence[Effect]) -> list[Effect]:
+    """Known entries that the cells contradict, the clearest first.
+
+    Most cells of the rest of the row are on the other side, and the model fits better without the
+    entry. The first alone also holds for a right entry that the rest of the row cannot do without:
+    other cells come then, but the loss does not fall.
+    """
+    found = [one for one in effects if one.opposite > CONTRADICTS and one.loss < 0]
+    return sorted(found, key=lambda one: -one.opposite)
+
+
+def worth_filling(effects: Sequence[Effect]) -> list[Effect]:
+    """Fillings with which cells follow the rest of the table better, the best first."""
+    found = [one for one in effects if not one.edit.is_blanked and one.agreement >= CLEARLY]
+    return sorted(found, key=lambda one: -one.agreement)
+
+
+def _listed(
+    head: str, effects: Sequence[Effect], say: Callable[[Effect], str], none: str = ""
+) -> Iterator[str]:
+    """A line an edit below a head; ``none`` without any."""
+    if effects or none:
+        yield head if effects else none
+    for one in effects[:MOST_LINES]:
+        edit = one.edit
+        entry = f"{edit.population}, {edit.marker}: {shown(edit.before)} -> {shown(edit.after)}"
+        yield f"  {entry}: {say(one)}"
+
+
+def _moved(one: Effect) -> str:
+    gains = f", most go to {one.gains}" if one.gains else ""
+    loses = f", most leave {one.loses}" if one.loses else ""
+    return f"{one.changed:.1%} of the cells{loses}{gains}"

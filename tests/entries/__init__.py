@@ -1,0 +1,1 @@
+"""Sweeps over the entries of a table."""

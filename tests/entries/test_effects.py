@@ -1,0 +1,122 @@
+"""What edits did, from annotations made by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.entries.edits import Edit
+from scyan_exp.entries.effects import Annotated, Effect, effect_of
+from scyan_exp.entries.figure import entries_figure
+from scyan_exp.entries.report import as_csv, contradicting, words
+
+TABLE = KnowledgeTable(["T", "B"], ["CD3", "CD19"], np.array([[1.0, -1.0], [-1.0, 1.0]]))
+FIRST = np.repeat([0, 1], 100)
+
+
+@pytest.fixture
+def cells():
+    """A hundred T cells, then a hundred B cells, as the table says."""
+    x = TABLE.rho[FIRST] + np.random.default_rng(0).normal(0, 0.1, (200, 2))
+    return Annotated(TABLE, x.astype(np.float32))
+
+
+def test_moved_cells_are_counted(cells):
+    after = FIRST.copy()
+    after[:50] = 1
+    effect = effect_of(Edit("B", "CD3", -1, None), cells, FIRST, after)
+    assert (effect.changed, effect.gains, effect.loses) == (0.25, "B", "T")
+    assert effect.agreement < -0.1
+
+
+def test_an_entry_counts_for_the_agreement_of_neither_run(cells):
+    """Blanking an entry moves no cells here, so nothing may seem better or worse."""
+    wrong = replace(cells, table=cells.table.edited({"T": {"CD3": -1}}))
+    for edit in (Edit("T", "CD3", -1, None), Edit("B", "CD3", -1, None)):
+        effect = effect_of(edit, wrong, FIRST, FIRST)
+        assert (effect.changed, effect.gains, effect.loses, effect.agreement) == (0, "", "", 0)
+
+
+@pytest.mark.parametrize(("said", "opposite"), [(1, 0), (-1, 1)])
+def test_the_other_side_is_that_of_the_cells_which_the_rest_of_the_row_finds(cells, said, opposite):
+    effect = effect_of(Edit("T", "CD3", said, None), cells, FIRST, FIRST)
+    assert effect.opposite == pytest.approx(opposite, abs=0.02)
+
+
+def test_of_fillings_few_cells_and_middling_entries_no_side_is_told(cells):
+    few = np.where(np.arange(200) < 10, 0, 1)
+    for edit, after in (
+        (Edit("T", "CD3", None, 1), FIRST),
+        (Edit("T", "CD3", 1, None), few),
+        (Edit("T", "CD3", 0, None), FIRST),
+    ):
+        assert np.isnan(effect_of(edit, cells, FIRST, after).opposite)
+
+
+def test_cells_without_a_population_are_left_out_of_the_agreement(cells):
+    after = FIRST.copy()
+    after[:10] = -1
+    effect = effect_of(Edit("B", "CD3", -1, None), cells, FIRST, after)
+    assert effect.changed == 0.05
+    assert effect.agreement == 0
+
+
+EFFECTS = [
+    Effect(Edit("T", "CD3", 1, None), 0.3, "B", "T", -0.1, 1, np.nan, 0.1),
+    Effect(Edit("T", "CD19", -1, None), 0.01, "T", "B", 0.02, -0.5, np.nan, 0.7),
+    Effect(Edit("B", "CD3", -1, None), 0.0, "", "", 0, -1.0, np.nan, 0.9),
+    Effect(Edit("B", "CD19", None, -1), 0.2, "T", "B", -0.2, 0, np.nan, np.nan),
+    Effect(Edit("B", "CD19", None, 1), 0.1, "B", "T", 0.05, 0, np.nan, np.nan),
+]
+
+
+def test_words_name_what_matters_what_contradicts_and_what_to_fill():
+    lines = list(words(EFFECTS))
+    assert lines == [
+        "The annotation hangs most on these entries (share of the cells that change):",
+        "  T, CD3: 1 -> blank: 30.0% of the cells, most leave T, most go to B",
+        "  T, CD19: -1 -> blank: 1.0% of the cells, most leave B, most go to T",
+        "Of the blanks, these change most when filled:",
+        "  B, CD19: blank -> -1: 20.0% of the cells, most leave B, most go to T",
+        "  B, CD19: blank -> 1: 10.0% of the cells, most leave T, most go to B",
+        "These entries contradict the cells that the rest of their row finds:",
+        "  B, CD3: -1 -> blank: 90% of the cells are on the other side, and the loss changes by "
+        "-1.00 without the entry",
+        "  T, CD19: -1 -> blank: 70% of the cells are on the other side, and the loss changes by "
+        "-0.50 without the entry",
+        "These blanks would be worth filling (the cells follow the rest of the table better):",
+        "  B, CD19: blank -> 1: agreement +0.050, 10.0% of the cells, most leave T, most go to B",
+    ]
+
+
+def test_words_say_that_there_is_nothing():
+    still = Effect(Edit("T", "CD3", 1, None), 0.0, "", "", 0, 0, np.nan, 0.1)
+    filled = Effect(Edit("B", "CD19", None, -1), 0.0, "", "", 0, 0, np.nan, np.nan)
+    assert list(words([still, filled])) == [
+        "No edit changes the annotation of 0.5% of the cells or more.",
+        "No entry contradicts the cells that the rest of its row finds.",
+        "Filling a blank makes no cells follow the rest of the table clearly better.",
+    ]
+
+
+def test_the_table_has_a_row_an_edit():
+    lines = as_csv(EFFECTS).splitlines()
+    assert lines[0].startswith("population,marker,before,after,changed,gains,loses,opposite_side")
+    assert lines[1] == "T,CD3,1,,0.3,B,T,0.1,-0.1,1,"
+    assert lines[5] == "B,CD19,,1,0.1,B,T,,0.05,0,"
+
+
+def test_the_figure_shows_the_larger_share_of_a_filled_blank():
+    figure = entries_figure(TABLE, EFFECTS)
+    axes = figure.axes[0]
+    np.testing.assert_allclose(axes.images[0].get_array(), [[30, 1], [0, 20]])
+    signs = [text.get_text() for text in axes.texts]
+    assert signs == ["+", "\N{MINUS SIGN}", "\N{MINUS SIGN}", "(\N{MINUS SIGN})"]
+
+
+def test_an_entry_without_which_nothing_fits_better_contradicts_nothing():
+    """A right entry that keeps other cells out of its row: they come once it is blank."""
+    needed = Effect(Edit("T", "CD3", 1, None), 0.3, "T", "B", -0.1, 0.3, np.nan, 0.9)
+    assert contradicting([needed]) == []
+    assert contradicting([replace(needed, loss=-0.3)]) == [replace(needed, loss=-0.3)]
