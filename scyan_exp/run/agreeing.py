@@ -15,9 +15,11 @@ from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
 from scyan_exp.results.figures.drawing import draw_figures, shown_of
 from scyan_exp.results.measuring import compute_metrics
+from scyan_exp.results.signs import signs_of
+from scyan_exp.results.verdict import Verdict, judge
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
-from scyan_exp.run.summary import say_repeats, say_results
+from scyan_exp.run.summary import say_repeats, say_results, say_verdict
 from scyan_exp.training.scyan import Scyan
 
 
@@ -50,6 +52,7 @@ class Agreed:
         mean: of every metric of the trainings.
         summary: as ``result.json`` has it under ``repeats``.
         figures: the files.
+        verdict: whether to use the annotation.
     """
 
     consensus: Consensus
@@ -57,11 +60,13 @@ class Agreed:
     mean: dict[str, float]
     summary: dict[str, Any]
     figures: list[Path]
+    verdict: Verdict
 
     def say(self, folder: Path) -> None:
         """Tell the log of it."""
         say_repeats(self.mean, self.summary)
         say_results(self.consensus, self.metrics, folder)
+        say_verdict(self.verdict)
 
 
 def trained(record: RunRecord, name: str, folder: str, device: str = "cpu") -> Training:
@@ -81,8 +86,10 @@ def agree(trainings: Sequence[Training], cells: Cells, folder: Path) -> Agreed:
     members, consensus = _combine(trainings, cells)
     agreement = float(consensus.agreement.mean())
     of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
+    signs = signs_of(cells.table, cells.x.numpy(), consensus.population, consensus.log_prob)
+    verdict = judge(cells.table, signs, agreement=agreement)
     own = RunFolder(folder)
-    figures = draw_figures(own.figures, shown_of(consensus, cells, members=members))
+    figures = draw_figures(own.figures, shown_of(consensus, cells, members=members, signs=signs))
     write_annotated(cells.adata, consensus, own.annotated)
     mean, std = _spread([one.record.metrics for one in trainings])
     described = [
@@ -90,7 +97,7 @@ def agree(trainings: Sequence[Training], cells: Cells, folder: Path) -> Agreed:
         for training, member in zip(trainings, members, strict=True)
     ]
     summary = {"std": std, "consensus": of_consensus, "members": described}
-    return Agreed(consensus, of_consensus, mean, summary, figures)
+    return Agreed(consensus, of_consensus, mean, summary, figures, verdict)
 
 
 def _combine(trainings: Sequence[Training], cells: Cells) -> tuple[list[Member], Consensus]:

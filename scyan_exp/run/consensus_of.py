@@ -229,6 +229,7 @@ def _conclude(trainings: Sequence[Training], cells: Cells, out: Path) -> RunReco
         epochs=sum(one.epochs for one in records),
         fit_seconds=sum(one.fit_seconds for one in records),
         repeats=agreed.summary,
+        trust=agreed.verdict.to_dict(),
     )
     objective = _shared_objective(trainings)
     if objective is not None and set(objective_names(objective)) <= set(record.metrics):

@@ -146,6 +146,7 @@ def _conclude(
     agreed = _agree(config, record, cells, repeats)
     summary = {**_prefixed("std", agreed.summary["std"]), **_prefixed("consensus", agreed.metrics)}
     tracker.log_results({**agreed.mean, **summary}, agreed.figures)
+    tracker.log_verdict(agreed.verdict)
     tracker.log_outcome(Outcome.COMPLETED)
     record.wandb_run_id = tracker.run_id
     value = record.end(Outcome.COMPLETED, agreed.mean, config.objective)
@@ -165,6 +166,7 @@ def _conclude_early(
         missing = [one.seed for one in repeats if one not in finished]
         record.metrics = dict(agreed.mean)
         record.repeats = {**agreed.summary, "missing": missing}
+        record.trust = agreed.verdict.to_dict()
         agreed.say(record.folder)
     say_unfinished(len(finished), len(repeats), command_again(record.folder))
 
@@ -181,7 +183,7 @@ def _agree(config: RunConfig, record: RunRecord, cells: Cells, repeats: Sequence
         trained(RunRecord.of_run(one.folder), one.name, one.name, device) for one in repeats
     ]
     agreed = agree(trainings, cells, record.folder)
-    record.repeats = agreed.summary
+    record.repeats, record.trust = agreed.summary, agreed.verdict.to_dict()
     return agreed
 
 
