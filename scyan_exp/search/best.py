@@ -12,6 +12,7 @@ from scyan_exp.errors import InputError
 from scyan_exp.files import write_text
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.search.experiment_file import Compose, folder_of, model_of, write_experiment
+from scyan_exp.search.optuna_internals import violates
 from scyan_exp.search.storage.urls import dashboard_command
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def report_best(
     if len(directions) == 1:
         _report_importances(study, sweep_dir)
     print(f"To look at the search: {dashboard_command(url)}", flush=True)
+    _say_infeasible(study, best)
     if not best:
         return {}
     return {"trial": best[0].number, "values": best[0].values, "params": best[0].params}
@@ -51,6 +53,15 @@ def _completed(study: Study) -> list[FrozenTrial]:
     from optuna.trial import TrialState
 
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def _say_infeasible(study: Study, best: Sequence[FrozenTrial]) -> None:
+    """How many trials violate the constraints, none of which is among the best."""
+    ended = _completed(study)
+    n_violating = sum(violates(one) for one in ended)
+    if n_violating:
+        none = "" if best else ": there is no best one. Loosen hydra.sweeper.constraints"
+        print(f"{n_violating} of {len(ended)} trials violate the constraints{none}", flush=True)
 
 
 def _show(study: Study, trial: FrozenTrial, sweep_dir: Path) -> None:

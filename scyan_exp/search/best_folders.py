@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from scyan_exp.errors import InputError
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
+from scyan_exp.search.constraints import Constraint, parse_constraints
 from scyan_exp.search.description import read_description
 
 
@@ -23,21 +25,25 @@ def best_folders(sweep_dir: Path, n_best: int) -> list[Path]:
     """
     if not SweepFolder(sweep_dir).holds_search():
         raise InputError("best= is of a search, and this is none", where=str(sweep_dir))
-    directions = read_description(sweep_dir)["directions"]
+    described = read_description(sweep_dir)
+    directions, constraints = described["directions"], parse_constraints(described["constraints"])
     if len(directions) != 1:
         reason = f"best= needs one objective, this search has {len(directions)}: name its trials"
         raise InputError(reason, where=str(sweep_dir))
     jobs = [one.path for one in SweepFolder(sweep_dir).job_folders()]
-    found = {path: value for path in jobs if (value := _value(path)) is not None}
+    found = {path: value for path in jobs if (value := _value(path, constraints)) is not None}
     if len(found) < n_best:
-        reason = f"best={n_best}: only {len(found)} trials are completed"
+        kept = " and keep the constraints" if constraints else ""
+        reason = f"best={n_best}: only {len(found)} trials are completed{kept}"
         raise InputError(reason, where=str(sweep_dir))
     return sorted(found, key=found.__getitem__, reverse=directions[0] == "maximize")[:n_best]
 
 
-def _value(folder: Path) -> float | None:
-    """The objective of a completed trial."""
+def _value(folder: Path, constraints: Sequence[Constraint]) -> float | None:
+    """The objective of a completed trial that keeps the constraints."""
     record = RunRecord.read(folder)
     if record is None or record.status != Outcome.COMPLETED:
+        return None
+    if any(one.violation(record.metrics) > 0 for one in constraints):
         return None
     return None if isinstance(record.objective, list) else record.objective

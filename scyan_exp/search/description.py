@@ -77,7 +77,8 @@ def read_description(sweep_dir: Path) -> dict[str, Any]:
         raise InputError(
             f"not the description of a search ({type(error).__name__}: {error})", str(path)
         ) from error
-    return {"format": written_as, "optuna": values.get("optuna"), **found}
+    later = {"optuna": values.get("optuna"), "constraints": values.get("constraints", [])}
+    return {"format": written_as, **later, **found}
 
 
 def version_warning(begun_with: str | None) -> str | None:
@@ -119,7 +120,7 @@ def _differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
     problems = [
         f"{key}: this folder's search has {json.dumps(earlier[key])}, the command gives "
         f"{json.dumps(now[key])}"
-        for key in ("study_name", "storage", "directions", "objectives")
+        for key in ("study_name", "storage", "directions", "objectives", "constraints")
         if earlier[key] != now[key]
     ]
     problems += _space_differences(earlier["space"], now["space"])

@@ -2,13 +2,14 @@
 
 Optuna expects the process that asks for a trial to run it and to tell its value. Here other
 processes run the trials, a trial that was cut off runs again under its number, and every trial
-belongs to one of the sweeps that share a storage. Optuna has no public way to do these four
-things, so they use the storage directly. When Optuna changes, this is the file to look at.
+belongs to one of the sweeps that share a storage, and constraints are known only afterwards.
+Optuna has no public way to do these five things, so they use the storage directly. When Optuna
+changes, this is the file to look at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class StoredTrial:
         if not self.read().state.is_finished():
             self._storage.set_trial_user_attr(self._id, name, value)
 
+    def set_constraints(self, violations: Sequence[float]) -> None:
+        """Write by how much it violates each constraint; Optuna 4 and 5 read this form."""
+        if not self.read().state.is_finished():
+            self._storage.set_trial_system_attr(self._id, "constraints", list(violations))
+
     def again(self) -> Trial:
         """The same trial to run once more; parameters that it has stay."""
         from optuna.trial import Trial
@@ -74,3 +80,8 @@ def when_exhausted(study: Study, call: Callable[[], None]) -> None:
     They call ``Study.stop``, which raises an error outside of ``Study.optimize``.
     """
     study.stop = call  # type: ignore[method-assign]
+
+
+def violates(trial: FrozenTrial) -> bool:
+    """Whether a trial violates a constraint."""
+    return any(one > 0 for one in trial.system_attrs.get("constraints") or ())

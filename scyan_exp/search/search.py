@@ -26,6 +26,7 @@ from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.job import JobFailed
 from scyan_exp.search.batches import run_batches
 from scyan_exp.search.best import report_best
+from scyan_exp.search.constraints import parse_constraints
 from scyan_exp.search.description import describe, write_description
 from scyan_exp.search.experiment_file import Compose
 from scyan_exp.search.plan import SearchPlan, plan_search
@@ -144,6 +145,7 @@ def _begin(plan: SearchPlan, config: DictConfig) -> Trials:
             "space": {one.key: str(one) for one in plan.space.dimensions},
             "directions": plan.directions,
             "objectives": plan.objectives,
+            "constraints": [str(one) for one in parse_constraints(plan.settings.constraints)],
             "config": plan.shared_config,
         },
     )
@@ -157,6 +159,7 @@ def _begin(plan: SearchPlan, config: DictConfig) -> Trials:
         plan.settings.max_failures,
         description["id"],
         plan.settings.storage is None,
+        parse_constraints(plan.settings.constraints),
     )
 
 

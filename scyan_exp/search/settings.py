@@ -14,6 +14,7 @@ from scyan_exp.config.objectives import METRICS, Direction
 from scyan_exp.config.sentences import problems_of
 from scyan_exp.config.types import Count
 from scyan_exp.errors import InputError
+from scyan_exp.search.constraints import constraint_problems
 from scyan_exp.search.makers import chosen_problems, make_pruner, make_sampler
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class StudySettings(BaseModel):
         storage: None for a file in the sweep's folder, a URL (``sqlite:///...``,
             ``postgresql+psycopg://...``), or ``journal://`` and the path of a file.
         study_name: name of the search in its storage; the sweep's folder when None.
+        constraints: limits that a trial must keep to be among the best, such as
+            ``n_missing_populations<=0``; of any metric.
         max_failures: the search stops when so many trials in a row have failed.
         trial: of a job: the number of its trial. Set by the sweeper.
         prunes: of a job: whether it reports epochs. Set by the sweeper.
@@ -61,6 +64,7 @@ class StudySettings(BaseModel):
     monitor: Literal["objective", "loss"] = "objective"
     storage: str | None = None
     study_name: Annotated[str, Field(min_length=1)] | None = None
+    constraints: list[str] = []
     max_failures: Count | None = 5
     trial: int | None = None
     prunes: bool = False
@@ -120,6 +124,8 @@ def check_study(values: Mapping[str, Any]) -> StudySettings:
         problems += map(str, problems_of(error, StudySettings, "hydra.sweeper."))
     problems += chosen_problems("sampler", values.get("sampler", "tpe"))
     problems += chosen_problems("pruner", values.get("pruner", "auto"))
+    if isinstance(values.get("constraints"), list):
+        problems += constraint_problems(values["constraints"])
     if values.get("direction") and values.get("directions"):
         problems.append("hydra.sweeper: give direction or directions, not both")
     if problems:

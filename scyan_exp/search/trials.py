@@ -16,6 +16,7 @@ from scyan_exp.errors import InputError
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
+from scyan_exp.search.constraints import Constraint
 from scyan_exp.search.dimension import Dimension, Scalar
 from scyan_exp.search.optuna_internals import StoredTrial, new_trial, when_exhausted
 from scyan_exp.search.space import Space
@@ -45,6 +46,7 @@ class Trials:
         max_failures: no more trials when so many in a row have failed; None for any number.
         sweep: identifies this sweep among those that share the storage.
         is_own: whether no other sweep uses the storage.
+        constraints: what a trial must keep to be among the best.
 
     Attributes:
         refused: rows of trials whose values are wrong together.
@@ -59,10 +61,12 @@ class Trials:
         max_failures: int | None,
         sweep: str,
         is_own: bool,
+        constraints: Sequence[Constraint] = (),
     ) -> None:
         self.study, self.n_jobs, self.n_failed_in_row = study, n_jobs, 0
         self._space, self._compose = space, compose
         self._max_failures, self._sweep, self._is_own = max_failures, sweep, is_own
+        self._constraints = constraints
         self.refused: list[JobState] = []
         self._is_exhausted = False
         when_exhausted(study, self._exhaust)
@@ -123,6 +127,7 @@ class Trials:
             values, error = _finite_values(row.value, len(self.study.directions))
             if error is None:
                 self._set(row.job.number, METRICS, dict(row.metrics))
+                self._constrain(row)
                 self._tell(row.job.number, TrialState.COMPLETE, values)
                 return
             row.outcome, row.error = Outcome.FAILED, error
@@ -195,6 +200,12 @@ class Trials:
     def _tell(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> None:
         self.n_failed_in_row = self.n_failed_in_row + 1 if state == TrialState.FAIL else 0
         self.study.tell(number, values, state=state, skip_if_finished=True)
+
+    def _constrain(self, row: JobState) -> None:
+        """Write by how much a trial violates the constraints."""
+        if self._constraints:
+            violations = [one.violation(row.metrics) for one in self._constraints]
+            StoredTrial(self.study, row.job.number).set_constraints(violations)
 
     def _set(self, number: int, name: str, value: Any) -> None:
         StoredTrial(self.study, number).set_attr(name, value)
