@@ -57,15 +57,19 @@ def signals_are_given_back() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def logs_are_given_back() -> Iterator[None]:
-    """A run in this process sets up the root logger for itself; the next test has its own."""
+    """A run in this process sets up the root logger for itself; the next test has its own.
+
+    So has the first test after a fixture of a module that ran something.
+    """
     root = logging.getLogger()
-    before, level = list(root.handlers), root.level
+    root.setLevel(logging.WARNING)
+    before = list(root.handlers)
     yield
     for handler in set(root.handlers) - set(before):
         if not type(handler).__module__.startswith("_pytest"):
             root.removeHandler(handler)
             handler.close()
-    root.setLevel(level)
+    root.setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")

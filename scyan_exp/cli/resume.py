@@ -7,6 +7,7 @@ from pathlib import Path
 from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
 from scyan_exp.cli.train import task, train
 from scyan_exp.errors import InputError
+from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.job import JobFailed
 
 
@@ -28,15 +29,22 @@ def resume(arguments: list[str]) -> int:
 
 def _resume(folder: Path, changes: list[str]) -> None:
     """The jobs that are missing; of a sweep over a table's entries also what they did."""
-    from scyan_exp.entries.report import report_entries
     from scyan_exp.fleet.resume import resume_sweep
 
     try:
         resume_sweep(folder, changes, task())
     except JobFailed:
-        report_entries(folder)
+        _report_entries(folder)
         raise
-    report_entries(folder)
+    _report_entries(folder)
+
+
+def _report_entries(folder: Path) -> None:
+    """Of a sweep over a table's entries what they did; nothing is imported for others."""
+    if SweepFolder(folder).entries.is_file():
+        from scyan_exp.entries.report import report_entries
+
+        report_entries(folder)
 
 
 COMMAND = Command(

@@ -19,7 +19,7 @@ from scyan_exp.results.signs import signs_of
 from scyan_exp.results.verdict import Verdict, judge
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
-from scyan_exp.run.summary import say_repeats, say_results, say_verdict
+from scyan_exp.run.summary import say_repeats, say_results
 from scyan_exp.training.scyan import Scyan
 
 
@@ -65,8 +65,7 @@ class Agreed:
     def say(self, folder: Path) -> None:
         """Tell the log of it."""
         say_repeats(self.mean, self.summary)
-        say_results(self.consensus, self.metrics, folder)
-        say_verdict(self.verdict)
+        say_results(self.consensus, self.metrics, self.verdict, folder)
 
 
 def trained(record: RunRecord, name: str, folder: str, device: str = "cpu") -> Training:

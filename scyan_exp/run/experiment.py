@@ -27,7 +27,7 @@ from scyan_exp.run.fitting import Trained, fit, quiet_libraries
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_results, recording
-from scyan_exp.run.summary import say_results, say_training, say_verdict, say_warm_up
+from scyan_exp.run.summary import say_results, say_training, say_warm_up
 from scyan_exp.run.tracking import RunIdentity, Tracker
 from scyan_exp.training.checkpoint import check_resumable
 from scyan_exp.training.reporting import Reporter
@@ -113,8 +113,7 @@ def _run(
         raise RunPruned(f"pruned by the search after {record.epochs} epochs")
     say_training(record.epochs, trained.best_epoch, trained.seconds, trained.outcome)
     say_warm_up(trained.best_epoch, experiment.model.warm_up_epochs, record.epochs)
-    say_results(annotated.annotation, metrics, folder)
-    say_verdict(annotated.verdict)
+    say_results(annotated.annotation, metrics, annotated.verdict, folder)
     if trained.outcome == Outcome.INTERRUPTED:
         raise RunInterrupted
     return value

@@ -43,8 +43,10 @@ def say_warm_up(best_epoch: int, warm_up_epochs: int, n_epochs: int) -> None:
         )
 
 
-def say_results(annotation: Annotation, metrics: Mapping[str, float], folder: Path) -> None:
-    """What was measured of an annotation, what may help, and where the results lie."""
+def say_results(
+    annotation: Annotation, metrics: Mapping[str, float], verdict: Verdict, folder: Path
+) -> None:
+    """What was measured of an annotation, whether to use it, and where the results lie."""
     for name, value in metrics.items():
         log.info("  %-22s %s", name, f"{value:.4f}" if isinstance(value, float) else value)
     unannotated, n_cells = int((annotation.codes < 0).sum()), len(annotation.codes)
@@ -59,6 +61,7 @@ def say_results(annotation: Annotation, metrics: Mapping[str, float], folder: Pa
                 100 * share,
                 annotation.threshold,
             )
+    say_verdict(verdict)
     log.info("Results: %s", folder)
 
 

@@ -30,7 +30,7 @@ OPTIONS = [
     if path.parent != configs_folder() and not path.stem.startswith("_")
 ]
 #: To be changed by who adds or removes an option: no file can vanish from these tests.
-N_OPTIONS = 44
+N_OPTIONS = 45
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from scyan_exp.config.check import check_config
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.jobs import load_config
 from scyan_exp.fleet.manifest import read_jobs, write_jobs
+from scyan_exp.run.folder import FORMAT
 
 
 def test_jobs_come_back_from_their_folders_as_they_were_written(compose_all, tmp_path):
@@ -79,7 +80,7 @@ def test_a_sweep_of_the_first_format_is_read(compose_all, tmp_path):
     write_jobs(compose_all(["seed=3"]), tmp_path / "sweep", {"retries": 4})
     path = tmp_path / "sweep/sweep.json"
     manifest = json.loads(path.read_text())
-    assert manifest.pop("format") == 2
+    assert manifest.pop("format") == FORMAT
     path.write_text(json.dumps(manifest))
     of_hydra = tmp_path / "sweep/0/.hydra/hydra.yaml"
     text = of_hydra.read_text()
@@ -94,10 +95,11 @@ def test_a_sweep_of_the_first_format_is_read(compose_all, tmp_path):
 
 @pytest.mark.parametrize("more", ['"jobs": []', '"jobs": {"of": "another kind"}'])
 def test_a_sweep_of_a_newer_format_is_refused_in_words(tmp_path, more):
-    (tmp_path / "sweep.json").write_text(f'{{"format": 3, {more}}}')
+    (tmp_path / "sweep.json").write_text(f'{{"format": {FORMAT + 1}, {more}}}')
     with pytest.raises(InputError) as refused:
         read_jobs(tmp_path, check_config)
-    assert "is of format 3, this version reads up to 2: update scyan_exp" in str(refused.value)
+    expected = f"is of format {FORMAT + 1}, this version reads up to {FORMAT}: update scyan_exp"
+    assert expected in str(refused.value)
     assert "sweep.json" in str(refused.value)
 
 
