@@ -27,8 +27,7 @@ from benchmarks.real import data_folder, himc, real, spleen
 AS_GOOD = 0.005
 COLUMNS = ("data", "recipe", "seed", "accuracy", "f1_macro", "loss", "table_agreement")
 COLUMNS += ("epochs", "best_epoch", "seconds")
-#: Signs that need no labels, see :mod:`scyan_exp.results.signs`.
-COLUMNS += ("kept", "kept_mean", "contradicted", "n_empty", "unfit", "heuristic")
+COLUMNS += ("heuristic",)
 Row = dict[str, Any]
 
 
@@ -113,7 +112,6 @@ def _train(task: tuple[str, list[str], str, int]) -> Row:
     from scyan_exp.data.datamodule import LARGEST_BATCH, SMALLEST_BATCH
     from scyan_exp.results.annotation import predict_cells
     from scyan_exp.results.measuring import compute_metrics
-    from scyan_exp.results.signs import signs_of
     from scyan_exp.run.cells import KeptCells
     from scyan_exp.run.experiment import prepare
     from scyan_exp.run.fitting import fit
@@ -139,9 +137,6 @@ def _train(task: tuple[str, list[str], str, int]) -> Row:
     row = {"data": name, "recipe": recipe_name, "seed": seed}
     row |= {key: round(metrics[key], 5) for key in COLUMNS[3:7]}
     row |= {"epochs": len(trained.history), "best_epoch": trained.best_epoch}
-    signs = signs_of(cells.table, cells.x.numpy(), annotation.population)
-    row |= {key: round(float(getattr(signs, key)), 5) for key in COLUMNS[10:14]}
-    row |= {"unfit": round(float((annotation.log_prob < -50).mean()), 5)}
     return {
         **row,
         "seconds": round(trained.seconds, 2),

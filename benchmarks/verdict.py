@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,48 +22,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.real import data_folder, real, spleen
+from benchmarks.spoilt import SPOILT_CELLS, SPOILT_TABLES
 from scyan_exp.data.table import KnowledgeTable, load_table
 
 Row = dict[str, Any]
-Spoil = Callable[[KnowledgeTable, np.random.Generator], KnowledgeTable]
-
-
-def _swap_markers(table: KnowledgeTable, rng: np.random.Generator) -> KnowledgeTable:
-    """Two columns change places: of the pairs, one of the fifth with the most different entries."""
-    rho = np.nan_to_num(table.rho)
-    n = len(table.markers)
-    pairs = [(np.abs(rho[:, i] - rho[:, j]).sum(), i, j) for i in range(n) for j in range(i)]
-    pairs = sorted(pairs, reverse=True)[: max(1, len(pairs) // 5)]
-    _, i, j = pairs[rng.integers(len(pairs))]
-    swapped = table.rho.copy()
-    swapped[:, [i, j]] = swapped[:, [j, i]]
-    return replace(table, rho=swapped)
-
-
-def _turn_markers(table: KnowledgeTable, rng: np.random.Generator) -> KnowledgeTable:
-    """All columns move on by one, as after a blank column in a spreadsheet."""
-    return replace(table, rho=np.roll(table.rho, 1, axis=1))
-
-
-def _flip_entries(table: KnowledgeTable, rng: np.random.Generator) -> KnowledgeTable:
-    """Three known entries have the wrong sign."""
-    known = np.argwhere(np.nan_to_num(table.rho) != 0)
-    rho = table.rho.copy()
-    for p, m in known[rng.choice(len(known), 3, replace=False)]:
-        rho[p, m] *= -1
-    return replace(table, rho=rho)
-
-
-def _flip_row(table: KnowledgeTable, rng: np.random.Generator) -> KnowledgeTable:
-    """A whole row has the wrong signs."""
-    rho = table.rho.copy()
-    rho[rng.integers(len(rho))] *= -1
-    return replace(table, rho=rho)
-
-
-def _remove_row(table: KnowledgeTable, rng: np.random.Generator) -> KnowledgeTable:
-    """A population is missing."""
-    return table.edited({}, [table.populations[rng.integers(len(table.populations))]])
 
 
 ANY_EPOCH, RANDOM = "model.agreement_tolerance=null", "model.init=reference"
@@ -78,20 +40,6 @@ RECIPES: dict[str, list[str]] = {
     "lr 1e-2, any epoch": ["model.lr=0.01", RANDOM, ANY_EPOCH],
     "prior_std 0.8": ["model.prior_std=0.8"],
     "temperature 10": ["model.temperature=10"],
-}
-SPOILT_TABLES: dict[str, Spoil] = {
-    "two markers swapped": _swap_markers,
-    "columns moved by one": _turn_markers,
-    "three wrong signs": _flip_entries,
-    "a row of wrong signs": _flip_row,
-    "a population removed": _remove_row,
-}
-#: Overrides for cells that are not transformed, or not as they should.
-RAW = ["dataset.transform=none", "dataset.check_range=false"]
-SPOILT_CELLS: dict[str, list[str]] = {
-    "no transform": RAW,
-    "cofactor x 200": ["dataset.transform=asinh", "dataset.cofactor={large}"],
-    "cofactor / 200": ["dataset.transform=asinh", "dataset.cofactor={small}"],
 }
 
 

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks import report, scaling, table
+from benchmarks import report, scaling, table, verdict
 from benchmarks.__main__ import PARTS, main
 from benchmarks.cases import Case
 from benchmarks.flops import training_flops
+from benchmarks.spoilt import SPOILT_TABLES
+from scyan_exp.data import load_pbmc_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -89,3 +92,24 @@ def test_the_page_has_a_place_for_every_table():
     text = report.README.read_text()
     for part in PARTS:
         assert text.index(f"<!-- {part} -->") < text.index(f"<!-- end of {part} -->")
+
+
+@pytest.mark.parametrize("mistake", SPOILT_TABLES)
+def test_a_spoilt_table_is_another_one(mistake):
+    right = load_pbmc_table()
+    wrong = SPOILT_TABLES[mistake](right, np.random.default_rng(0))
+    is_shorter = len(wrong.populations) < len(right.populations)
+    assert is_shorter or not np.array_equal(wrong.rho, right.rho, equal_nan=True)
+    assert wrong.markers == right.markers
+
+
+def test_verdicts_are_counted_by_how_far_below_the_best_a_run_is():
+    said = [("good", 0.0), ("good", 0.05), ("do not use", 0.2), ("good", 0.5)]
+    rows = [{"data": "one", "verdict": verdict, "gap": gap} for verdict, gap in said]
+    text = verdict.markdown(rows)
+    assert text.startswith(
+        "4 runs. Of the 3 called good 33.3% are within 3 points of the best; of the 2 that are "
+        "more than 10 below 50.0% are not called good; of those within 3 points 100.0% are called"
+    )
+    assert "| one | good | 1 | 1 | 1 |" in text
+    assert "| one | do not use | 0 | 0 | 1 |" in text
