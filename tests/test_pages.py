@@ -125,6 +125,7 @@ class Reader:
 def shortened(arguments: list[str]) -> list[str]:
     """The same command with two jobs or trials at most, an epoch each, on few cells."""
     search = any("search=" in word or "hydra/sweeper=study" in word for word in arguments)
+    search = search and "search=table_entries" not in arguments  # it has no trials
     short = arguments if search else two_jobs(arguments)
     short = [re.sub(r"^repeats=\d+$", "repeats=2", word) for word in short]
     own_cells = {"dataset=h5ad", "experiment=blood"} & set(arguments)
