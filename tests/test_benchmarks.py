@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import report, scaling, table, verdict
-from benchmarks.__main__ import PARTS, main
+from benchmarks.__main__ import PARTS
 from benchmarks.cases import Case
 from benchmarks.flops import training_flops
 from benchmarks.spoilt import SPOILT_TABLES
@@ -42,13 +42,17 @@ def test_a_small_table_beside_the_reference(tmp_path):
 
 
 @pytest.mark.slow
-def test_small_scaling_curves(tmp_path, monkeypatch, capsys):
+def test_small_scaling_curves(tmp_path):
     """Two sizes of each of two curves, measured in processes of their own as always."""
-    monkeypatch.setattr(scaling, "CURVES", {"n_cells": [3000, 10_000], "n_layers": [3, 5]})
+    program = (
+        "from benchmarks import scaling; from benchmarks.__main__ import main;"
+        "scaling.CURVES = {'n_cells': [3000, 10_000], 'n_layers': [3, 5]}; main()"
+    )
     options = ["scaling", "--largest", "10000", "--out", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", ["benchmarks", *options])
-    main()
-    assert "| n_cells |" in capsys.readouterr().out
+    command = [sys.executable, "-c", program, *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "| n_cells |" in done.stdout
     assert len(json.loads((tmp_path / "scaling.json").read_text())["rows"]) == 4
     assert (tmp_path / "scaling.png").stat().st_size > 10_000
 
