@@ -10,8 +10,9 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from scyan_exp.config.plugins import plain_settings
 from scyan_exp.config.structured import hydra_dataclass
 from scyan_exp.fleet.settings import FleetSettings
 
@@ -30,10 +31,7 @@ class FleetLauncher(Launcher):
     """Runs the jobs of a sweep in worker processes."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings: dict[str, Any] = {
-            name: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-            for name, value in settings.items()
-        }
+        self.settings = plain_settings(settings)
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig

@@ -6,11 +6,8 @@ Hydra imports this file at every start, so the work stands in ``scyan_exp.search
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
-from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
 
+from scyan_exp.config.plugins import LaunchingSweeper
 from scyan_exp.config.structured import hydra_dataclass
 from scyan_exp.search.settings import StudySettings
 
@@ -26,23 +23,8 @@ ConfigStore.instance().store(
 )
 
 
-class StudySweeper(Sweeper):
+class StudySweeper(LaunchingSweeper):
     """Asks Optuna for trials, and tells it what became of them."""
-
-    def __init__(self, **settings: Any) -> None:
-        self._settings: dict[str, Any] = {
-            name: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-            for name, value in settings.items()
-        }
-
-    def setup(
-        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
-    ) -> None:
-        """Keep what Hydra hands over."""
-        self._context, self._task, self._config = hydra_context, task_function, config
-        self._launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the search; returns the number and the values of the best trial."""
