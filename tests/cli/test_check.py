@@ -10,6 +10,7 @@ import pytest
 
 from scyan_exp.data.dataset import SyntheticDataset
 from scyan_exp.data.synthetic import load_pbmc_table
+from tests.data.spleen import read_spleen
 
 
 @pytest.fixture(scope="module")
@@ -162,4 +163,15 @@ def test_nothing_is_wrong_with_the_real_tables(scyan_exp, real_data, name, cells
     paths = [str(folder / "table.csv"), str(folder / cells)]
     code, output = scyan_exp("check", *paths, "dataset.label_key=cell_type", *overrides)
     assert code == 0
+    assert "Nothing was found that would mislead a training." in output
+
+
+def test_nothing_is_wrong_with_the_table_of_the_spleen(scyan_exp, real_data, tmp_path):
+    folder, cells = real_data / "mouse_spleen", tmp_path / "spleen.h5ad"
+    read_spleen(folder).write_h5ad(cells)
+    code, output = scyan_exp(
+        "check", str(folder / "table.csv"), str(cells), "dataset.label_key=cell_type"
+    )
+    assert code == 0
+    assert "marker 'CD45' is 1 wherever it is known" in output
     assert "Nothing was found that would mislead a training." in output
