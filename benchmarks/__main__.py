@@ -1,7 +1,7 @@
 """Measure this project, beside the reference (PyPI ``scyan``) where it has the same.
 
 python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [consensus]
-                     [recipes] [verdict]
+                     [recipe_times] [recipes] [verdict]
 
 ``table``    an epoch, the annotation and memory beside the reference, interleaved
 ``scaling``  curves over cells, markers, populations and layers
@@ -11,6 +11,7 @@ python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [cons
 ``storages`` what a study's storage costs
 ``consensus``  five seeds and their consensus
 ``recipes``  recipes of training on all data sets with many seeds (hours)
+``recipe_times``  seconds of training by the default recipe and the reference's, in turn
 ``verdict``  the verdict on good, bad and spoilt trainings, beside their labels (an hour)
 
 All but the last two when none is named.
@@ -27,11 +28,22 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks import consensus, fleet, large, recipes, report, scaling, search, table, verdict
+from benchmarks import (
+    consensus,
+    fleet,
+    large,
+    recipe_times,
+    recipes,
+    report,
+    scaling,
+    search,
+    table,
+    verdict,
+)
 from benchmarks.cases import CASES
 
-PARTS = ("table", "scaling", "large", "fleet", "search", "storages", "consensus", "recipes")
-PARTS += ("verdict",)
+PARTS = ("table", "scaling", "large", "fleet", "search", "storages", "consensus")
+PARTS += ("recipe_times", "recipes", "verdict")
 
 
 def main() -> None:
@@ -68,6 +80,9 @@ def _measure(part: str, options: argparse.Namespace) -> tuple[list[dict[str, Any
     if part == "recipes":
         rows = recipes.measure_recipes(options.out, options.seeds, options.data, options.recipes)
         return rows, recipes.markdown(rows)
+    if part == "recipe_times":
+        rows = recipe_times.measure_recipe_times(min(options.seeds, 5))
+        return rows, recipe_times.markdown(rows)
     if part == "verdict":
         rows = verdict.measure_verdicts(options.out, options.seeds)
         return rows, verdict.markdown(rows)

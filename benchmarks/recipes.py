@@ -117,7 +117,7 @@ def measure_recipes(out: Path, n_seeds: int, wanted: str, recipes: str) -> list[
         ]
         n_workers = os.cpu_count() or 1
         with ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as pool:
-            for row in pool.map(_train, tasks):
+            for row in pool.map(train_once, tasks):
                 _append(path, row)
                 print(*(f"{key}={value}" for key, value in row.items()), flush=True)
     return list(_rows(path))
@@ -166,7 +166,7 @@ def added(callback: Callback) -> Iterator[None]:
 _kept: Any = None
 
 
-def _train(task: tuple[str, list[str], str, int]) -> Row:
+def train_once(task: tuple[str, list[str], str, int]) -> Row:
     """One training as a run does it, without figures and files."""
     from scyan_exp.config.check import check_config
     from scyan_exp.config.compose import compose_config
