@@ -6,7 +6,6 @@ the same seed the faster counts.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from statistics import mean
@@ -21,10 +20,12 @@ COMPARED = {"reference": "reference", "default": "steps, identity, guard"}
 
 def measure_recipe_times(n_seeds: int) -> list[Row]:
     """A row a data set: mean seconds and epochs of each recipe."""
+    import torch
+
     data = data_folder()
     if data is None:
         return []
-    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         found = cases(data, Path(folder))
         return [_row(name, overrides, n_seeds) for name, overrides in found.items()]

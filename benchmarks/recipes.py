@@ -16,14 +16,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
-
-from pytorch_lightning import Callback
 
 from benchmarks.real import data_folder, himc, real, spleen
 
@@ -123,51 +120,12 @@ def measure_recipes(out: Path, n_seeds: int, wanted: str, recipes: str) -> list[
     return list(_rows(path))
 
 
-class Schedule(Callback):
-    """What the product does not do, for comparison: averaged weights, a falling learning rate."""
-
-    def __init__(self, average: int, decay: float) -> None:
-        self.average, self.decay = average, decay
-        self._weights: list[dict[str, Any]] = []
-
-    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Set the learning rate of the epoch."""
-        n_epochs = max(0, trainer.current_epoch - pl_module.warm_up_epochs)
-        for group in trainer.optimizers[0].param_groups:
-            group["lr"] = pl_module.hparams["lr"] * self.decay**n_epochs
-
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Keep the weights of the epoch."""
-        if self.average > 1:
-            self._weights.append({k: v.clone() for k, v in pl_module.state_dict().items()})
-
-    def averaged(self, epoch: int) -> dict[str, Any]:
-        """The mean weights of the epochs that end with this one; other values as they are in it."""
-        some = self._weights[max(0, epoch + 1 - self.average) : epoch + 1]
-        return {
-            name: sum(one[name] for one in some) / len(some) if value.is_floating_point() else value
-            for name, value in some[-1].items()
-        }
-
-
-@contextmanager
-def added(callback: Callback) -> Iterator[None]:
-    """Trainers have this callback too, within the block."""
-    from scyan_exp.run import fitting
-
-    make_trainer = fitting.make_trainer
-    fitting.make_trainer = lambda config, own, *rest: make_trainer(config, [callback, *own], *rest)
-    try:
-        yield
-    finally:
-        fitting.make_trainer = make_trainer
-
-
 _kept: Any = None
 
 
 def train_once(task: tuple[str, list[str], str, int]) -> Row:
     """One training as a run does it, without figures and files."""
+    from benchmarks.schedule import Schedule, added
     from scyan_exp.config.check import check_config
     from scyan_exp.config.compose import compose_config
     from scyan_exp.data.datamodule import LARGEST_BATCH, SMALLEST_BATCH
