@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_jobs_fit, check_settings
 from scyan_exp.fleet.engines.base import ENGINES, Engine, Needs, Task
 from scyan_exp.fleet.jobs import Job, compose_jobs
+from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import write_jobs
 from scyan_exp.fleet.repeats import n_trainings
 from scyan_exp.fleet.returns import job_return
@@ -127,24 +127,6 @@ def failure_of(states: Sequence[JobState], sweep_dir: Path) -> JobFailed | None:
 def resume_command(sweep_dir: Path) -> str:
     """The command that goes on with a sweep, as a shell takes it."""
     return shlex.join(["scyan-exp", "resume", str(sweep_dir)])
-
-
-@contextmanager
-def locked(sweep_dir: Path) -> Iterator[None]:
-    """Let nobody else run jobs in this folder meanwhile; ends with the process at the latest.
-
-    Raises:
-        InputError: somebody else does.
-    """
-    with SweepFolder(sweep_dir).lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                "another process is running the jobs of this sweep; wait for it, or end it",
-                where=str(sweep_dir),
-            ) from error
-        yield
 
 
 def _refuse_search(sweep_dir: Path) -> None:

@@ -14,7 +14,8 @@ from yaml import YAMLError
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
-from scyan_exp.fleet.launch import failure_of, locked, make_engine, run_jobs
+from scyan_exp.fleet.launch import failure_of, make_engine, run_jobs
+from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import read_jobs, require_sweep
 from scyan_exp.run.job import TrainJob
 

@@ -93,6 +93,11 @@ class RunFolder:
         return self.path / "train.log"
 
     @property
+    def cleaned(self) -> Path:
+        """What ``scyan-exp clean`` has removed from the folder; only there if it has."""
+        return self.path / "cleaned.json"
+
+    @property
     def wandb(self) -> Path:
         """The folder of the W&B run."""
         return self.path / "wandb"

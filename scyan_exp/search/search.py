@@ -15,7 +15,8 @@ from omegaconf import DictConfig
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.engines.base import Task
-from scyan_exp.fleet.launch import failure_of, locked, make_engine, resume_command
+from scyan_exp.fleet.launch import failure_of, make_engine, resume_command
+from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import write_jobs
 from scyan_exp.fleet.repeats import n_trainings
 from scyan_exp.fleet.running import run_source

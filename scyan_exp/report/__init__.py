@@ -1,0 +1,1 @@
+"""What people look at: folders of runs and sweeps are read here, and nothing is trained."""
