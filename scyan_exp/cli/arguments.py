@@ -51,7 +51,7 @@ def parse(
     if unknown:
         choices = [*(f"{one}=" for one in options), *flags]
         hints = [f"{one}: unknown.{near_matches(_key(one), choices)}" for one in unknown]
-        raise InputError([*hints, usage] if len(hints) > 1 else f"{hints[0]} {usage}")
+        raise InputError(hints if len(hints) > 1 else f"{hints[0]} {usage}")
     if not n_paths[0] <= len(paths) <= n_paths[1]:
         raise InputError(usage)
     return Given([Path(one) for one in paths], known, frozenset(rest) & frozenset(flags))

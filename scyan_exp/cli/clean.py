@@ -40,10 +40,14 @@ def _clean(given: Given) -> None:
             again = shlex.join(["scyan-exp", "clean", str(folder), *_best(n_best), YES])
             print(f"Nothing has been removed. To remove these files: {again}", flush=True)
         return
-    with locked(folder):
-        plan = plan_cleaning(folder, n_best)
-        _show(plan, n_best)
-        clean(plan)
+    try:
+        with locked(folder):
+            plan = plan_cleaning(folder, n_best)
+            _show(plan, n_best)
+            clean(plan)
+    except OSError as error:
+        reason = f"its files cannot be changed ({error.strerror or error})"
+        raise InputError(reason, where=str(folder)) from error
     if plan.removals:
         print("They are removed.", flush=True)
 

@@ -119,7 +119,7 @@ def _show_jobs(table: JobsTable, rows: Sequence[Mapping[str, Any]], order: Order
             str(row["outcome"]),
             *(_number(row.get(one)) for one in ("objective", *metrics, "epochs")),
             _seconds(row),
-            row["verdict"],
+            row["verdict"] or "",
             short_numbers(table.labels[row["job"]]),
         ]
         for row in rows

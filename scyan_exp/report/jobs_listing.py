@@ -67,7 +67,7 @@ def read_jobs_table(folder: Path) -> JobsTable:
         if error:
             result |= {"outcome": UNREADABLE, "error": error}
         results.append((result, metrics))
-        verdicts.append("" if record is None else record.verdict)
+        verdicts.append(record.verdict or None if record is not None else None)
     columns, rows = tabled(jobs, results)
     for job, row, verdict in zip(jobs, rows, verdicts, strict=True):
         row |= {"job": job.number, "verdict": verdict}
