@@ -11,13 +11,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.errors import listed
-from scyan_exp.results.signs import Signs
+
+if TYPE_CHECKING:  # a report reads verdicts, and has no use for torch
+    from scyan_exp.data.table import KnowledgeTable
+    from scyan_exp.results.signs import Signs
 
 
 class Level(StrEnum):
