@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scyan_exp.report.numbers import rounded
 from scyan_exp.run.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -49,6 +50,29 @@ def read_populations(folder: Path) -> Column | None:
             return column(file, "scyan_pop")
     except OSError:
         return None
+
+
+def agreements(folder: Path) -> list[dict[str, Any]]:
+    """Mean agreement of the trainings on each population's cells, the lowest first.
+
+    None are told of a single training.
+    """
+    import h5py
+
+    try:
+        with h5py.File(RunFolder(folder).annotated, "r") as file:
+            cells, agreement_N = column(file, "scyan_pop"), numbers(file, "scyan_agreement")
+    except OSError:
+        return []
+    if cells is None or agreement_N is None:
+        return []
+    is_of = {name: cells.codes == p for p, name in enumerate(cells.categories)}
+    found = [
+        {"name": name, "agreement": rounded(float(agreement_N[own].mean()))}
+        for name, own in is_of.items()
+        if own.any()
+    ]
+    return sorted(found, key=lambda one: one["agreement"])
 
 
 def column(file: h5py.File, name: str) -> Column | None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from scyan_exp.report.annotated import read_populations
+from scyan_exp.report.annotated import agreements, read_populations
 from scyan_exp.report.course import read_curve, read_weights, weighed_populations
 from scyan_exp.report.numbers import all_rounded, plain, rounded
 from scyan_exp.run.folder import RunFolder
@@ -48,7 +48,7 @@ def job_data(
         return {**job, **_nothing()}, []
     record = RunRecord.read(folder)
     populations, of_cells = _cells(folder)
-    course = _course_folder(folder, record)
+    course = heaviest_of(folder, record)
     of_files = {
         "verdict": record.verdict if record else "",
         "reasons": list((record.trust or {}).get("reasons", [])) if record else [],
@@ -57,7 +57,7 @@ def job_data(
         "has_report": RunFolder(folder).report.is_file(),
         "curve": _curves(folder, record),
         "weights": read_weights(course, populations, most_weights),
-        "repeats": repeats_data(record),
+        "repeats": repeats_data(record, folder),
         **of_cells,
     }
     return {**job, **of_files}, populations
@@ -72,8 +72,11 @@ def command_of(folder: Path) -> str | None:
     return shlex.join(["scyan-exp", "train", *map(str, given)])
 
 
-def repeats_data(record: RunRecord | None) -> Data | None:
-    """The members of a run with repeats or of a consensus; None for a single training."""
+def repeats_data(record: RunRecord | None, folder: Path) -> Data | None:
+    """The members of a run with repeats or of a consensus; None for a single training.
+
+    ``populations`` are by the mean agreement of the members on their cells, the lowest first.
+    """
     if record is None or record.repeats is None:
         return None
     members = record.repeats.get("members", [])
@@ -89,6 +92,7 @@ def repeats_data(record: RunRecord | None) -> Data | None:
         ],
         "std": {name: plain(value) for name, value in record.repeats.get("std", {}).items()},
         "consensus": {k: plain(v) for k, v in record.repeats.get("consensus", {}).items()},
+        "populations": agreements(folder),
     }
 
 
@@ -119,7 +123,7 @@ def _cells(folder: Path) -> tuple[list[str], Data]:
     if cells is not None and len(cells.codes):
         shares = cells.counts(cells.categories) / len(cells.codes)
         unannotated = rounded(float(np.mean(cells.codes < 0)))
-        values = {"shares": all_rounded(shares.tolist()), "shares_of": "cells"}
+        values: Data = {"shares": all_rounded(shares.tolist()), "shares_of": "cells"}
         return cells.categories, {**values, "unannotated": unannotated}
     names = weighed_populations(folder)
     last = [one[-1] if one else None for one in read_weights(folder, names, 2)["of"]]
@@ -147,7 +151,7 @@ def _curves(folder: Path, record: RunRecord | None) -> Data:
     return joined
 
 
-def _course_folder(folder: Path, record: RunRecord | None) -> Path:
+def heaviest_of(folder: Path, record: RunRecord | None) -> Path:
     """The training whose population weights are shown: of several, the heaviest."""
     members = _members(folder, record)
     if record is None or record.repeats is None or len(members) < 2:

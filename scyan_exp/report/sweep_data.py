@@ -131,7 +131,7 @@ class SweepReader:
             "max_epochs": _config_value(folders.values(), "trainer", "max_epochs"),
             "headline": headline(
                 rated if constraints else jobs, varied, objectives, groups, front, constraints
-            ),  # fmt: skip
+            ),
             "best": best["number"] if best else None,
             "groups": [one.to_dict() for one in groups],
             "spread": pooled_sd(groups),

@@ -96,10 +96,13 @@ def _spread(groups: Sequence[Group], objective: Objective) -> Iterator[str]:
     gap = abs(first.mean - second.mean)
     yield (
         f"Between seeds of one config {objective.name} varies by {spread:.3g} (standard "
-        f"deviation). The best config, {first.name or 'without overrides'} (mean {first.mean:.4g}), "
-        f"is better than the next, {second.name or 'without overrides'} (mean {second.mean:.4g}), "
+        f"deviation). The best config, {_mean(first)}, is better than the next, {_mean(second)}, "
         f"by {gap:.3g}: {_verdict(gap, spread)}"
     )
+
+
+def _mean(group: Group) -> str:
+    return f"{group.name or 'without overrides'} (mean {group.mean:.4g})"
 
 
 def _verdict(gap: float, spread: float) -> str:

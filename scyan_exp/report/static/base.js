@@ -33,6 +33,7 @@ function shown(value, digits = 4) {
 }
 function percent(share) {
   if (share === null || share === undefined) return "\u2013";
+  if (share === 0) return "0%";
   if (share > 0 && share < 0.0005) return "<0.1%";
   return (100 * share).toFixed(share < 0.1 ? 1 : 0) + "%";
 }
@@ -99,7 +100,7 @@ function draw(...ids) { for (const id of ids.length ? ids : drawn.keys()) if (dr
 const note = (text) => h("p", { class: "note", text });
 const empty = (text) => h("p", { class: "note empty", text });
 function subtitle(text, explained) {
-  return [h("h3", { text }), explained ? note(explained) : null];
+  return [h("h3", { text }), explained ? note(explained) : null].filter(Boolean);
 }
 function copyable(text) {
   const code = h("pre", { text });

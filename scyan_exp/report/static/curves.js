@@ -17,8 +17,9 @@ function curves(host) {
     const epochs = extent(some.flatMap((job) => extent(job.curve.epoch) || [])) || [0, 1];
     const all = some.flatMap((job) => job.curve[values.quantity].filter(finite));
     const [low, high] = extent(all) || [0, 1];
-    // The first epochs are far above the rest: nine tenths of the height are for what comes after.
-    const top = values.quantity === "loss" ? Math.min(high, low + 4 * (quantile(all, 0.75) - low)) : high;
+    // The first epochs are far above the rest, where the jobs differ: the height is for the rest.
+    const later = some.flatMap((job) => job.curve[values.quantity].slice(job.curve.epoch.length > 3 ? 1 : 0)).filter(finite);
+    const top = values.quantity === "loss" ? Math.min(high, low + 1.6 * (quantile(later, 0.9) - low)) : high;
     const pad = (top - low) * 0.04 || 0.5;
     return [[epochs[0], Math.max(epochs[1], epochs[0] + 1)], [values.quantity === "loss" ? low - pad : Math.max(low, quantile(all, 0.02)) - pad, top + pad]];
   }

@@ -48,7 +48,7 @@ function fitting(values, range, pad = 0.04) {
   return linear([low - room, high + room], range);
 }
 
-function cut(text, width, size = 6.1) {
+function cut(text, width, size = 6.6) {
   const most = Math.max(3, Math.floor(width / size));
   return text.length <= most ? text : text.slice(0, most - 1) + "\u2026";
 }
@@ -60,6 +60,8 @@ function label(text, attributes, width) {
   return node;
 }
 
+const tickText = (value) => shown(value, 6);
+
 // A chart's box: margins, an SVG, axes where scales are given.
 function frame(host, { height, left = 52, right = 12, top = 12, bottom = 38, name, width }) {
   const plot = h("div", { class: "plot" });
@@ -69,7 +71,7 @@ function frame(host, { height, left = 52, right = 12, top = 12, bottom = 38, nam
   plot.append(svg);
   return { plot, svg, left, top, width: full - left - right, height: height - top - bottom, right: full - right, bottom: height - bottom, full };
 }
-function axes(box, x, y, { xLabel, yLabel, xFormat = shown, yFormat = shown, grid = true } = {}) {
+function axes(box, x, y, { xLabel, yLabel, xFormat = tickText, yFormat = tickText, grid = true } = {}) {
   const { svg, left, right, top, bottom } = box;
   if (y) {
     const some = y.names && y.step < 12 ? [] : y.ticks(Math.max(2, Math.floor(box.height / 44)));

@@ -17,7 +17,7 @@ function diverging(value) {
 function heatmap(host, { rows, columns, fill, text, mark, tipOf, onclick, name, cell, rowColors, lit }) {
   const available = host.clientWidth || 320;
   const longest = Math.max(...rows.map((row) => row.length), 4);
-  const left = rows.length > 150 ? 24 : Math.min(longest * 6.3 + 14, available * 0.42, 260);
+  const left = rows.length > 150 ? 24 : Math.min(longest * 6.7 + 14, available * 0.42, 260);
   const size = cell || Math.max(rows.length > 60 ? 3 : 16, Math.min(22, 900 / rows.length));
   const wide = Math.max(columns.length > 60 ? 5 : 15, Math.min(46, (available - left - 14) / columns.length));
   const top = Math.min(Math.max(...columns.map((one) => one.length), 3) * 5.2 + 16, 130);

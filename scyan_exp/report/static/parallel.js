@@ -33,7 +33,7 @@ function parallelCoordinates(host) {
     const isLast = i === axesOf.length - 1;
     svg.append(s("line", { class: "axis", x1: x, x2: x, y1: top, y2: bottom }));
     svg.append(label(column.title, { x: isLast ? box.full - 2 : x, y: i % 2 && room < 120 ? top - 28 : top - 12, class: "title", "text-anchor": isLast ? "end" : i ? "middle" : "start" }, Math.max(70, room * (room < 120 ? 1.7 : 0.95))));
-    for (const tick of scale.ticks(5)) svg.append(label(shown(tick, 3), { x: x + 6, y: scale(tick) + 4, style: "paint-order:stroke;stroke:var(--bg);stroke-width:3px" }, Math.max(34, room - 10)));
+    for (const tick of ticksOf(column, scale)) svg.append(label(shown(tick, 6), { x: x + 6, y: scale(tick) + 4, style: "paint-order:stroke;stroke:var(--bg);stroke-width:3px" }, Math.max(34, room - 10)));
     const brush = s("rect", { class: "brush", x: x - 9, width: 18, y: 0, height: 0, visibility: "hidden" });
     const hit = s("rect", { class: "hit", x: x - 13, width: 26, y: top - 6, height: bottom - top + 12, tabindex: 0, role: "button",
       "data-axis": column.key, "aria-label": `Brush ${column.key}: space steps through its thirds, Escape clears` });
@@ -54,6 +54,10 @@ function parallelCoordinates(host) {
     });
     svg.append(brush, hit);
     showBrush(axis);
+  }
+  function ticksOf(column, scale) {  // of few values the values themselves
+    const values = [...new Set(allJobs().map(column.get).filter(finite))];
+    return !scale.names && values.length <= 5 && sweep.varied.includes(column.key) ? values : scale.ticks(5);
   }
   function mark(axis, from, to, isDone = false) {
     const low = Math.max(box.top - 6, Math.min(from, to)), high = Math.min(box.bottom + 6, Math.max(from, to));

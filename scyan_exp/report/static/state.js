@@ -28,12 +28,14 @@ function columns() {
   const of = (key, get, kind = "number", title = key) => ({ key, get, kind, title });
   const names = sweep.objectives.map((one) => one.name);
   const own = names.filter((name) => sweep.metrics.includes(name));
-  const rest = sweep.metrics.filter((name) => !names.includes(name));
+  const others = sweep.metrics.filter((name) => !names.includes(name));
+  const first = others.filter((name) => ["accuracy", "f1_macro", "table_agreement"].includes(name));
+  const rest = others.filter((name) => !first.includes(name));
   const kindOf = (key) => (allJobs().every((job) => job.overrides[key] === undefined || finite(job.overrides[key])) ? "number" : "text");
   return [
     of("number", (job) => job.number, "number", "job"),
     ...sweep.varied.map((key) => of(key, (job) => job.overrides[key] ?? null, kindOf(key), shortKey(key))),
-    ...own.map((name) => of(name, (job) => job.metrics[name] ?? null)),
+    ...[...own, ...first].map((name) => of(name, (job) => job.metrics[name] ?? null)),
     of("verdict", (job) => job.verdict, "text"),
     of("outcome", (job) => job.outcome, "text"),
     ...rest.map((name) => of(name, (job) => job.metrics[name] ?? null)),

@@ -9,7 +9,7 @@ section("summary", "Summary", (body) => {
   const best = byNumber.get(sweep.best);
   const counts = allJobs().filter(isDone).length;
   body.replaceChildren(
-    h("div", { class: "lead" }, sweep.headline.map((text) => h("p", { text, class: text.startsWith("But do not use") ? "warn" : null }))),
+    h("div", { class: "lead" }, sweep.headline.map((text, i) => h("p", { text, class: text.startsWith("But do not use") ? "warn" : i ? null : "muted" }))),
     h("ul", { class: "facts" }, facts(best, counts).map(([value, name]) => h("li", {}, h("b", { text: value }), h("span", { text: name })))),
     ...(failed.length ? [h("p", { class: "warn" }, `${plural(failed.length, "job")} failed: `, h("a", { href: "#failures", text: "see why" }), ".")] : []),
     ...(best ? bestConfig(best) : []));
@@ -39,7 +39,7 @@ section("jobs", "Jobs", (body) => {
   filter.addEventListener("input", () => { state.filter = filter.value; show(); });
   const counted = () => { count.textContent = visible().length === byNumber.size ? plural(byNumber.size, "job") : `${visible().length} of ${plural(byNumber.size, "job")}`; };
   on("shown", counted);
-  body.append(note("A line is a job, the darker the better. Drag along an axis to keep the jobs within; click it to let go. Choose a job by its row."));
+  body.append(note("A line is a job; the stronger its colour, the better. Drag along an axis to keep the jobs within; click it to let go. Choose a job by its row."));
   parallel = parallelCoordinates(body);
   body.append(h("div", { class: "controls" }, filter, count, clear));
   table = jobsTable(body);
@@ -93,7 +93,7 @@ function against(host, key, which) {
   const y = fitting(all.map((job) => objectiveOf(job, which)), [box.bottom, box.top], 0.06);
   axes(box, scale, y, { xLabel: shortKey(key), yLabel: sweep.objectives[which].name, xFormat: (value) => shown(Number.isNaN(Number(value)) ? value : Number(value), 3) });
   const points = all.map((job) => [scale(job.overrides[key]), y(objectiveOf(job, which)), job]);
-  box.svg.append(s("path", { class: "dots" + (scale.names ? " faint" : ""), d: dotPath(points) }));
+  box.svg.append(s("path", { class: "dots", style: points.length > 300 ? "stroke-width:4;opacity:.5" : scale.names ? "opacity:.45" : null, d: dotPath(points) }));
   if (scale.names) for (const value of scale.names) {
     const own = all.filter((job) => String(job.overrides[key]) === value).map((job) => objectiveOf(job, which));
     const mean = own.reduce((a, b) => a + b, 0) / own.length;
@@ -151,16 +151,15 @@ if (sweep.objectives.length === 1) section("seeds", "Seeds", (body) => {
     box.svg.append(label(group.name.split(" ").map(shortKey).join(" ") || "all jobs", { x: left - 10, y: y + 4, "text-anchor": "end", class: "strong" }, left - 12));
     const own = group.jobs.map((number, j) => [x(group.values[j]), y, byNumber.get(number)]);
     points.push(...own);
-    box.svg.append(s("path", { class: "dots faint", d: dotPath(own) }));
     if (group.sd) box.svg.append(s("line", { class: "range", x1: x(group.mean - group.sd), x2: x(group.mean + group.sd), y1: y, y2: y }));
-    box.svg.append(s("circle", { class: "mean", cx: x(group.mean), cy: y, r: 4.5 }));
+    box.svg.append(s("path", { class: "dots", style: "stroke-width:6", d: dotPath(own) }), s("circle", { class: "mean", cx: x(group.mean), cy: y, r: 4.5 }));
   });
   pointed(box, points);
 });
 
 section("training", "Training", (body) => {
   if (curve) { curve.build(); return; }
-  body.append(note("A line is a job, the darker the better; the chosen one is thick. Epochs at a temperature, whose loss is another quantity, are left out. Drag to zoom."));
+  body.append(note("A line is a job; the stronger its colour, the better; the chosen one is thick. Epochs at a temperature, whose loss is another quantity, are left out. Drag to zoom."));
   curve = curves(body);
 });
 
@@ -183,7 +182,7 @@ section("populations", "Populations", (body) => {
 });
 function shares(body) {
   const some = sorted().filter((job) => job.shares).slice(0, 300);
-  body.append(...subtitle("Share of the cells given to each population", `A row is a job, in the order of the table; darker is more, on a logarithmic scale. Framed: vanished, less than ${percent(VANISHED)} of the cells.` + (some.some((job) => job.shares_of === "weights") ? " Of jobs without annotated cells: the weight." : "")));
+  body.append(...subtitle("Share of the cells given to each population", `A row is a job, in the order of the table; stronger is more, on a logarithmic scale. Framed: vanished, less than ${percent(VANISHED)} of the cells.` + (some.some((job) => job.shares_of === "weights") ? " Of jobs without annotated cells: the weight." : "")));
   if (!some.length) { body.append(empty("No job has annotated cells yet.")); return; }
   const gone = (r, c) => (some[r].shares[c] ?? 0) < VANISHED;
   heatmap(body, {
