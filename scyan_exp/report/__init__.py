@@ -1,1 +1,1 @@
-"""What people look at: folders of runs and sweeps are read here, and nothing is trained."""
+"""What people look at: a page of a run, a sweep or a search. It reads folders and never trains."""
