@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def tabled(
 
 def _values(overrides: Iterable[str]) -> dict[str, Any]:
     """The values of overrides by their keys; of a key given twice the last one, as Hydra does."""
-    return {bare_key(override): _value(override) for override in overrides}
+    return {bare_key(override): copy.copy(_value(override)) for override in overrides}
 
 
 @cache
@@ -81,6 +82,7 @@ def _parser() -> OverridesParser:
     return OverridesParser.create()
 
 
+@lru_cache(maxsize=16_384)
 def _value(override: str) -> Any:
     """Numbers, lists and so on as Python's; ``removed`` for a key that was taken away."""
     try:

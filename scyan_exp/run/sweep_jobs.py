@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,24 @@ def _yaml(path: Path) -> Any:
 def record_of(job: SweepJob) -> RunRecord | None:
     """The record of a job; None where it has none that can be read.
 
+    A file that has not changed since is not read again: who follows a sweep asks each second.
+
     Raises:
         InputError: a newer version of the program wrote it.
     """
-    return None if job.folder is None else RunRecord.read(job.folder)
+    if job.folder is None:
+        return None
+    try:
+        found = RunFolder(job.folder).result.stat()
+    except OSError:
+        return RunRecord.read(job.folder)
+    return _record(job.folder, (found.st_mtime_ns, found.st_size, found.st_ino))
+
+
+@lru_cache(maxsize=4096)
+def _record(folder: Path, state: tuple[int, int, int]) -> RunRecord | None:
+    """What a file in this state says; nobody changes the record."""
+    return RunRecord.read(folder)
 
 
 def result_of(job: SweepJob, record: RunRecord | None) -> tuple[dict[str, Any], dict[str, float]]:
