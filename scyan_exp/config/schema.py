@@ -33,7 +33,7 @@ TRAINER_ARGUMENTS = {
     "min_steps",
 }
 #: Keys that have no influence on the result of a run, at the top and in ``trainer``.
-INCIDENTAL = ("name", "group", "tags", "logger", "ckpt_path", "objective")
+INCIDENTAL = ("name", "group", "tags", "logger", "ckpt_path", "objective", "report")
 PLACE = ("accelerator", "devices", "strategy")
 
 
@@ -146,6 +146,7 @@ class RunSettings(Section):
     repeats: Count
     objective: Any  # checked by itself: one of METRICS, or a list of several
     ckpt_path: Name | None
+    report: bool = True
 
 
 class RunConfig(RunSettings):

@@ -192,7 +192,8 @@ def recording(record: RunRecord) -> Iterator[None]:
 
 def clear_results(folder: Path) -> None:
     """A run folder used again must not show the results of one run beside the record of another."""
-    RunFolder(folder).annotated.unlink(missing_ok=True)
+    for path in (RunFolder(folder).annotated, RunFolder(folder).report):
+        path.unlink(missing_ok=True)
     shutil.rmtree(RunFolder(folder).figures, ignore_errors=True)
 
 
