@@ -33,7 +33,7 @@ TRAINER_ARGUMENTS = {
     "min_steps",
 }
 #: Keys that have no influence on the result of a run, at the top and in ``trainer``.
-INCIDENTAL = ("name", "group", "tags", "logger", "ckpt_path", "objective")
+INCIDENTAL = ("name", "group", "tags", "figures", "logger", "ckpt_path", "objective")
 PLACE = ("accelerator", "devices", "strategy")
 
 
@@ -136,6 +136,24 @@ class LoggerConfig(Section):
         return self.backend == "wandb" and self.mode != "disabled"
 
 
+class FiguresConfig(Section):
+    """Which figures a run draws. Configs of versions that had no such section mean all.
+
+    Attributes:
+        draw: ``all``, ``none``, or a list of names.
+    """
+
+    draw: Any = "all"  # checked by itself: the names are those of FIGURES
+
+    def has(self, name: str) -> bool:
+        """Whether a figure is to be drawn."""
+        return self.draw == "all" or (self.draw != "none" and name in self.draw)
+
+
+#: What a config means that says nothing of figures.
+ALL_FIGURES = FiguresConfig()
+
+
 class RunSettings(Section):
     """The keys at the top of a config."""
 
@@ -158,6 +176,7 @@ class RunConfig(RunSettings):
         trainer: arguments of the trainer.
         callbacks: callbacks by the names that the config gives them.
         logger: settings of W&B.
+        figures: which figures are drawn.
     """
 
     dataset: DataFormat
@@ -166,6 +185,7 @@ class RunConfig(RunSettings):
     trainer: TrainerConfig
     callbacks: dict[str, CallbackConfig]
     logger: LoggerConfig
+    figures: FiguresConfig
 
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
 

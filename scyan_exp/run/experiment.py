@@ -105,7 +105,7 @@ def _run(
             annotated, metrics = None, {"loss": trained.best_loss}
             tracker.log_results(metrics)
         else:
-            annotated = _annotate(experiment, trained, folder, tracker)
+            annotated = _annotate(config, experiment, trained, folder, tracker)
             metrics, record.trust = annotated.metrics, annotated.verdict.to_dict()
         tracker.log_outcome(trained.outcome)
         value = record.end(trained.outcome, metrics, config.objective)
@@ -129,7 +129,7 @@ class _Annotated:
 
 
 def _annotate(
-    experiment: Experiment, trained: Trained, folder: Path, tracker: Tracker
+    config: RunConfig, experiment: Experiment, trained: Trained, folder: Path, tracker: Tracker
 ) -> _Annotated:
     """Annotate the cells, measure, judge, and write what came out."""
     cells = experiment.cells
@@ -139,7 +139,7 @@ def _annotate(
     verdict = judge(cells.table, signs, is_finished=trained.is_finished)
     own = RunFolder(folder)
     shown = shown_of(annotation, cells, trained.history, best_epoch=trained.best_epoch, signs=signs)
-    figures = draw_figures(own.figures, shown)
+    figures = draw_figures(own.figures, shown, config.figures)
     write_annotated(cells.adata, annotation, own.annotated)
     tracker.log_results(metrics, figures)
     tracker.log_verdict(verdict)

@@ -13,11 +13,13 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scyan_exp.config.figures import FIGURES
+from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.files import atomic_path
 from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.consensus import Consensus, Member
-from scyan_exp.results.figures.registry import FIGURES, History
+from scyan_exp.results.figures.registry import History
 from scyan_exp.results.signs import Signs
 
 if TYPE_CHECKING:
@@ -88,17 +90,19 @@ def shown_of(
     return Shown(annotation, history, cells.labels, cells.batches, x, members, best_epoch, signs)
 
 
-def draw_figures(folder: Path, shown: Shown) -> list[Path]:
-    """Draw every figure that the run allows into ``folder``; return the files.
+def draw_figures(folder: Path, shown: Shown, wanted: FiguresConfig = ALL_FIGURES) -> list[Path]:
+    """Draw every wanted figure that the run allows into ``folder``; return the files.
 
     A figure that fails is left out, with a warning in the log.
     """
+    if wanted.draw == "none":
+        return []
     from matplotlib import rc_context
 
     given, paths = shown.by_name(), []
     with rc_context({"text.parse_math": False}):  # "$" in a name is a dollar
         for name, draw in FIGURES.items():
-            image = _image(name, draw, given)
+            image = _image(name, draw, given) if wanted.has(name) else None
             if image is not None:
                 paths.append(folder / f"{name}.png")
                 with atomic_path(paths[-1]) as temporary:
