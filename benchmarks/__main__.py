@@ -1,7 +1,7 @@
 """Measure this project, beside the reference (PyPI ``scyan``) where it has the same.
 
 python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [consensus]
-                     [recipes] [verdict]
+                     [recipes] [verdict] [report]
 
 ``table``    an epoch, the annotation and memory beside the reference, interleaved
 ``scaling``  curves over cells, markers, populations and layers
@@ -10,6 +10,7 @@ python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [cons
 ``search``   20 trials with and without pruning
 ``storages`` what a study's storage costs
 ``consensus``  five seeds and their consensus
+``report``   the page of a sweep of 1,000 jobs: its size, and how fast a browser is with it
 ``recipes``  recipes of training on all data sets with many seeds (hours)
 ``verdict``  the verdict on good, bad and spoilt trainings, beside their labels (an hour)
 
@@ -27,11 +28,22 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks import consensus, fleet, large, recipes, report, scaling, search, table, verdict
+from benchmarks import (
+    consensus,
+    fleet,
+    large,
+    page,
+    recipes,
+    report,
+    scaling,
+    search,
+    table,
+    verdict,
+)
 from benchmarks.cases import CASES
 
-PARTS = ("table", "scaling", "large", "fleet", "search", "storages", "consensus", "recipes")
-PARTS += ("verdict",)
+PARTS = ("table", "scaling", "large", "fleet", "search", "storages", "consensus", "report")
+PARTS += ("recipes", "verdict")
 
 
 def main() -> None:
@@ -76,6 +88,7 @@ def _measure(part: str, options: argparse.Namespace) -> tuple[list[dict[str, Any
         "search": (search.measure_search, search.markdown),
         "storages": (search.measure_storages, search.storages_markdown),
         "consensus": (consensus.measure_consensus, consensus.markdown),
+        "report": (page.measure_page, page.markdown),
     }[part]
     rows = measure()
     return rows, markdown(rows)

@@ -20,6 +20,7 @@ from scyan_exp.fleet.jobs import Job, compose_jobs
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import write_jobs
 from scyan_exp.fleet.repeats import n_trainings
+from scyan_exp.fleet.reporting import report_jobs
 from scyan_exp.fleet.returns import job_return
 from scyan_exp.fleet.running import run_source
 from scyan_exp.fleet.settings import FleetSettings
@@ -65,6 +66,7 @@ def launch(
         _refuse_search(sweep_dir)
         write_jobs(jobs, sweep_dir, settings)
         states = run_jobs(jobs, fleet, engine, sweep_dir)
+    report_jobs(jobs, sweep_dir)
     failure = failure_of(states, sweep_dir)
     return [job_return(state, failure) for state in states]
 

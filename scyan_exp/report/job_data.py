@@ -64,12 +64,13 @@ def job_data(
 
 
 def command_of(folder: Path) -> str | None:
-    """The command that trains the config of a job again."""
+    """The command that trains the config of a job again: of a trial without its search."""
     try:
         given = yaml.safe_load(RunFolder(folder).overrides.read_text(encoding="utf-8")) or []
     except (OSError, yaml.YAMLError):
         return None
-    return shlex.join(["scyan-exp", "train", *map(str, given)])
+    own = [str(one) for one in given if not str(one).startswith("search=")]
+    return shlex.join(["scyan-exp", "train", *own])
 
 
 def repeats_data(record: RunRecord | None, folder: Path) -> Data | None:

@@ -122,19 +122,31 @@ def flags(
     for p, population in enumerate(table.populations):
         for m in np.flatnonzero(np.nan_to_num(table.rho[p])):
             marker, rho = table.markers[m], table.rho[p, m]
-            of_cells = contradiction(marker, rho) in remarks.get(population, [])
-            latent = float(latent_PM[p, m])
-            if not of_cells and not latent * np.sign(rho) < -CLEARLY:
+            remark = contradiction(marker, rho)
+            if remark in remarks.get(population, []):
+                text = f"{population}: {remark}"
+                if expression_PM is not None:
+                    text += _beside(expression_PM[:, m], table.rho[:, m], p)
+            elif latent_PM[p, m] * np.sign(rho) < -CLEARLY:
+                said, mean = "+" if rho > 0 else "-", _signed(float(latent_PM[p, m]))
+                text = f"{population}: {marker} is {said} in the table, {mean} in the cells "
+                text += "annotated so (latent mean)"
+            else:
                 continue
-            is_scaled = of_cells and expression_PM is not None
-            mean = float(expression_PM[p, m]) if is_scaled and expression_PM is not None else latent
-            kind = "mean of the model's input" if is_scaled else "latent mean"
-            said = "+" if rho > 0 else "-"
-            text = f"{population}: {marker} is {said} in the table, {_signed(mean)} in the cells "
-            found.append(
-                {"population": p, "marker": int(m), "text": f"{text}annotated so ({kind})"}
-            )
+            found.append({"population": p, "marker": int(m), "text": text})
     return found
+
+
+def _beside(mean_P: np.ndarray, rho_P: np.ndarray, p: int) -> str:
+    """The mean expression of a population, beside those of the others with + and with -."""
+    others = np.arange(len(rho_P)) != p
+    plus, minus = (mean_P[others & side & np.isfinite(mean_P)] for side in (rho_P > 0, rho_P < 0))
+    if not len(plus) or not len(minus):
+        return ""
+    return (
+        f": their mean is {_signed(float(mean_P[p]))}, that of the other populations with + "
+        f"{_signed(float(plus.mean()))}, with - {_signed(float(minus.mean()))}"
+    )
 
 
 def densities(x_BM: np.ndarray, codes_B: np.ndarray, table: KnowledgeTable) -> list[Data]:
@@ -174,7 +186,9 @@ def _density(x_B: np.ndarray, edges: np.ndarray) -> list[float | int | None]:
     if len(x_B) < FEWEST_CELLS:
         return []
     counts, _ = np.histogram(np.clip(x_B, edges[0], edges[-1]), edges)
-    smooth = np.convolve(counts, [0.06, 0.24, 0.4, 0.24, 0.06], mode="same")
+    smooth = np.convolve(
+        counts, [0.03, 0.08, 0.14, 0.16, 0.18, 0.16, 0.14, 0.08, 0.03], mode="same"
+    )
     return all_rounded((smooth / max(smooth.max(), 1e-9)).tolist(), 3)
 
 

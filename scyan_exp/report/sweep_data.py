@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ class SweepReader:
         single = objectives[0] if len(objectives) == 1 else None
         groups = groups_of(rated, varied, single) if single else []
         front = front_of(rated, objectives) if len(objectives) > 1 else []
-        ordered = best_first(rated, objectives[0]) if objectives else []
+        ordered: Sequence[Any] = best_first(rated, objectives[0]) if objectives else []
         best = ordered[0] if single and ordered else None
         importances = read_importances(own.importances) if described else []
         effects = importances or (effects_of(rated, varied, single) if single else [])
@@ -133,6 +134,7 @@ class SweepReader:
                 rated if constraints else jobs, varied, objectives, groups, front, constraints
             ),
             "best": best["number"] if best else None,
+            "best_command": _best_command(own),
             "groups": [one.to_dict() for one in groups],
             "spread": pooled_sd(groups),
             "front": front,
@@ -151,6 +153,14 @@ class SweepReader:
         if self._agreement[0] != state:
             self._agreement = state, agreement_data(found, populations)
         return self._agreement[1]
+
+
+def _best_command(sweep: SweepFolder) -> str | None:
+    """The command that trains the best trial of a search again, as the search itself says it."""
+    if not sweep.experiments("best")[1].is_file():
+        return None
+    folder = str(sweep.path)
+    return shlex.join(["scyan-exp", "train", "--config-dir", folder, "experiment=best"])
 
 
 def _rows(table: Any) -> list[Data]:

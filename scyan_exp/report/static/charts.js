@@ -32,7 +32,7 @@ function stacked(host, weights, names, lit) {
   const box = frame(host, { height: 340, left: 44, top: 16, name: "Weights of the populations over the epochs" });
   const x = linear([epoch[0], epoch[epoch.length - 1]], [box.left, box.right]);
   const y = linear([0, 1], [box.bottom, box.top]);
-  axes(box, x, y, { xLabel: "epoch", yLabel: "weight", yFormat: percent, grid: false });
+  axes(box, x, y, { xLabel: "epoch", isWhole: true, yLabel: "weight", yFormat: percent, grid: false });
   const last = of.map((values) => values[values.length - 1] ?? 0);
   const order = names.map((_, i) => i).sort((a, b) => last[b] - last[a]);
   const areas = new Map();

@@ -33,7 +33,7 @@ function curves(host) {
     const [ofX, ofY] = domains();
     x = linear(ofX, [box.left, box.right]);
     y = linear(ofY, [box.bottom, box.top]);
-    axes(box, x, y, { xLabel: "epoch", yLabel: quantities.find(([key]) => key === values.quantity)[1] });
+    axes(box, x, y, { xLabel: "epoch", isWhole: true, yLabel: quantities.find(([key]) => key === values.quantity)[1] });
     pen = canvas(box);
     const cover = s("rect", { x: box.left, y: box.top, width: box.width, height: box.height, fill: "transparent" });
     const drag = s("rect", { class: "brush", visibility: "hidden" });
@@ -107,8 +107,8 @@ function curves(host) {
     for (const [number, color] of [[state.chosen, accent], [state.hovered, warn]]) if (byNumber.has(number) && has(byNumber.get(number))) { pen.strokeStyle = color; line(byNumber.get(number)); }
     pen.restore();
   }
-  on("shown", build);
-  on("hovered", paint);
+  on("shownLater", build);
+  on("hoveredLater", paint);
   on("chosen", paint);
   build();
   return { build, paint };

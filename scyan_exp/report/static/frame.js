@@ -71,7 +71,7 @@ function frame(host, { height, left = 52, right = 12, top = 12, bottom = 38, nam
   plot.append(svg);
   return { plot, svg, left, top, width: full - left - right, height: height - top - bottom, right: full - right, bottom: height - bottom, full };
 }
-function axes(box, x, y, { xLabel, yLabel, xFormat = tickText, yFormat = tickText, grid = true } = {}) {
+function axes(box, x, y, { xLabel, yLabel, isWhole = false, xFormat = tickText, yFormat = tickText, grid = true } = {}) {
   const { svg, left, right, top, bottom } = box;
   if (y) {
     const some = y.names && y.step < 12 ? [] : y.ticks(Math.max(2, Math.floor(box.height / 44)));
@@ -85,6 +85,7 @@ function axes(box, x, y, { xLabel, yLabel, xFormat = tickText, yFormat = tickTex
     svg.append(s("line", { class: "axis", x1: left, x2: right, y1: bottom, y2: bottom }));
     const room = x.names ? x.step - 6 : 80;
     for (const tick of x.ticks(Math.max(2, Math.floor(box.width / 74)))) {
+      if (isWhole && !Number.isInteger(tick)) continue;
       svg.append(s("line", { class: "axis", x1: x(tick), x2: x(tick), y1: bottom, y2: bottom + 4 }));
       svg.append(label(xFormat(tick), { x: x(tick), y: bottom + 17, "text-anchor": "middle" }, room));
     }

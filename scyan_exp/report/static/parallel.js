@@ -114,8 +114,9 @@ function parallelCoordinates(host) {
     pen.lineWidth = 3;
     for (const [number, color] of [[state.chosen, accent], [state.hovered, warn]]) if (byNumber.has(number)) { pen.strokeStyle = color; line(byNumber.get(number)); }
   }
-  on("shown", () => { showChips(); paint(); });
-  on("hovered", paint);
+  on("shown", showChips);
+  on("shownLater", paint);
+  on("hoveredLater", paint);
   on("chosen", paint);
   build();
   showChips();

@@ -163,7 +163,7 @@ section("training", "Training", (body) => {
     panels.append(panel);
     const box = frame(panel, { height: 220, left: 52, top: 20, name });
     const x = linear([epoch[0], epoch[epoch.length - 1]], [box.left, box.right]), y = fitting(values.filter(finite), [box.bottom, box.top]);
-    axes(box, x, y, { xLabel: "epoch", yLabel: name });
+    axes(box, x, y, { xLabel: "epoch", isWhole: true, yLabel: name });
     const points = epoch.map((one, i) => [x(one), y(values[i]), i]).filter(([, place]) => finite(place));
     box.svg.append(s("path", { d: "M" + points.map(([a, b]) => `${a.toFixed(1)} ${b.toFixed(1)}`).join("L"), fill: "none", stroke: "var(--accent)", "stroke-width": 1.6 }), s("path", { class: "dots", style: "stroke-width:5", d: dotPath(points) }));
     box.svg.addEventListener("pointermove", (event) => { const found = nearest(points, at(event, box.svg), 40); if (found) showTip(event, [`epoch ${epoch[found[2]]}`, `${name}: ${shown(values[found[2]], 5)}`]); else hideTip(); });

@@ -97,9 +97,18 @@ function goodness(job) {
 
 // What the parts do when something else is chosen, shown or pointed at ------------------------
 
-const listeners = { shown: [], chosen: [], hovered: [], brushed: [] };
+// What is told "later" is told once a frame, however often it was asked for: drawings are slower
+// than the pointer.
+const listeners = { shown: [], chosen: [], hovered: [], shownLater: [], hoveredLater: [] };
 const on = (what, run) => listeners[what].push(run);
-const tell = (what) => { for (const run of listeners[what]) run(); };
+const waitingFor = new Set();
+function tell(what) {
+  for (const run of listeners[what]) run();
+  const later = what + "Later";
+  if (!listeners[later] || waitingFor.has(later)) return;
+  waitingFor.add(later);
+  requestAnimationFrame(() => { waitingFor.delete(later); for (const run of listeners[later]) run(); });
+}
 function choose(number) { if (byNumber.has(number)) { state.chosen = number; tell("chosen"); } }
 function hover(number) { if (state.hovered !== number) { state.hovered = number; tell("hovered"); } }
 function show() { forget(); tell("shown"); }

@@ -27,8 +27,8 @@ function facts(best, n) {
   return found;
 }
 function bestConfig(best) {
-  if (!best.command) return [];
-  return [...subtitle("The best config", sweep.kind === "search" ? "As a command. The same stands in best.yaml of the folder, as an experiment." : "As a command."), copyable(best.command)];
+  if (!best.command && !sweep.best_command) return [];
+  return [...subtitle("The best config", sweep.best_command ? "Its experiment stands in the folder of the search." : "As a command."), copyable(sweep.best_command || best.command)];
 }
 
 section("jobs", "Jobs", (body) => {
@@ -87,7 +87,8 @@ function against(host, key, which) {
   const box = frame(panel, { height: 220, left: 52, top: 20, name: `${sweep.objectives[which].name} against ${key}` });
   const values = all.map((job) => job.overrides[key]);
   const distinct = [...new Set(values)];
-  const x = fitting(distinct.length <= 6 ? values.map(String) : values, [box.left, box.right]);
+  const isRepeated = distinct.length <= 6 && values.length >= 2 * distinct.length;
+  const x = fitting(isRepeated || values.length < 3 ? values.map(String) : values, [box.left, box.right]);
   if (x.names) x.names.sort((a, b) => (Number.isNaN(Number(a)) || Number.isNaN(Number(b)) ? (a < b ? -1 : 1) : a - b));
   const scale = x.names ? band(x.names, [box.left, box.right]) : x;
   const y = fitting(all.map((job) => objectiveOf(job, which)), [box.bottom, box.top], 0.06);
@@ -235,7 +236,7 @@ section("failures", "Failures", (body) => {
 });
 
 on("chosen", () => draw("populations", "repeats"));
-on("shown", () => { if (drawn.has("populations")) draw("populations"); });
+on("shownLater", () => { if (drawn.has("populations")) draw("populations"); });
 
 // What a live page calls: jobs that changed, each whole, and the parts of the sweep that did.
 window.scyanReport = {

@@ -8,7 +8,7 @@ function jobsTable(host) {
   const table = h("table", { "aria-label": "Jobs", "aria-rowcount": 0 }, head, body);
   const box = h("div", { class: "scroll jobs", tabindex: -1 }, table);
   host.append(box);
-  let rows = [], fields = [], best = new Map(), first = -1, last = -1, whole = false;
+  let rows = [], fields = [], best = new Map(), first = -1, last = -1, whole = false, wide = [];
 
   function widths() {  // of the whole column, so that scrolling moves nothing
     return fields.map((column) => {
@@ -16,9 +16,9 @@ function jobsTable(host) {
       return Math.min(34, Math.max(column.title.length + 2, ...texts)) + "ch";
     });
   }
-  function headers() {
+  function headers(isNew = false) {
     fields = columns();
-    const wide = widths();
+    if (isNew) wide = widths();
     head.replaceChildren(h("tr", {}, fields.map((column, i) => {
       const isSorted = state.sort.key === column.key;
       const way = isSorted ? (state.sort.down ? "descending" : "ascending") : null;
@@ -73,7 +73,7 @@ function jobsTable(host) {
   const space = (rowsHigh) => { const cell = h("td", { colspan: fields.length }); cell.style.height = rowsHigh * ROW + "px"; return h("tr", { class: "space", "aria-hidden": "true" }, cell); };
   function render(force = false) {
     const from = whole ? 0 : Math.max(0, Math.floor(box.scrollTop / ROW) - AROUND);
-    const to = whole ? rows.length : Math.min(rows.length, Math.ceil((box.scrollTop + (box.clientHeight || 480)) / ROW) + AROUND);
+    const to = whole ? rows.length : Math.min(rows.length, Math.ceil((box.scrollTop + Math.max(box.clientHeight, 480)) / ROW) + AROUND);
     if (!force && from === first && to === last) return;
     [first, last] = [from, to];
     const parts = rows.slice(from, to).map((job, i) => rowOf(job, from + i));
@@ -92,10 +92,10 @@ function jobsTable(host) {
   on("shown", refresh);
   on("chosen", () => { for (const row of body.children) if (row.dataset.job) row.setAttribute("aria-selected", Number(row.dataset.job) === state.chosen ? "true" : "false"); });
   on("hovered", () => { for (const row of body.children) row.classList.toggle("lit", state.hovered !== null && Number(row.dataset.job) === state.hovered); });
-  headers();
+  headers(true);
   refresh();
   return {
-    refresh() { headers(); refresh(); },
+    refresh() { headers(true); refresh(); },
     // Jobs that changed: their rows alone, unless the order may be another.
     update(numbers) {
       const now = sorted();
