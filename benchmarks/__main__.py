@@ -1,20 +1,6 @@
 """Measure this project, beside the reference (PyPI ``scyan``) where it has the same.
 
-python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [consensus]
-                     [recipe_times] [recipes] [verdict]
-
-``table``    an epoch, the annotation and memory beside the reference, interleaved
-``scaling``  curves over cells, markers, populations and layers
-``large``    ten million cells through ``scyan-exp train``
-``fleet``    sweeps under the fleet launcher
-``search``   20 trials with and without pruning
-``storages`` what a study's storage costs
-``consensus``  five seeds and their consensus
-``recipes``  recipes of training on all data sets with many seeds (hours)
-``recipe_times``  seconds of training by the default recipe and the reference's, in turn
-``verdict``  the verdict on good, bad and spoilt trainings, beside their labels (an hour)
-
-All but the last two when none is named.
+python -m benchmarks [part ...]; python -m benchmarks --help names the parts.
 
 Numbers go to ``--out`` as JSON; ``--write`` also puts the tables into benchmarks/README.md.
 """
@@ -25,6 +11,8 @@ import argparse
 import json
 import os
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +20,8 @@ from benchmarks import (
     consensus,
     fleet,
     large,
+    objectives,
+    page,
     recipe_times,
     recipes,
     report,
@@ -42,8 +32,105 @@ from benchmarks import (
 )
 from benchmarks.cases import CASES
 
-PARTS = ("table", "scaling", "large", "fleet", "search", "storages", "consensus")
-PARTS += ("recipe_times", "recipes", "verdict")
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something to measure.
+
+    Attributes:
+        words: what it is.
+        measure: measures it.
+        markdown: the rows as text.
+        by_default: whether it is measured when no part is named.
+    """
+
+    words: str
+    measure: Callable[[argparse.Namespace], Rows]
+    markdown: Callable[[Rows], str]
+    by_default: bool = True
+
+
+def _table(options: argparse.Namespace) -> Rows:
+    threads = [int(n) for n in options.threads.split(",")]
+    return table.measure_table(
+        options.cases.split(","), threads, options.repeats, options.epochs
+    )
+
+
+def _scaling(options: argparse.Namespace) -> Rows:
+    points = scaling.measure_scaling(os.cpu_count() or 1, options.largest)
+    options.out.mkdir(parents=True, exist_ok=True)
+    scaling.draw(points, options.out / "scaling.png")
+    if options.write:
+        shutil.copyfile(options.out / "scaling.png", report.README.with_name("scaling.png"))
+    return points
+
+
+PARTS = {
+    "table": Part(
+        "an epoch, the annotation and memory beside the reference, interleaved",
+        _table,
+        table.markdown,
+    ),
+    "scaling": Part(
+        "curves over cells, markers, populations and layers",
+        _scaling,
+        lambda points: report.slopes(scaling.slopes(points)),
+    ),
+    "large": Part(
+        "ten million cells through scyan-exp train",
+        lambda _: large.measure_large(),
+        large.markdown,
+    ),
+    "fleet": Part(
+        "sweeps under the fleet launcher", lambda _: fleet.measure_fleet(), fleet.markdown
+    ),
+    "search": Part(
+        "20 trials with and without pruning", lambda _: search.measure_search(), search.markdown
+    ),
+    "storages": Part(
+        "what the storage of a search costs",
+        lambda _: search.measure_storages(),
+        search.storages_markdown,
+    ),
+    "consensus": Part(
+        "five seeds and their consensus",
+        lambda _: consensus.measure_consensus(),
+        consensus.markdown,
+    ),
+    "report": Part(
+        "the page of a sweep of 1,000 jobs: its size, and how fast a browser is with it",
+        lambda _: page.measure_page(),
+        page.markdown,
+    ),
+    "recipe_times": Part(
+        "seconds of training by the default recipe and the reference's, in turn",
+        lambda options: recipe_times.measure_recipe_times(min(options.seeds, 5)),
+        recipe_times.markdown,
+    ),
+    "recipes": Part(
+        "recipes of training on all data sets with many seeds (hours)",
+        lambda options: recipes.measure_recipes(
+            options.out, options.seeds, options.data, options.recipes
+        ),
+        recipes.markdown,
+        by_default=False,
+    ),
+    "verdict": Part(
+        "the verdict on good, bad and spoilt trainings, beside their labels (an hour)",
+        lambda options: verdict.measure_verdicts(options.out, options.seeds),
+        verdict.markdown,
+        by_default=False,
+    ),
+    "objectives": Part(
+        "which metric without labels ranks the trials of a search as labels would (an hour)",
+        lambda options: objectives.measure_objectives(options.out, options.settings),
+        objectives.markdown,
+        by_default=False,
+    ),
+}
 
 
 def main() -> None:
@@ -51,55 +138,24 @@ def main() -> None:
     options = _options()
     machine = report.machine()
     print(machine, "\n")
-    for part in options.parts or PARTS[:-2]:
-        values, text = _measure(part, options)
+    for name in options.parts or [name for name, part in PARTS.items() if part.by_default]:
+        rows = PARTS[name].measure(options)
         options.out.mkdir(parents=True, exist_ok=True)
-        content = {"machine": machine, "rows": values}
-        (options.out / f"{part}.json").write_text(json.dumps(content, indent=2) + "\n")
-        if part == "scaling":
-            scaling.draw(values, options.out / "scaling.png")
-            if options.write:
-                shutil.copyfile(options.out / "scaling.png", report.README.with_name("scaling.png"))
+        content = {"machine": machine, "rows": rows}
+        (options.out / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+        text = PARTS[name].markdown(rows)
         print(f"\n{text}\n", flush=True)
         if options.write:
-            report.put(part, f"{machine}\n\n{text}")
-
-
-def _measure(part: str, options: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
-    if part == "table":
-        threads = [int(n) for n in options.threads.split(",")]
-        cases = options.cases.split(",")
-        rows = table.measure_table(cases, threads, options.repeats, options.epochs)
-        return rows, table.markdown(rows)
-    if part == "scaling":
-        points = scaling.measure_scaling(os.cpu_count() or 1, options.largest)
-        return points, report.slopes(scaling.slopes(points))
-    if part == "large":
-        rows = large.measure_large()
-        return rows, large.markdown(rows)
-    if part == "recipes":
-        rows = recipes.measure_recipes(options.out, options.seeds, options.data, options.recipes)
-        return rows, recipes.markdown(rows)
-    if part == "recipe_times":
-        rows = recipe_times.measure_recipe_times(min(options.seeds, 5))
-        return rows, recipe_times.markdown(rows)
-    if part == "verdict":
-        rows = verdict.measure_verdicts(options.out, options.seeds)
-        return rows, verdict.markdown(rows)
-    measure, markdown = {
-        "fleet": (fleet.measure_fleet, fleet.markdown),
-        "search": (search.measure_search, search.markdown),
-        "storages": (search.measure_storages, search.storages_markdown),
-        "consensus": (consensus.measure_consensus, consensus.markdown),
-    }[part]
-    rows = measure()
-    return rows, markdown(rows)
+            report.put(name, f"{machine}\n\n{text}")
 
 
 def _options() -> argparse.Namespace:
+    lines = [f"  {name:<12}  {part.words}" for name, part in PARTS.items()]
+    named = ", ".join(name for name, part in PARTS.items() if not part.by_default)
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description=__doc__,
+        description=__doc__.split("\n", 1)[0],
+        epilog="\n".join(["parts:", *lines, f"\nOnly when named: {named}."]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="part")
@@ -108,7 +164,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=5, help="the first one is not counted")
     parser.add_argument("--largest", type=int, help="scaling: cells at most")
-    parser.add_argument("--seeds", type=int, default=8, help="recipes: trainings of each")
+    parser.add_argument("--seeds", type=int, default=8, help="recipes, verdict: trainings of each")
+    parser.add_argument("--settings", type=int, default=24, help="objectives: on each data set")
     parser.add_argument("--data", default="", help="recipes: some data sets, by semicolons")
     parser.add_argument("--recipes", default="", help="recipes: some of them, by semicolons")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))

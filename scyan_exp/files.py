@@ -59,7 +59,7 @@ def write_text(path: Path, text: str, durable: bool = True) -> None:
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write a JSON file atomically; NaN and infinite numbers become null."""
-    write_text(path, json.dumps(_finite(values), indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(finite(values), indent=2, allow_nan=False) + "\n")
 
 
 def require_space(folder: Path, n_bytes: int) -> None:
@@ -101,9 +101,10 @@ def unwritable(error: OSError, where: str | Path | None) -> OutputError:
     )
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same containers with None for NaN and infinite numbers, which JSON does not have."""
     if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
+        return {key: finite(v) for key, v in value.items()}
     if isinstance(value, list):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

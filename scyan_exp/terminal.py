@@ -12,12 +12,16 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+
+#: Characters below which the last column of a table gets a line of its own.
+MIN_LAST = 24
 
 
 def short_numbers(text: str) -> str:
@@ -28,6 +32,84 @@ def short_numbers(text: str) -> str:
         'model.prior_std=0.2839 seed=3'
     """
     return re.sub(r"\d+\.\d{5,}(e-?\d+)?", lambda found: f"{float(found[0]):.4g}", text)
+
+
+def one_line(text: str) -> str:
+    r"""Text of unknown origin on one line: control characters are spelt out.
+
+    Example:
+        >>> one_line("a\nb\x1b[2J")
+        'a b\\x1b[2J'
+    """
+    joined = re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", text)
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in joined
+    )
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numbers: Collection[str] = (),
+) -> None:
+    """Print a table: fitted to the width of a terminal, or else whole lines of plain text.
+
+    Args:
+        columns: the names of the columns; one in which nothing stands is left out.
+        rows: the texts of each row, a column each. Those of the last column are cut where a
+            terminal is narrow; where there is hardly any room, they get a line of their own.
+        numbers: columns that stand flush right.
+    """
+    from rich.console import Console
+
+    used = [i for i, _ in enumerate(columns) if any(row[i] for row in rows)]
+    names = [columns[i] for i in used]
+    texts = [[one_line(row[i]) for i in used] for row in rows]
+    console = Console(highlight=False, soft_wrap=True)
+    lines = aligned([names, *texts], numbers, console.width if console.is_terminal else None)
+    console.print(lines[0], style="bold", markup=False, emoji=False)
+    for line in lines[1:]:
+        console.print(line, markup=False, emoji=False)
+
+
+def aligned(
+    rows: Sequence[Sequence[str]], numbers: Collection[str] = (), width: int | None = None
+) -> list[str]:
+    r"""Lines whose columns stand below each other.
+
+    Args:
+        rows: the names of the columns, and the texts of each row.
+        numbers: names of columns that stand flush right.
+        width: how long a line may be; None for any length.
+
+    Example:
+        >>> print(*aligned([["name", "n"], ["a", "10"], ["bcdef", "9"]], ["n"]), sep="\n")
+        name    n
+        a      10
+        bcdef   9
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    before = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    room = max(widths[-1], MIN_LAST) if width is None else width - before
+    lines = []
+    for row in rows:
+        cells = [
+            text.rjust(n) if name in numbers else text.ljust(n)
+            for name, text, n in zip(rows[0], row, widths, strict=True)
+        ]
+        fits = room >= min(widths[-1], MIN_LAST)
+        head = "  ".join(cells if fits else cells[:-1])
+        if fits:
+            lines.append(_cut(head.rstrip(), width))
+        else:
+            below = f"\n    {row[-1]}" if row is not rows[0] and row[-1] else ""
+            lines.append(head.rstrip() + _cut(below, width))
+    return lines
+
+
+def _cut(text: str, width: int | None) -> str:
+    return text if width is None or len(text) <= width else f"{text[: width - 1]}…"
 
 
 class TerminalHandler(logging.StreamHandler):  # type: ignore[type-arg]

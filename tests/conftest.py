@@ -10,6 +10,8 @@ from pathlib import Path
 
 # One thread a process: the models of the tests are small, and pytest runs several processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Nobody looks at the pages of most sweeps; the tests of pages turn them on.
+os.environ["SCYAN_EXP_REPORT"] = "0"
 
 import anndata
 import numpy as np

@@ -18,7 +18,7 @@ from scyan_exp.run.job import DONE, INTERRUPTED
 from scyan_exp.terminal import outlive_readers
 
 #: Files of this folder that several commands share; every other one is a command.
-SHARED = {"main", "command", "notebook", "problems", "safety"}
+SHARED = {"arguments", "main", "command", "notebook", "problems", "safety"}
 
 HELP = """\
 scyan-exp: experiments with Scyan models, from YAML to annotated cells.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
 from scyan_exp.errors import InputError
 from scyan_exp.files import unwritable
-from scyan_exp.run.job import TrainJob, discard
+from scyan_exp.run.job import DONE, FAILED, TrainJob, discard
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -30,7 +30,21 @@ def train(arguments: list[str]) -> int:
         problems = command_problems(arguments)  # before Hydra writes the folder of the sweep
     if problems:
         return refuse(InputError(problems, where="config"))
-    return exit_code(lambda: start(arguments, task()))
+    job = task()
+    code = exit_code(lambda: start(arguments, job))
+    if code in (DONE, FAILED) and job.sweep_dir is not None:
+        _report(job.sweep_dir)
+    return code
+
+
+def _report(sweep_dir: Path) -> None:
+    """The page of a sweep whose jobs ran in this process; the fleet and searches do their own."""
+    from scyan_exp.fleet.reporting import report_sweep
+    from scyan_exp.run.folder import SweepFolder
+
+    sweep = SweepFolder(sweep_dir)
+    if not sweep.manifest.is_file() and not sweep.holds_search():
+        report_sweep(sweep_dir)
 
 
 def start(arguments: Sequence[str], job: Callable[[DictConfig], object]) -> None:

@@ -18,6 +18,7 @@ from scyan_exp.config.relations import relation_problems
 from scyan_exp.config.schema import (
     TRAINER_ARGUMENTS,
     CallbackConfig,
+    FiguresConfig,
     LoggerConfig,
     ModelConfig,
     RunConfig,
@@ -26,14 +27,17 @@ from scyan_exp.config.schema import (
 )
 from scyan_exp.config.sentences import keys_of, problems_of
 from scyan_exp.config.targets import target_problems
-from scyan_exp.errors import InputError, Problem, near_matches
+from scyan_exp.errors import InputError, Problem, listed, near_matches
 
 #: Sections that have one class, and its name in a config.
 FIXED: dict[str, tuple[type[BaseModel], str | None]] = {
     "model": (ModelConfig, "scyan_exp.Scyan"),
     "trainer": (TrainerConfig, "pytorch_lightning.Trainer"),
     "logger": (LoggerConfig, None),
+    "figures": (FiguresConfig, None),
 }
+#: Sections that configs of earlier versions lack.
+LATER = ("figures",)
 #: Sections whose class is named by their ``_target_``.
 CHOSEN: dict[str, Registry[Any]] = {"dataset": FORMATS, "table": TABLES}
 SECTIONS = (*CHOSEN, *FIXED, "callbacks")
@@ -94,7 +98,7 @@ def _sections(plain: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         sections[name], found = _chosen(name, plain.get(name))
         problems += found
     for name in FIXED:
-        sections[name], found = _fixed(name, plain.get(name))
+        sections[name], found = _fixed(name, plain.get(name, {} if name in LATER else None))
         problems += found
     problems += _trainer_key_problems(plain.get("trainer"))
     sections["callbacks"], found = _callbacks(plain.get("callbacks"))
@@ -119,6 +123,9 @@ def _checked(
 
 def _fixed(name: str, values: Any) -> tuple[BaseModel | None, list[Problem]]:
     schema, target = FIXED[name]
+    if name in LATER and not isinstance(values, Mapping):  # no group has such a name either
+        keys = listed(f"{name}.{key}" for key in keys_of(schema))
+        return None, [Problem(name, f"is a section, not a value: found {values!r}. Set {keys}")]
     if not isinstance(values, Mapping) or target is None:
         return _checked(schema, values, f"{name}.")
     section, problems = _checked(schema, _without_target(values), f"{name}.")

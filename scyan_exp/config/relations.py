@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scyan_exp.config.figures import FIGURES
 from scyan_exp.config.objectives import KEYS_OF_NEEDS, METRICS
 from scyan_exp.config.schema import objective_names
 from scyan_exp.errors import Problem, near_matches
@@ -19,6 +21,7 @@ def relation_problems(plain: Mapping[str, Any]) -> Iterator[Problem]:
             "is of one training, and there are repeats; a run with repeats that was cut off goes "
             "on in its own folder (hydra.run.dir=...)",
         )
+    yield from _figure_problems(plain.get("figures"))
     yield from _seed_problems(plain.get("seed"), plain.get("repeats"))
     yield from _device_problems(plain.get("trainer"), plain.get("model"))
 
@@ -46,6 +49,28 @@ def _objective_problems(objective: Any, dataset: Any) -> Iterator[Problem]:
             if need in METRICS[name].needs:
                 text = f"{name!r} needs {need}; set dataset.{key}, or choose one of {possible}"
                 yield Problem("objective", text)
+
+
+def _figure_problems(figures: Any) -> Iterator[Problem]:
+    """Names that do not name a figure."""
+    draw = figures.get("draw", "all") if isinstance(figures, Mapping) else "all"
+    if isinstance(figures, Mapping) and figures.get("umap") is True and not _has("umap"):
+        yield Problem("figures.umap", "not installed; pip install 'scyan_exp[umap]'")
+    if draw in ("all", "none"):
+        return
+    names = draw if isinstance(draw, list) else [draw]
+    unknown = [name for name in names if not isinstance(name, str) or name not in FIGURES]
+    if unknown or not isinstance(draw, list):
+        options = [*FIGURES, *(() if isinstance(draw, list) else ("all", "none"))]
+        hints = "".join(near_matches(str(name), options) for name in unknown)
+        yield Problem(
+            "figures.draw",
+            f"expected all, none, or a list of {', '.join(FIGURES)}, found {draw!r}.{hints}",
+        )
+
+
+def _has(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def _seed_problems(seed: Any, repeats: Any) -> Iterator[Problem]:

@@ -33,7 +33,7 @@ TRAINER_ARGUMENTS = {
     "min_steps",
 }
 #: Keys that have no influence on the result of a run, at the top and in ``trainer``.
-INCIDENTAL = ("name", "group", "tags", "logger", "ckpt_path", "objective")
+INCIDENTAL = ("name", "group", "tags", "figures", "logger", "ckpt_path", "objective", "report")
 PLACE = ("accelerator", "devices", "strategy")
 
 
@@ -136,6 +136,26 @@ class LoggerConfig(Section):
         return self.backend == "wandb" and self.mode != "disabled"
 
 
+class FiguresConfig(Section):
+    """Which figures a run draws. Configs of versions that had no such section mean all.
+
+    Attributes:
+        draw: ``all``, ``none``, or a list of names.
+        umap: whether the cells are placed by UMAP, for the page and a figure.
+    """
+
+    draw: Any = "all"  # checked by itself: the names are those of FIGURES
+    umap: bool = False
+
+    def has(self, name: str) -> bool:
+        """Whether a figure is to be drawn."""
+        return self.draw == "all" or (self.draw != "none" and name in self.draw)
+
+
+#: What a config means that says nothing of figures.
+ALL_FIGURES = FiguresConfig()
+
+
 class RunSettings(Section):
     """The keys at the top of a config."""
 
@@ -146,6 +166,7 @@ class RunSettings(Section):
     repeats: Count
     objective: Any  # checked by itself: one of METRICS, or a list of several
     ckpt_path: Name | None
+    report: bool = True
 
 
 class RunConfig(RunSettings):
@@ -158,6 +179,7 @@ class RunConfig(RunSettings):
         trainer: arguments of the trainer.
         callbacks: callbacks by the names that the config gives them.
         logger: settings of W&B.
+        figures: which figures are drawn.
     """
 
     dataset: DataFormat
@@ -166,6 +188,7 @@ class RunConfig(RunSettings):
     trainer: TrainerConfig
     callbacks: dict[str, CallbackConfig]
     logger: LoggerConfig
+    figures: FiguresConfig
 
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
 
@@ -209,8 +232,17 @@ class RunConfig(RunSettings):
         return changed
 
     def repeat(self, seed: int) -> RunConfig:
-        """The config of one of the trainings of a run with repeats."""
-        return self.changed(repeats=1, seed=seed)
+        """The config of one of the trainings of a run with repeats.
+
+        The run itself has the UMAP: the cells are the same.
+        """
+        one = self.changed(repeats=1, seed=seed)
+        if self.figures.umap:
+            figures = self.figures.model_copy(update={"umap": False})
+            one = one.model_copy(update={"figures": figures})
+            one._plain = {**self.plain(), "repeats": 1, "seed": seed}
+            one._plain["figures"] |= {"umap": False}
+        return one
 
 
 def config_hash(plain: Mapping[str, Any]) -> str:

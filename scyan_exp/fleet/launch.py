@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,10 @@ from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_jobs_fit, check_settings
 from scyan_exp.fleet.engines.base import ENGINES, Engine, Needs, Task
 from scyan_exp.fleet.jobs import Job, compose_jobs
+from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import write_jobs
 from scyan_exp.fleet.repeats import n_trainings
+from scyan_exp.fleet.reporting import report_jobs
 from scyan_exp.fleet.returns import job_return
 from scyan_exp.fleet.running import run_source
 from scyan_exp.fleet.settings import FleetSettings
@@ -65,6 +66,7 @@ def launch(
         _refuse_search(sweep_dir)
         write_jobs(jobs, sweep_dir, settings)
         states = run_jobs(jobs, fleet, engine, sweep_dir)
+    report_jobs(jobs, sweep_dir)
     failure = failure_of(states, sweep_dir)
     return [job_return(state, failure) for state in states]
 
@@ -127,24 +129,6 @@ def failure_of(states: Sequence[JobState], sweep_dir: Path) -> JobFailed | None:
 def resume_command(sweep_dir: Path) -> str:
     """The command that goes on with a sweep, as a shell takes it."""
     return shlex.join(["scyan-exp", "resume", str(sweep_dir)])
-
-
-@contextmanager
-def locked(sweep_dir: Path) -> Iterator[None]:
-    """Let nobody else run jobs in this folder meanwhile; ends with the process at the latest.
-
-    Raises:
-        InputError: somebody else does.
-    """
-    with SweepFolder(sweep_dir).lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                "another process is running the jobs of this sweep; wait for it, or end it",
-                where=str(sweep_dir),
-            ) from error
-        yield
 
 
 def _refuse_search(sweep_dir: Path) -> None:

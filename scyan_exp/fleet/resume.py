@@ -14,8 +14,10 @@ from yaml import YAMLError
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
-from scyan_exp.fleet.launch import failure_of, locked, make_engine, run_jobs
+from scyan_exp.fleet.launch import failure_of, make_engine, run_jobs
+from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import read_jobs, require_sweep
+from scyan_exp.fleet.reporting import report_jobs
 from scyan_exp.run.job import TrainJob
 
 
@@ -40,6 +42,7 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
         fleet = check_settings({**settings, **_parsed(changes)})
         with closing(make_engine(jobs, fleet, task)) as engine:
             states = run_jobs(jobs, fleet, engine, sweep_dir)
+    report_jobs(jobs, sweep_dir)
     failure = failure_of(states, sweep_dir)
     if failure is not None:
         raise failure

@@ -83,8 +83,10 @@ def load_model(checkpoint: str | Path) -> Scyan:
     return Scyan.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
 
 
-def write_annotated(adata: AnnData, annotation: Annotation, path: Path) -> None:
-    """Write the cells with their annotation as an ``.h5ad`` file.
+def write_annotated(
+    adata: AnnData, annotation: Annotation, path: Path, umap_N2: np.ndarray | None = None
+) -> None:
+    """Write the cells with their annotation, and a UMAP if there is one, as an ``.h5ad`` file.
 
     Cells that are still on disk are copied within HDF5, so X is never loaded.
     """
@@ -102,6 +104,8 @@ def write_annotated(adata: AnnData, annotation: Annotation, path: Path) -> None:
             _write_in_memory(adata, target)
         write_elem(target, "obs", obs)
         write_elem(target["obsm"], "X_scyan", annotation.latent)
+        if umap_N2 is not None:
+            write_elem(target["obsm"], "X_umap", umap_N2)
         write_elem(target["uns"], "scyan_markers", np.array(annotation.table.markers, object))
 
 

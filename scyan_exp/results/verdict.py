@@ -11,13 +11,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.errors import listed
-from scyan_exp.results.signs import Signs
+
+if TYPE_CHECKING:  # a report reads verdicts, and has no use for torch
+    from scyan_exp.data.table import KnowledgeTable
+    from scyan_exp.results.signs import Signs
 
 
 class Level(StrEnum):
@@ -151,6 +153,12 @@ def _other_reasons(
         yield f"the repeats agree on {agreement:.0%} of the cells: see figures/agreement.png"
 
 
+def contradiction(marker: str, rho: float) -> str:
+    """The remark on an entry that its cells contradict."""
+    said, are = ("+", "-") if rho > 0 else ("-", "+")
+    return f"{marker} is {said} in the table, {are} in its cells"
+
+
 def _remarks(table: KnowledgeTable, signs: Signs) -> dict[str, list[str]]:
     """What there is to look at, by population."""
     found = {}
@@ -167,8 +175,7 @@ def _remarks_on(table: KnowledgeTable, signs: Signs, p: int) -> Iterator[str]:
     elif signs.hardly_matched[p]:
         yield "hardly any cell matches its row"
     for m in np.flatnonzero(signs.contradictions[p]):
-        said, are = ("+", "-") if table.rho[p, m] > 0 else ("-", "+")
-        yield f"{table.markers[m]} is {said} in the table, {are} in its cells"
+        yield contradiction(table.markers[m], table.rho[p, m])
     blank_P = np.isnan(table.rho).mean(axis=1)
     fell = signs.fall > LIMITS["fall"].look
     if fell and signs.gained[p] > GAINED and blank_P[p] >= np.median(blank_P):

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
+from scyan_exp.results.embedding import umap_of
 from scyan_exp.results.figures.drawing import draw_figures, shown_of
 from scyan_exp.results.measuring import compute_metrics
 from scyan_exp.results.signs import signs_of
@@ -74,13 +76,19 @@ def trained(record: RunRecord, name: str, folder: str, device: str = "cpu") -> T
     return Training(name, folder, record, model)
 
 
-def agree(trainings: Sequence[Training], cells: Cells, folder: Path) -> Agreed:
+def agree(
+    trainings: Sequence[Training],
+    cells: Cells,
+    folder: Path,
+    wanted: FiguresConfig = ALL_FIGURES,
+) -> Agreed:
     """Annotate by consensus, measure, and write cells and figures to a folder.
 
     Args:
         trainings: two or more, with one table.
         cells: the cells that all of them were trained on.
         folder: where to.
+        wanted: the figures to draw.
     """
     members, consensus = _combine(trainings, cells)
     agreement = float(consensus.agreement.mean())
@@ -88,8 +96,10 @@ def agree(trainings: Sequence[Training], cells: Cells, folder: Path) -> Agreed:
     signs = signs_of(cells.table, cells.x.numpy(), consensus.population, consensus.log_prob)
     verdict = judge(cells.table, signs, agreement=agreement)
     own = RunFolder(folder)
-    figures = draw_figures(own.figures, shown_of(consensus, cells, members=members, signs=signs))
-    write_annotated(cells.adata, consensus, own.annotated)
+    umap = umap_of(cells.x.numpy()) if wanted.umap else None
+    shown = shown_of(consensus, cells, members=members, signs=signs, umap=umap)
+    figures = draw_figures(own.figures, shown, wanted)
+    write_annotated(cells.adata, consensus, own.annotated, umap)
     mean, std = _spread([one.record.metrics for one in trainings])
     described = [
         _described(training, member, consensus)

@@ -14,6 +14,7 @@ from scyan_exp.data.sources import read_expressions
 from scyan_exp.errors import InputError, listed
 from scyan_exp.results.annotation import Annotation, load_model, predict_cells
 from scyan_exp.results.consensus import Inputs, Member, combine
+from scyan_exp.run.cleaned import why_gone
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
 from scyan_exp.training.scyan import Scyan
@@ -84,8 +85,10 @@ def _members(checkpoint: str | Path | Scyan) -> list[Member]:
         return [Member("model", checkpoint, 1.0)]
     path = Path(checkpoint)
     if not path.exists():
+        why = why_gone(path.parents[1]) if len(path.parents) > 1 else ""
+        reason = f"no such file{f' ({why})' if why else ''}"
         raise InputError(
-            "no such file; expected checkpoints/best.ckpt of a run, or its folder", str(path)
+            f"{reason}; expected checkpoints/best.ckpt of a run, or its folder", str(path)
         )
     if not path.is_dir():
         return [Member("model", load_model(path), 1.0)]
@@ -96,13 +99,13 @@ def _members_of_run(folder: Path, record: RunRecord) -> list[Member]:
     if record.repeats is None:
         best = RunFolder(folder).best
         if not best.is_file():
-            reason = f"this run has no model (its status is {record.status.value!r})"
-            raise InputError(reason, where=str(folder))
+            why = why_gone(folder) or f"its status is {record.status.value!r}"
+            raise InputError(f"this run has no model ({why})", where=str(folder))
         return [Member("model", load_model(best), 1.0)]
     members = record.repeats["members"]
     paths = [RunFolder(folder / one["folder"]).best for one in members]
     gone = [
-        f"{one['folder']}/checkpoints/best.ckpt"
+        _gone(one["folder"], folder)
         for one, path in zip(members, paths, strict=True)
         if not path.is_file()
     ]
@@ -113,3 +116,9 @@ def _members_of_run(folder: Path, record: RunRecord) -> list[Member]:
         Member(one.get("name", one["folder"]), load_model(path), one["weight"])
         for one, path in zip(members, paths, strict=True)
     ]
+
+
+def _gone(member: str, folder: Path) -> str:
+    """The checkpoint of a member that is gone, and why it is."""
+    why = why_gone(folder / member)
+    return f"{member}/checkpoints/best.ckpt" + (f" ({why})" if why else "")

@@ -19,6 +19,7 @@ from scyan_exp.data.sources import read_h5ad
 from scyan_exp.data.table_differences import table_differences
 from scyan_exp.errors import InputError
 from scyan_exp.run.agreeing import Training, agree, trained
+from scyan_exp.run.cleaned import why_gone
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.gather import completed_trainings
 from scyan_exp.run.outcome import Outcome
@@ -97,7 +98,7 @@ def _load(records: Sequence[RunRecord], out: Path) -> list[Training]:
         InputError: a model is gone, or of another table than the first one.
     """
     paths = [RunFolder(record.folder).best for record in records]
-    problems = [f"{path}: the model of this run is gone" for path in paths if not path.is_file()]
+    problems = [_gone(path) for path in paths if not path.is_file()]
     if problems:
         raise InputError(problems)
     for path in paths:
@@ -116,6 +117,11 @@ def _load(records: Sequence[RunRecord], out: Path) -> list[Training]:
     if problems:
         raise InputError(problems)
     return trainings
+
+
+def _gone(path: Path) -> str:
+    why = why_gone(path.parents[1])
+    return f"{path}: the model of this run is gone" + (f" ({why})" if why else "")
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:

@@ -17,6 +17,7 @@ from scyan_exp.data.cells import Cells
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable, require_space
 from scyan_exp.results.annotation import Annotation, predict_cells, write_annotated
+from scyan_exp.results.embedding import umap_of
 from scyan_exp.results.figures.drawing import draw_figures, shown_of
 from scyan_exp.results.measuring import compute_metrics
 from scyan_exp.results.signs import signs_of
@@ -105,7 +106,7 @@ def _run(
             annotated, metrics = None, {"loss": trained.best_loss}
             tracker.log_results(metrics)
         else:
-            annotated = _annotate(experiment, trained, folder, tracker)
+            annotated = _annotate(config, experiment, trained, folder, tracker)
             metrics, record.trust = annotated.metrics, annotated.verdict.to_dict()
         tracker.log_outcome(trained.outcome)
         value = record.end(trained.outcome, metrics, config.objective)
@@ -129,7 +130,7 @@ class _Annotated:
 
 
 def _annotate(
-    experiment: Experiment, trained: Trained, folder: Path, tracker: Tracker
+    config: RunConfig, experiment: Experiment, trained: Trained, folder: Path, tracker: Tracker
 ) -> _Annotated:
     """Annotate the cells, measure, judge, and write what came out."""
     cells = experiment.cells
@@ -138,9 +139,12 @@ def _annotate(
     signs = signs_of(cells.table, cells.x.numpy(), annotation.population, annotation.log_prob)
     verdict = judge(cells.table, signs, is_finished=trained.is_finished)
     own = RunFolder(folder)
-    shown = shown_of(annotation, cells, trained.history, best_epoch=trained.best_epoch, signs=signs)
-    figures = draw_figures(own.figures, shown)
-    write_annotated(cells.adata, annotation, own.annotated)
+    umap = umap_of(cells.x.numpy()) if config.figures.umap else None
+    shown = shown_of(
+        annotation, cells, trained.history, None, trained.best_epoch, signs=signs, umap=umap
+    )
+    figures = draw_figures(own.figures, shown, config.figures)
+    write_annotated(cells.adata, annotation, own.annotated, umap)
     tracker.log_results(metrics, figures)
     tracker.log_verdict(verdict)
     return _Annotated(annotation, metrics, verdict)

@@ -15,6 +15,8 @@ from scyan_exp.files import write_text
 
 #: Of the files that this version writes; a file that names no format is of format 1.
 FORMAT = 3
+#: The page of a run or a sweep.
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,19 @@ class RunFolder:
         return self.path / "train.log"
 
     @property
+    def cleaned(self) -> Path:
+        """What ``scyan-exp clean`` has removed from the folder; only there if it has."""
+        return self.path / "cleaned.json"
+
+    @property
     def wandb(self) -> Path:
         """The folder of the W&B run."""
         return self.path / "wandb"
+
+    @property
+    def report(self) -> Path:
+        """The page of this run, if somebody asked for it."""
+        return self.path / REPORT
 
     def repeat(self, seed: int) -> RunFolder:
         """The folder of one repeat."""
@@ -182,6 +194,11 @@ class SweepFolder:
         folders = (self.path, self.path / "experiment")
         found = [path for folder in folders for path in folder.glob("best*.yaml")]
         return [path for path in found if re.fullmatch(r"best(_\d+)?", path.stem)]
+
+    @property
+    def report(self) -> Path:
+        """The page of the sweep."""
+        return self.path / REPORT
 
     @property
     def multirun(self) -> Path:

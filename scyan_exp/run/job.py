@@ -54,11 +54,15 @@ class TrainJob:
 
     Args:
         reporter_of: finds who takes the values of a job's epochs; None for nobody.
+
+    Attributes:
+        sweep_dir: the folder of the sweep whose jobs ran in this process, if they want its page.
     """
 
     def __init__(self, reporter_of: ReporterOf | None = None) -> None:
         self._reporter_of = reporter_of
         self._kept: KeptCells | None = None
+        self.sweep_dir: Path | None = None
 
     def __call__(self, config: DictConfig) -> Value | None:
         """Run a job; what goes wrong is logged here.
@@ -117,6 +121,7 @@ class TrainJob:
         RunFolder(folder).write_config(checked.plain())
         was_cut_off = False
         if is_sweep():
+            self.sweep_dir = sweep_dir() if checked.report else None
             ended = RunRecord.read_ended(folder, checked)
             if ended is not None:
                 log.info("%s earlier; objective: %s", ended.status, ended.objective)
@@ -166,6 +171,13 @@ def is_sweep() -> bool:
     from hydra.types import RunMode
 
     return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def sweep_dir() -> Path:
+    """The folder of the sweep of the present job of Hydra's."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return Path(str(HydraConfig.get().sweep.dir)).absolute()
 
 
 def identity(config: RunConfig, folder: Path) -> RunIdentity:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scyan_exp.errors import InputError
+from scyan_exp.run.cleaned import why_gone
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value
@@ -203,4 +204,5 @@ class Run:
         if path.is_file():
             return path
         name = path.relative_to(self.folder)
-        raise InputError(f"no {name} in this run (it is {self.outcome})", where=str(self.folder))
+        why = why_gone(self.folder, path) or f"it is {self.outcome}"
+        raise InputError(f"no {name} in this run ({why})", where=str(self.folder))

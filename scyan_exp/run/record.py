@@ -192,8 +192,10 @@ def recording(record: RunRecord) -> Iterator[None]:
 
 def clear_results(folder: Path) -> None:
     """A run folder used again must not show the results of one run beside the record of another."""
-    RunFolder(folder).annotated.unlink(missing_ok=True)
-    shutil.rmtree(RunFolder(folder).figures, ignore_errors=True)
+    own = RunFolder(folder)
+    for path in (own.annotated, own.report, own.cleaned):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(own.figures, ignore_errors=True)
 
 
 def clear_earlier(folder: Path) -> None:

@@ -22,7 +22,10 @@ NEEDED = (
     *("config", "arguments", "cwd"),
 )
 #: Parts of the config that may change between two starts.
-INCIDENTAL = ("logger.", "name", "tags", "trainer.accelerator", "trainer.devices")
+INCIDENTAL = (
+    *("figures.", "logger.", "name", "tags", "report"),
+    *("trainer.accelerator", "trainer.devices"),
+)
 
 
 def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dict[str, Any]:

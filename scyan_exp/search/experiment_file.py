@@ -121,7 +121,7 @@ def _experiment_text(
     chosen = {group: option for group, option in choices.items() if option is not None}
     if set(chosen) != set(GROUPS):
         return None
-    incidental = ("name", "group", "ckpt_path")
+    incidental = ("name", "group", "ckpt_path", "report")
     kept = {key: value for key, value in plain.items() if key not in incidental}
     base = _composed(chosen, compose)
     # An experiment file can add keys, and not remove them.

@@ -15,9 +15,11 @@ from omegaconf import DictConfig
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.engines.base import Task
-from scyan_exp.fleet.launch import failure_of, locked, make_engine, resume_command
+from scyan_exp.fleet.launch import failure_of, make_engine, resume_command
+from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import write_jobs
 from scyan_exp.fleet.repeats import n_trainings
+from scyan_exp.fleet.reporting import report_jobs
 from scyan_exp.fleet.running import run_source
 from scyan_exp.fleet.settings import FleetSettings
 from scyan_exp.fleet.state import JobState
@@ -84,6 +86,7 @@ def run_search(
     if interrupted:
         print(f"To go on: {resume_command(sweep_dir)}", flush=True)
         raise KeyboardInterrupt
+    report_jobs([plan.first], sweep_dir)
     _raise_failures(rows, trials, sweep_dir)
     return best
 

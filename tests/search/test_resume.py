@@ -28,7 +28,7 @@ from tests.search.searches import SEARCH, SHORT, SPACE, assert_whole
 HOLDER = """\
 import sys, time
 from pathlib import Path
-from scyan_exp.fleet.launch import locked
+from scyan_exp.fleet.locking import locked
 
 with locked(Path(sys.argv[1])):
     print("held", flush=True)

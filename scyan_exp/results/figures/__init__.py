@@ -13,7 +13,8 @@ drawn when all of that is there::
 What is imported here loads neither torch nor matplotlib.
 """
 
+from scyan_exp.config.figures import FIGURES
 from scyan_exp.results.figures.canvas import canvas
-from scyan_exp.results.figures.registry import FIGURES, figure
+from scyan_exp.results.figures.registry import figure
 
 __all__ = ["FIGURES", "canvas", "figure"]

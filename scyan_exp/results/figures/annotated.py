@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scyan_exp.data.table import KnowledgeTable
-from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.figures.canvas import canvas, short
 from scyan_exp.results.figures.registry import figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from scyan_exp.data.table import KnowledgeTable
+    from scyan_exp.results.annotation import Annotation
 
 
 @figure("latent_expressions")

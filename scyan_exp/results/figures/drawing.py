@@ -13,11 +13,13 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scyan_exp.config.figures import FIGURES
+from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.files import atomic_path
 from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.consensus import Consensus, Member
-from scyan_exp.results.figures.registry import FIGURES, History
+from scyan_exp.results.figures.registry import History
 from scyan_exp.results.signs import Signs
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Shown:
         members: the models of a consensus with their weights; None for a single training.
         best_epoch: the epoch that annotates; None for a consensus.
         signs: what speaks for and against the annotation.
+        umap: (N, 2) places of the cells, NaN for those without; None if nobody asked for them.
     """
 
     annotation: Annotation
@@ -51,6 +54,7 @@ class Shown:
     members: Sequence[Member] | None = None
     best_epoch: int | None = None
     signs: Signs | None = None
+    umap: np.ndarray | None = None
 
     def by_name(self) -> dict[str, Any]:
         """What there is, by the name of the argument that takes it.
@@ -71,6 +75,7 @@ class Shown:
             "members": self.members,
             "best_epoch": self.best_epoch,
             "signs": self.signs,
+            "umap": self.umap,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -82,23 +87,27 @@ def shown_of(
     members: Sequence[Member] | None = None,
     best_epoch: int | None = None,
     signs: Signs | None = None,
+    umap: np.ndarray | None = None,
 ) -> Shown:
     """An annotation of cells, for figures."""
     x = cells.x.numpy()
-    return Shown(annotation, history, cells.labels, cells.batches, x, members, best_epoch, signs)
+    labels, batches = cells.labels, cells.batches
+    return Shown(annotation, history, labels, batches, x, members, best_epoch, signs, umap)
 
 
-def draw_figures(folder: Path, shown: Shown) -> list[Path]:
-    """Draw every figure that the run allows into ``folder``; return the files.
+def draw_figures(folder: Path, shown: Shown, wanted: FiguresConfig = ALL_FIGURES) -> list[Path]:
+    """Draw every wanted figure that the run allows into ``folder``; return the files.
 
     A figure that fails is left out, with a warning in the log.
     """
+    if wanted.draw == "none":
+        return []
     from matplotlib import rc_context
 
     given, paths = shown.by_name(), []
     with rc_context({"text.parse_math": False}):  # "$" in a name is a dollar
         for name, draw in FIGURES.items():
-            image = _image(name, draw, given)
+            image = _image(name, draw, given) if wanted.has(name) else None
             if image is not None:
                 paths.append(folder / f"{name}.png")
                 with atomic_path(paths[-1]) as temporary:

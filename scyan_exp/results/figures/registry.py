@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from scyan_exp.config.registry import Registry, origin_of
+from scyan_exp.config.figures import FIGURES
+from scyan_exp.config.registry import origin_of
 from scyan_exp.errors import listed
 
 if TYPE_CHECKING:
@@ -30,11 +31,7 @@ NAMES = (
     "members",
     "best_epoch",
     "signs",
-)
-_HERE = "scyan_exp.results.figures"
-#: Functions that draw, by the name of the figure, in the order in which they are drawn.
-FIGURES: Registry[Callable[..., Figure]] = Registry(
-    "figure", (f"{_HERE}.course", f"{_HERE}.repeats", f"{_HERE}.annotated", f"{_HERE}.trust")
+    "umap",
 )
 
 

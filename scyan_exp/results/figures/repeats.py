@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scyan_exp.results.consensus import Consensus, Member
 from scyan_exp.results.figures.canvas import canvas, short
 from scyan_exp.results.figures.registry import figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from scyan_exp.results.consensus import Consensus, Member
 
 
 @figure("members")

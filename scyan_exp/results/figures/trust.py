@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.figures.canvas import canvas, short
 from scyan_exp.results.figures.registry import figure
-from scyan_exp.results.signs import Signs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from scyan_exp.results.annotation import Annotation
+    from scyan_exp.results.signs import Signs
 
 
 @figure("trust")

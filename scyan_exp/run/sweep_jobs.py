@@ -1,0 +1,135 @@
+"""The jobs of a sweep, as its launcher listed them or as their folders lie there."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scyan_exp.errors import InputError
+from scyan_exp.run.folder import RunFolder, SweepFolder
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.record import RunRecord
+from scyan_exp.run.sweep_files import Manifest, Row, read_rows
+
+#: Where a new override begins in a line of them.
+NEXT_OVERRIDE = re.compile(r" (?=[+~]*[\w./@-]+=)")
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """What is known of a job without its own folder.
+
+    Attributes:
+        number: its number in the sweep.
+        folder: its run folder; None for one that was refused before it had any.
+        overrides: what distinguishes it, as typed.
+        row: its row in ``sweep.csv``.
+    """
+
+    number: int
+    folder: Path | None
+    overrides: list[str]
+    row: Row = field(default_factory=dict)
+
+
+def jobs_of(folder: Path) -> list[SweepJob]:
+    """The jobs in the list that the fleet keeps, or else those that have folders."""
+    sweep = SweepFolder(folder)
+    rows = read_rows(sweep.table)
+    jobs = _listed(sweep.manifest) if sweep.manifest.is_file() else _found(sweep.job_folders())
+    known = [replace(job, row=rows.pop(job.number, {})) for job in jobs]
+    refused = [
+        SweepJob(n, None, NEXT_OVERRIDE.split(row["overrides"]), row) for n, row in rows.items()
+    ]
+    return sorted([*known, *refused], key=lambda job: job.number)
+
+
+def _listed(manifest: Path) -> list[SweepJob]:
+    return [
+        SweepJob(one.number, manifest.parent / one.folder, one.overrides)
+        for one in Manifest.read(manifest).jobs
+    ]
+
+
+def _found(folders: Sequence[RunFolder]) -> list[SweepJob]:
+    """Jobs of a launcher that keeps no list, with the numbers that it gave them."""
+    numbers = [_number(one) for one in folders]
+    if len(set(numbers)) < len(numbers):
+        numbers = list(range(len(folders)))
+    return [
+        SweepJob(number, one.path, [str(text) for text in _yaml(one.overrides) or []])
+        for number, one in zip(numbers, folders, strict=True)
+    ]
+
+
+def _number(folder: RunFolder) -> int:
+    if folder.path.name.isdecimal():
+        return int(folder.path.name)
+    try:
+        return int(_yaml(folder.hydra_config)["hydra"]["job"]["num"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return -1
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"not YAML ({error})", where=str(path)) from error
+
+
+def record_of(job: SweepJob) -> RunRecord | None:
+    """The record of a job; None where it has none that can be read.
+
+    A file that has not changed since is not read again: who follows a sweep asks each second.
+
+    Raises:
+        InputError: a newer version of the program wrote it.
+    """
+    if job.folder is None:
+        return None
+    try:
+        found = RunFolder(job.folder).result.stat()
+    except OSError:
+        return RunRecord.read(job.folder)
+    return _record(job.folder, (found.st_mtime_ns, found.st_size, found.st_ino))
+
+
+@lru_cache(maxsize=4096)
+def _record(folder: Path, state: tuple[int, int, int]) -> RunRecord | None:
+    """What a file in this state says; nobody changes the record."""
+    return RunRecord.read(folder)
+
+
+def result_of(job: SweepJob, record: RunRecord | None) -> tuple[dict[str, Any], dict[str, float]]:
+    """What came of a job, and its metrics; NaN for a number that is not there."""
+    seconds = job.row.get("seconds")
+    result = {
+        "outcome": str(outcome_of(record, job.row)),
+        "objective": math.nan if record is None or record.objective is None else record.objective,
+        "epochs": record.epochs if record else math.nan,
+        "fit_seconds": record.fit_seconds if record else math.nan,
+        "seconds": float(seconds) if seconds else math.nan,
+        "device": job.row.get("device") or None,
+        "error": (record.error if record else None) or job.row.get("error") or None,
+        "folder": None if job.folder is None else str(job.folder),
+    }
+    measured = record.metrics if record else {}
+    return result, {k: math.nan if value is None else value for k, value in measured.items()}
+
+
+def outcome_of(record: RunRecord | None, row: Row) -> Outcome:
+    """What the run wrote itself; of one that could not, what the fleet wrote."""
+    if record is not None and record.status != Outcome.RUNNING:
+        return record.status
+    of_fleet = row.get("status")
+    if of_fleet in set(Outcome) and of_fleet != Outcome.NOT_RUN:
+        return Outcome(of_fleet)
+    return Outcome.NOT_RUN if record is None else record.status
