@@ -1,7 +1,7 @@
 """Measure this project, beside the reference (PyPI ``scyan``) where it has the same.
 
 python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [consensus]
-                     [recipes] [verdict]
+                     [recipes] [verdict] [objectives]
 
 ``table``    an epoch, the annotation and memory beside the reference, interleaved
 ``scaling``  curves over cells, markers, populations and layers
@@ -12,8 +12,9 @@ python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [cons
 ``consensus``  five seeds and their consensus
 ``recipes``  recipes of training on all data sets with many seeds (hours)
 ``verdict``  the verdict on good, bad and spoilt trainings, beside their labels (an hour)
+``objectives``  which metric without labels ranks the trials of a search as labels would (an hour)
 
-All but the last two when none is named.
+All but the last three when none is named.
 
 Numbers go to ``--out`` as JSON; ``--write`` also puts the tables into benchmarks/README.md.
 """
@@ -27,11 +28,22 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks import consensus, fleet, large, recipes, report, scaling, search, table, verdict
+from benchmarks import (
+    consensus,
+    fleet,
+    large,
+    objectives,
+    recipes,
+    report,
+    scaling,
+    search,
+    table,
+    verdict,
+)
 from benchmarks.cases import CASES
 
 PARTS = ("table", "scaling", "large", "fleet", "search", "storages", "consensus", "recipes")
-PARTS += ("verdict",)
+PARTS += ("verdict", "objectives")
 
 
 def main() -> None:
@@ -39,7 +51,7 @@ def main() -> None:
     options = _options()
     machine = report.machine()
     print(machine, "\n")
-    for part in options.parts or PARTS[:-2]:
+    for part in options.parts or PARTS[:-3]:
         values, text = _measure(part, options)
         options.out.mkdir(parents=True, exist_ok=True)
         content = {"machine": machine, "rows": values}
@@ -71,6 +83,9 @@ def _measure(part: str, options: argparse.Namespace) -> tuple[list[dict[str, Any
     if part == "verdict":
         rows = verdict.measure_verdicts(options.out, options.seeds)
         return rows, verdict.markdown(rows)
+    if part == "objectives":
+        rows = objectives.measure_objectives(options.out, options.settings)
+        return rows, objectives.markdown(rows)
     measure, markdown = {
         "fleet": (fleet.measure_fleet, fleet.markdown),
         "search": (search.measure_search, search.markdown),
@@ -94,6 +109,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=5, help="the first one is not counted")
     parser.add_argument("--largest", type=int, help="scaling: cells at most")
     parser.add_argument("--seeds", type=int, default=8, help="recipes: trainings of each")
+    parser.add_argument("--settings", type=int, default=24, help="objectives: on each data set")
     parser.add_argument("--data", default="", help="recipes: some data sets, by semicolons")
     parser.add_argument("--recipes", default="", help="recipes: some of them, by semicolons")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
