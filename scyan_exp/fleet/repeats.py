@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from omegaconf import OmegaConf
 from scyan_exp.config.schema import RunConfig
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.observer import Observer
-from scyan_exp.fleet.source import JobSource
+from scyan_exp.fleet.source import SourceOfRepeats
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, clear_earlier
-from scyan_exp.run.repeat import Repeat, repeats_of
+from scyan_exp.run.repeat import Repeat, end_decided, finished_values, repeats_of
 from scyan_exp.terminal import short_numbers
 
 
@@ -34,25 +34,39 @@ class WithRepeats:
         n_jobs: jobs in all, without their repeats.
     """
 
-    def __init__(self, source: JobSource, observer: Observer, n_parallel: int) -> None:
+    def __init__(self, source: SourceOfRepeats, observer: Observer, n_parallel: int) -> None:
         self.n_jobs = source.n_jobs
         self._source, self._observer, self._n_parallel = source, observer, n_parallel
         self._begun: set[int] = set()
         self._families: dict[int, Family] = {}
 
     def next(self) -> JobState | None:
-        """A repeat of a job that has begun, that job itself, or a new one."""
-        for family in self._families.values():
-            state = family.next()
-            if state is not None:
-                return state
+        """A repeat of a job that has begun, that job itself, or a new one.
+
+        Of a job that may be decided before all its repeats are finished, one runs at a time for
+        as long as others have something to start.
+        """
+        return (
+            self._next_of(one for one in self._families.values() if not one.is_waiting)
+            or self._new()
+            or self._next_of(self._families.values())
+        )
+
+    def _next_of(self, families: Iterable[Family]) -> JobState | None:
+        states = (family.next() for family in families)
+        return next((state for state in states if state is not None), None)
+
+    def _new(self) -> JobState | None:
+        """A new job, or its first repeat."""
         if len(self._begun) >= self._n_parallel:
             return None
         state = self._source.next()
         if state is None or state.is_kept:
             return state
+        if has_repeats(state.job):
+            return self._begin(state)
         self._begun.add(state.job.number)
-        return self._begin(state) if has_repeats(state.job) else state
+        return state
 
     def ended(self, state: JobState) -> None:
         """A repeat that failed ends its job; the job itself has the seconds of its repeats."""
@@ -64,13 +78,25 @@ class WithRepeats:
             self._source.ended(state)
         elif family is not None:  # None: its job has ended before it
             family.ended(state)
+            if not family.is_over and self._is_decided(family):
+                family.want_no_more()
             if family.is_over:
                 self.ended(family.state)
                 self._observer.ended(family.state)
 
+    def _is_decided(self, family: Family) -> bool:
+        values = family.values
+        return bool(values) and family.has_left and self._source.is_decided(family.job, values)
+
     def _begin(self, state: JobState) -> JobState | None:
         """The first repeat of a job, or the job where all repeats are completed."""
-        family = self._families[state.job.number] = Family(state)
+        family = Family(state)
+        if self._is_decided(family):  # and was killed before that was written
+            family.want_no_more()
+            state.is_kept = True
+            return state
+        self._begun.add(state.job.number)
+        self._families[state.job.number] = family
         state.outcome = Outcome.RUNNING
         self._observer.began(state)
         return family.next()
@@ -80,28 +106,53 @@ class Family:
     """A job with repeats, and these.
 
     The job itself comes last: it finds all repeats completed, and makes their consensus. In a
-    search that prunes, the first repeat runs alone before the others, as it may be pruned.
+    search that prunes, the first repeat runs alone before the others, as it may be pruned; and
+    when it is decided that no more repeats are wanted, the job ends with the means of those that
+    are finished.
 
     Args:
         state: of the job.
 
     Attributes:
         seconds: how long its repeats took.
-        is_over: whether a repeat has failed, so that the job is not run.
+        is_over: whether a repeat has failed, or no more are wanted, so that the job is not run.
     """
 
     def __init__(self, state: JobState) -> None:
         self.state, self.seconds, self.is_over = state, 0.0, False
         job, config = state.job, _config_of(state.job)
-        repeats = [one for one in repeats_of(config, job.folder) if not _is_done(one)]
+        self._repeats = repeats_of(config, job.folder)
+        repeats = [one for one in self._repeats if one.finished is None]
         self._left = deque(repeats)
         first_is_left = bool(repeats) and repeats[0].seed == config.seed
-        self._first_alone = bool(job.config.hydra.sweeper.get("prunes")) and first_is_left
+        self._prunes = bool(job.config.hydra.sweeper.get("prunes"))
+        self._first_alone = self._prunes and first_is_left
+        self._is_enough = False
         self._n_running = 0
         self._is_given = False
         self._record = RunRecord(job.folder, config.hash, config.seed)
         clear_earlier(job.folder)
         self._record.write()
+
+    @property
+    def job(self) -> Job:
+        """The job."""
+        return self.state.job
+
+    @property
+    def has_left(self) -> bool:
+        """Whether repeats have not been started."""
+        return bool(self._left)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the next repeat may turn out to be unnecessary when the present one has ended."""
+        return self._prunes and self._n_running > 0
+
+    @property
+    def values(self) -> list[float]:
+        """The objectives of its finished repeats, in the order of their seeds."""
+        return finished_values(self._repeats)
 
     def next(self) -> JobState | None:
         """A repeat to start, or at last the job; None while others must end first."""
@@ -122,6 +173,22 @@ class Family:
             self._left.clear()
         if repeat.outcome not in (Outcome.COMPLETED, Outcome.PRUNED):
             self._fail(repeat)
+        elif self._is_enough:
+            self._end_early()
+
+    def want_no_more(self) -> None:
+        """Start no more repeats, and end when those that run have ended."""
+        self._left.clear()
+        self._is_enough = True
+        self._end_early()
+
+    def _end_early(self) -> None:
+        """The job ends as pruned, unless all its repeats were running and are finished."""
+        if self._n_running or all(one.finished is not None for one in self._repeats):
+            return
+        end_decided(self._record, self._repeats, _config_of(self.job).objective)
+        self.state.outcome, self.state.metrics = Outcome.PRUNED, self._record.metrics
+        self.is_over = True
 
     def _fail(self, repeat: JobState) -> None:
         """The job ends as its repeat did."""
@@ -144,11 +211,6 @@ def has_repeats(job: Job) -> bool:
 def _config_of(job: Job) -> RunConfig:
     assert job.checked is not None, "jobs of other programs have no repeats"
     return job.checked
-
-
-def _is_done(repeat: Repeat) -> bool:
-    ended = RunRecord.read_ended(repeat.folder, repeat.config)
-    return ended is not None and ended.status == Outcome.COMPLETED
 
 
 def _repeat_job(job: Job, repeat: Repeat, reports: bool) -> Job:

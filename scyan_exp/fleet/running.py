@@ -12,7 +12,7 @@ from scyan_exp.fleet.repeats import WithRepeats
 from scyan_exp.fleet.schedule import Policy, Schedule
 from scyan_exp.fleet.settings import FleetSettings
 from scyan_exp.fleet.signals import on_signal
-from scyan_exp.fleet.source import JobSource
+from scyan_exp.fleet.source import SourceOfRepeats
 from scyan_exp.fleet.state import JobState
 from scyan_exp.fleet.table import Table
 from scyan_exp.run.folder import SweepFolder
@@ -20,7 +20,7 @@ from scyan_exp.run.outcome import Outcome
 
 
 def run_source(
-    source: JobSource,
+    source: SourceOfRepeats,
     engine: Engine,
     fleet: FleetSettings,
     sweep_dir: Path,

@@ -29,6 +29,18 @@ class JobSource(Protocol):
         """A job has come to its end; it will not be tried again."""
 
 
+class SourceOfRepeats(JobSource, Protocol):
+    """Gives jobs that may consist of repeats."""
+
+    def is_decided(self, job: Job, values: Sequence[float]) -> bool:
+        """Whether a job with repeats needs no more of them.
+
+        Args:
+            job: the job.
+            values: the objectives of its finished repeats, in the order of their seeds.
+        """
+
+
 class SweepJobs:
     """The jobs of a sweep, in their order.
 
@@ -52,3 +64,7 @@ class SweepJobs:
 
     def ended(self, state: JobState) -> None:
         """Nothing follows from the end of a job."""
+
+    def is_decided(self, job: Job, values: Sequence[float]) -> bool:
+        """A sweep wants all repeats of all jobs."""
+        return False

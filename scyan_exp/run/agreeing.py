@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+<<<<<<< HEAD
 import numpy as np
 
 from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
+=======
+>>>>>>> follow
 from scyan_exp.data.cells import Cells
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
@@ -21,6 +23,7 @@ from scyan_exp.results.signs import signs_of
 from scyan_exp.results.verdict import Verdict, judge
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
+from scyan_exp.run.spread import spread
 from scyan_exp.run.summary import say_repeats, say_results
 from scyan_exp.training.scyan import Scyan
 
@@ -96,11 +99,17 @@ def agree(
     signs = signs_of(cells.table, cells.x.numpy(), consensus.population, consensus.log_prob)
     verdict = judge(cells.table, signs, agreement=agreement)
     own = RunFolder(folder)
+<<<<<<< HEAD
     umap = umap_of(cells.x.numpy()) if wanted.umap else None
     shown = shown_of(consensus, cells, members=members, signs=signs, umap=umap)
     figures = draw_figures(own.figures, shown, wanted)
     write_annotated(cells.adata, consensus, own.annotated, umap)
     mean, std = _spread([one.record.metrics for one in trainings])
+=======
+    figures = draw_figures(own.figures, shown_of(consensus, cells, members=members, signs=signs))
+    write_annotated(cells.adata, consensus, own.annotated)
+    mean, std = spread([one.record.metrics for one in trainings])
+>>>>>>> follow
     described = [
         _described(training, member, consensus)
         for training, member in zip(trainings, members, strict=True)
@@ -127,19 +136,3 @@ def _described(training: Training, member: Member, consensus: Consensus) -> dict
         "agreement": float((own == consensus.population).mean()),
         "metrics": training.record.metrics,
     }
-
-
-def _spread(
-    metrics: Sequence[Mapping[str, float | None]],
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean and sample standard deviation of each metric; one that is not finite makes both so.
-
-    Trainings from before a package was installed may lack its metrics: those are left out.
-    """
-    mean, std = {}, {}
-    for name in [one for one in metrics[0] if all(one in others for others in metrics)]:
-        values = [math.inf if one[name] is None else float(one[name]) for one in metrics]  # type: ignore[arg-type]
-        is_finite = all(map(math.isfinite, values))
-        mean[name] = float(np.mean(values))
-        std[name] = float(np.std(values, ddof=1)) if is_finite else math.inf
-    return mean, std

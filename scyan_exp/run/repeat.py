@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scyan_exp.config.schema import RunConfig
 from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.record import RunRecord
+from scyan_exp.run.spread import spread
 
 #: Every so many repeats, one starts at random where the others start from the same function:
 #: else they might share an error, and agree on it. ``docs/consensus.md`` has what was measured.
@@ -32,6 +36,12 @@ class Repeat:
         """What tells it from the others."""
         return self.folder.name
 
+    @property
+    def finished(self) -> RunRecord | None:
+        """Its record, once it is completed."""
+        ended = RunRecord.read_ended(self.folder, self.config)
+        return ended if ended is not None and ended.status == Outcome.COMPLETED else None
+
 
 def repeats_of(config: RunConfig, folder: Path) -> list[Repeat]:
     """The trainings that a run consists of; none when it is a single one.
@@ -55,3 +65,22 @@ def _config_of(config: RunConfig, seed: int) -> RunConfig:
     starts_elsewhere = (seed - config.seed + 1) % ANOTHER_START == 0
     is_shared = config.model.init == "identity"
     return own.with_model(init="reference") if starts_elsewhere and is_shared else own
+
+
+def finished_values(repeats: Sequence[Repeat]) -> list[float]:
+    """The objectives of the repeats that are completed, in order; none of several objectives."""
+    records = [one.finished for one in repeats]
+    values = [one.objective for one in records if one is not None]
+    return [one for one in values if isinstance(one, (int, float))]
+
+
+def end_decided(record: RunRecord, repeats: Sequence[Repeat], objective: str | list[str]) -> None:
+    """Write the record of a run whose search wants no more repeats: means of those it has."""
+    finished = [(repeat.seed, one) for repeat in repeats if (one := repeat.finished) is not None]
+    seeds, records = [seed for seed, _ in finished], [one for _, one in finished]
+    mean, std = spread([one.metrics for one in records])
+    record.epochs = sum(one.epochs for one in records)
+    record.fit_seconds = sum(one.fit_seconds for one in records)
+    missing = [one.seed for one in repeats if one.seed not in seeds]
+    record.repeats = {"std": std, "finished": seeds, "missing": missing}
+    record.end(Outcome.PRUNED, mean, objective)

@@ -18,7 +18,7 @@ from scyan_exp.run.experiment import RunPruned, prepare, run
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_earlier, recording
-from scyan_exp.run.repeat import Repeat, repeats_of
+from scyan_exp.run.repeat import Repeat, end_decided, finished_values, repeats_of
 from scyan_exp.run.summary import say_member, say_unfinished
 from scyan_exp.run.tracking import RunIdentity, Tracker
 from scyan_exp.terminal import quiet_terminal
@@ -42,7 +42,8 @@ def run_all(
     """Run a config with its repeats; a single run is :func:`scyan_exp.run.experiment.run`.
 
     Trainings whose folder holds the result of the same config are kept, so a run that was cut
-    off goes on. The first one alone reports to a search: when it is pruned, so is the run.
+    off goes on. The first one alone reports its epochs to a search: when it is pruned, so is the
+    run. The search may also want no more repeats than are finished.
 
     Returns:
         The mean of the trainings' objectives (a list of several).
@@ -76,7 +77,9 @@ def _run_repeats(
             _conclude_early(config, record, cells, repeats)
             raise
         _count(record, repeats)
-        if pruned is not None:
+        if isinstance(pruned, RepeatsDecided):
+            end_decided(record, repeats, config.objective)
+        elif pruned is not None:
             record.end(Outcome.PRUNED, {}, config.objective)
         else:
             with Tracker(config.logger, folder, identity, config.plain()) as tracker:
@@ -93,10 +96,28 @@ def _train(
     """Train one after the other; return why no more were trained, if the search said so."""
     try:
         for i, repeat in enumerate(repeats):
+            if repeat.finished is None:
+                _ask_whether_decided(repeats, reporter)
             _train_one(repeat, identity, reporter if i == 0 else None, kept)
     except RunPruned as reason:
         return reason
     return None
+
+
+class RepeatsDecided(RunPruned):
+    """A search wants no more repeats of this run."""
+
+
+def _ask_whether_decided(repeats: Sequence[Repeat], reporter: Reporter | None) -> None:
+    """Before another repeat is trained.
+
+    Raises:
+        RepeatsDecided: it is not wanted.
+    """
+    values = finished_values(repeats)
+    if reporter is not None and values and reporter.is_decided(values, len(repeats)):
+        count = f"{len(values)} of {len(repeats)} repeats"
+        raise RepeatsDecided(f"pruned by the search after {count}: too far behind the best")
 
 
 def _train_one(
@@ -159,7 +180,7 @@ def _conclude_early(
     config: RunConfig, record: RunRecord, cells: Cells, repeats: Sequence[Repeat]
 ) -> None:
     """Of a run that is interrupted: the consensus of what is finished, and how to go on."""
-    finished = [one for one in repeats if _is_finished(one)]
+    finished = [one for one in repeats if one.finished is not None]
     if len(finished) >= FEWEST:
         _count(record, repeats)
         agreed = _agree(config, record, cells, finished)
@@ -169,11 +190,6 @@ def _conclude_early(
         record.trust = agreed.verdict.to_dict()
         agreed.say(record.folder)
     say_unfinished(len(finished), len(repeats), command_again(record.folder))
-
-
-def _is_finished(repeat: Repeat) -> bool:
-    ended = RunRecord.read_ended(repeat.folder, repeat.config)
-    return ended is not None and ended.status == Outcome.COMPLETED
 
 
 def _agree(config: RunConfig, record: RunRecord, cells: Cells, repeats: Sequence[Repeat]) -> Agreed:

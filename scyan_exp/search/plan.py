@@ -57,6 +57,12 @@ class SearchPlan:
         return {} if checked is None else flat(checked.plain())
 
     @property
+    def min_chance(self) -> float:
+        """The smallest chance with which a trial gets more repeats; 0 where nothing is pruned."""
+        is_pruned = self.settings.chosen_pruner(self.objectives) is not None
+        return self.settings.min_chance if is_pruned else 0.0
+
+    @property
     def url(self) -> str:
         """The storage."""
         return storage_url(self.settings.storage, self.folder, Path.cwd())

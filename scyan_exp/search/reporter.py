@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scyan_exp.search.deciding import is_decided
 from scyan_exp.search.makers import make_pruner
 from scyan_exp.search.optuna_internals import StoredTrial
 from scyan_exp.search.settings import StudySettings, check_study
@@ -31,6 +32,7 @@ class RunningTrial:
         import optuna
 
         self.monitor, self.number = settings.monitor, number
+        self._min_chance = settings.min_chance
         self._study = optuna.load_study(
             study_name=study_name, storage=open_storage(url), pruner=make_pruner(settings.pruner)
         )
@@ -47,6 +49,19 @@ class RunningTrial:
             if not is_database_error(error):
                 raise
             log.warning("epoch %d is not reported to the search: %s", epoch, reason_of(error))
+            return False
+
+    def is_decided(self, values: Sequence[float], n_repeats: int) -> bool:
+        """Write the objectives of the finished repeats; return whether no more are wanted.
+
+        With a database that does not answer, all are.
+        """
+        try:
+            return is_decided(self._study, self.number, values, n_repeats, self._min_chance)
+        except Exception as error:
+            if not is_database_error(error):
+                raise
+            log.warning("a repeat is not reported to the search: %s", reason_of(error))
             return False
 
     def _report(self, epoch: int, value: float) -> bool:

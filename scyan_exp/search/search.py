@@ -163,6 +163,7 @@ def _begin(plan: SearchPlan, config: DictConfig) -> Trials:
         description["id"],
         plan.settings.storage is None,
         parse_constraints(plan.settings.constraints),
+        plan.min_chance,
     )
 
 
@@ -198,6 +199,7 @@ class _Written:
     def __init__(self, trials: Trials, folder: Path, settings: dict[str, Any]) -> None:
         self._trials, self._folder, self._settings = trials, folder, settings
         self.n_jobs, self.ended = trials.n_jobs, trials.ended
+        self.is_decided = trials.is_decided
 
     def next(self) -> JobState | None:
         job = self._trials.next()

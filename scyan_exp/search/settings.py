@@ -46,6 +46,8 @@ class StudySettings(BaseModel):
         study_name: name of the search in its storage; the sweep's folder when None.
         constraints: limits that a trial must keep to be among the best, such as
             ``n_missing_populations<=0``; of any metric.
+        min_chance: of a trial with repeats: it gets no more of them when the chance that it becomes
+            the best falls below this; 0 for all repeats.
         max_failures: the search stops when so many trials in a row have failed.
         trial: of a job: the number of its trial. Set by the sweeper.
         prunes: of a job: whether it reports epochs. Set by the sweeper.
@@ -65,6 +67,7 @@ class StudySettings(BaseModel):
     storage: str | None = None
     study_name: Annotated[str, Field(min_length=1)] | None = None
     constraints: list[str] = []
+    min_chance: Annotated[float, Field(ge=0, lt=0.5)] = 0.05
     max_failures: Count | None = 5
     trial: int | None = None
     prunes: bool = False

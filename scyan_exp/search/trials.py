@@ -17,6 +17,7 @@ from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.search.constraints import Constraint
+from scyan_exp.search.deciding import REPEATS, is_decided
 from scyan_exp.search.dimension import Dimension, Scalar
 from scyan_exp.search.optuna_internals import StoredTrial, new_trial, when_exhausted
 from scyan_exp.search.space import Space
@@ -47,6 +48,7 @@ class Trials:
         sweep: identifies this sweep among those that share the storage.
         is_own: whether no other sweep uses the storage.
         constraints: what a trial must keep to be among the best.
+        min_chance: see :func:`~scyan_exp.search.deciding.is_decided`.
 
     Attributes:
         refused: rows of trials whose values are wrong together.
@@ -62,11 +64,12 @@ class Trials:
         sweep: str,
         is_own: bool,
         constraints: Sequence[Constraint] = (),
+        min_chance: float = 0.0,
     ) -> None:
         self.study, self.n_jobs, self.n_failed_in_row = study, n_jobs, 0
         self._space, self._compose = space, compose
         self._max_failures, self._sweep, self._is_own = max_failures, sweep, is_own
-        self._constraints = constraints
+        self._constraints, self._min_chance = constraints, min_chance
         self.refused: list[JobState] = []
         self._is_exhausted = False
         when_exhausted(study, self._exhaust)
@@ -121,6 +124,7 @@ class Trials:
             self.n_failed_in_row += 1
             return
         if row.outcome == Outcome.PRUNED:
+            self._report_mean(row)
             self._tell(row.job.number, TrialState.PRUNED)
             return
         if row.outcome == Outcome.COMPLETED:
@@ -133,6 +137,13 @@ class Trials:
             row.outcome, row.error = Outcome.FAILED, error
         self._set(row.job.number, ERROR, row.error)
         self._tell(row.job.number, TrialState.FAIL)
+
+    def is_decided(self, job: Job, values: Sequence[float]) -> bool:
+        """Whether a trial needs no more repeats."""
+        if len(self.study.directions) > 1 or job.checked is None:
+            return False
+        n_repeats = job.checked.repeats
+        return is_decided(self.study, job.number, values, n_repeats, self._min_chance)
 
     def label(self, job: Job) -> str:
         """The parameters of a trial."""
@@ -200,6 +211,20 @@ class Trials:
     def _tell(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> None:
         self.n_failed_in_row = self.n_failed_in_row + 1 if state == TrialState.FAIL else 0
         self.study.tell(number, values, state=state, skip_if_finished=True)
+
+    def _report_mean(self, row: JobState) -> None:
+        """Of a trial that was decided after some repeats: their mean is its last report.
+
+        Optuna makes it the value of the trial, and a sampler learns from it. Its step comes after
+        those of the epochs.
+        """
+        config, trial = row.job.checked, StoredTrial(self.study, row.job.number)
+        n_finished = len(trial.read().user_attrs.get(REPEATS, ()))
+        if config is None or not n_finished or isinstance(config.objective, list):
+            return
+        mean = row.metrics.get(config.objective)
+        if mean is not None and not trial.read().state.is_finished():
+            trial.report(config.trainer.max_epochs + n_finished - 1, mean)
 
     def _constrain(self, row: JobState) -> None:
         """Write by how much a trial violates the constraints."""

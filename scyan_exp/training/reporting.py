@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import pytorch_lightning as pl
@@ -20,6 +20,9 @@ class Reporter(Protocol):
 
     def report(self, epoch: int, value: float) -> bool:
         """Take the value of an epoch; return whether the training should stop."""
+
+    def is_decided(self, values: Sequence[float], n_repeats: int) -> bool:
+        """Take the objectives of the finished repeats; return whether no more are wanted."""
 
 
 class ReportEpochs(AfterEpoch):
