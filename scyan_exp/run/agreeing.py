@@ -20,6 +20,7 @@ from scyan_exp.results.verdict import Verdict, judge
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
 from scyan_exp.run.summary import say_repeats, say_results
+from scyan_exp.run.tracked import Table, repeats_table, tables_of
 from scyan_exp.training.scyan import Scyan
 
 
@@ -53,6 +54,7 @@ class Agreed:
         summary: as ``result.json`` has it under ``repeats``.
         figures: the files.
         verdict: whether to use the annotation.
+        tables: of populations, labels and trainings, for a dashboard.
     """
 
     consensus: Consensus
@@ -61,6 +63,7 @@ class Agreed:
     summary: dict[str, Any]
     figures: list[Path]
     verdict: Verdict
+    tables: dict[str, Table]
 
     def say(self, folder: Path) -> None:
         """Tell the log of it."""
@@ -96,7 +99,9 @@ def agree(trainings: Sequence[Training], cells: Cells, folder: Path) -> Agreed:
         for training, member in zip(trainings, members, strict=True)
     ]
     summary = {"std": std, "consensus": of_consensus, "members": described}
-    return Agreed(consensus, of_consensus, mean, summary, figures, verdict)
+    tables = tables_of(consensus, cells.labels, signs, _weights(members), consensus.agreement)
+    tables["repeats"] = repeats_table(described)
+    return Agreed(consensus, of_consensus, mean, summary, figures, verdict, tables)
 
 
 def _combine(trainings: Sequence[Training], cells: Cells) -> tuple[list[Member], Consensus]:
@@ -104,6 +109,13 @@ def _combine(trainings: Sequence[Training], cells: Cells) -> tuple[list[Member],
     inputs = {one.name: one.inputs for one in trainings if one.inputs is not None}
     members, own = weigh(models, cells.x, cells.covariates, inputs)
     return members, combine(members, cells.x, cells.covariates, own, inputs)
+
+
+def _weights(members: Sequence[Member]) -> np.ndarray:
+    """(P,) weights of the populations: the mean of the members', by their own weights."""
+    of_each = [one.model.module.log_pi.detach().exp().cpu().numpy() for one in members]
+    mean: np.ndarray = np.average(of_each, axis=0, weights=[one.weight for one in members])
+    return mean
 
 
 def _described(training: Training, member: Member, consensus: Consensus) -> dict[str, Any]:
