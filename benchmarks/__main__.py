@@ -54,9 +54,7 @@ class Part:
 
 def _table(options: argparse.Namespace) -> Rows:
     threads = [int(n) for n in options.threads.split(",")]
-    return table.measure_table(
-        options.cases.split(","), threads, options.repeats, options.epochs
-    )
+    return table.measure_table(options.cases.split(","), threads, options.repeats, options.epochs)
 
 
 def _scaling(options: argparse.Namespace) -> Rows:

@@ -129,6 +129,7 @@ class LoggerConfig(Section):
     project: Annotated[str, Field(pattern=r"^[^/\\\\#?%:]{1,128}$")]
     entity: Name | None
     job_type: Name | None
+    artifacts: list[Literal["checkpoint", "cells"]] = []
 
     @property
     def uses_wandb(self) -> bool:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
 import numpy as np
 
 from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
-=======
->>>>>>> follow
 from scyan_exp.data.cells import Cells
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
@@ -25,6 +22,7 @@ from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
 from scyan_exp.run.spread import spread
 from scyan_exp.run.summary import say_repeats, say_results
+from scyan_exp.run.tracked import Table, repeats_table, tables_of
 from scyan_exp.training.scyan import Scyan
 
 
@@ -58,6 +56,7 @@ class Agreed:
         summary: as ``result.json`` has it under ``repeats``.
         figures: the files.
         verdict: whether to use the annotation.
+        tables: of populations, labels and trainings, for a dashboard.
     """
 
     consensus: Consensus
@@ -66,6 +65,7 @@ class Agreed:
     summary: dict[str, Any]
     figures: list[Path]
     verdict: Verdict
+    tables: dict[str, Table]
 
     def say(self, folder: Path) -> None:
         """Tell the log of it."""
@@ -99,23 +99,19 @@ def agree(
     signs = signs_of(cells.table, cells.x.numpy(), consensus.population, consensus.log_prob)
     verdict = judge(cells.table, signs, agreement=agreement)
     own = RunFolder(folder)
-<<<<<<< HEAD
     umap = umap_of(cells.x.numpy()) if wanted.umap else None
     shown = shown_of(consensus, cells, members=members, signs=signs, umap=umap)
     figures = draw_figures(own.figures, shown, wanted)
     write_annotated(cells.adata, consensus, own.annotated, umap)
-    mean, std = _spread([one.record.metrics for one in trainings])
-=======
-    figures = draw_figures(own.figures, shown_of(consensus, cells, members=members, signs=signs))
-    write_annotated(cells.adata, consensus, own.annotated)
     mean, std = spread([one.record.metrics for one in trainings])
->>>>>>> follow
     described = [
         _described(training, member, consensus)
         for training, member in zip(trainings, members, strict=True)
     ]
     summary = {"std": std, "consensus": of_consensus, "members": described}
-    return Agreed(consensus, of_consensus, mean, summary, figures, verdict)
+    tables = tables_of(consensus, cells.labels, signs, _weights(members), consensus.agreement)
+    tables["repeats"] = repeats_table(described)
+    return Agreed(consensus, of_consensus, mean, summary, figures, verdict, tables)
 
 
 def _combine(trainings: Sequence[Training], cells: Cells) -> tuple[list[Member], Consensus]:
@@ -123,6 +119,13 @@ def _combine(trainings: Sequence[Training], cells: Cells) -> tuple[list[Member],
     inputs = {one.name: one.inputs for one in trainings if one.inputs is not None}
     members, own = weigh(models, cells.x, cells.covariates, inputs)
     return members, combine(members, cells.x, cells.covariates, own, inputs)
+
+
+def _weights(members: Sequence[Member]) -> np.ndarray:
+    """(P,) weights of the populations: the mean of the members', by their own weights."""
+    of_each = [one.model.module.log_pi.detach().exp().cpu().numpy() for one in members]
+    mean: np.ndarray = np.average(of_each, axis=0, weights=[one.weight for one in members])
+    return mean
 
 
 def _described(training: Training, member: Member, consensus: Consensus) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_results, recording
 from scyan_exp.run.summary import say_results, say_training, say_warm_up
+from scyan_exp.run.tracked import described, tables_of
 from scyan_exp.run.tracking import RunIdentity, Tracker
 from scyan_exp.training.checkpoint import check_resumable
 from scyan_exp.training.reporting import Reporter
@@ -93,9 +94,10 @@ def _run(
     require_space(folder, _bytes_needed(experiment.cells))
     clear_results(folder)
     record = RunRecord(folder, config.hash, config.seed)
+    told = described(config, identity.choices, experiment.cells.table)
     with (
         explain_unwritable(folder),
-        Tracker(config.logger, folder, identity, config.plain(), resumed_id) as tracker,
+        Tracker(config.logger, folder, identity, told, resumed_id) as tracker,
         recording(record),
     ):
         record.wandb_run_id = tracker.run_id
@@ -145,8 +147,11 @@ def _annotate(
     )
     figures = draw_figures(own.figures, shown, config.figures)
     write_annotated(cells.adata, annotation, own.annotated, umap)
-    tracker.log_results(metrics, figures)
+    weights = experiment.model.module.log_pi.detach().exp().cpu().numpy()
+    tables = tables_of(annotation, cells.labels, signs, weights)
+    tracker.log_results(metrics, figures, tables)
     tracker.log_verdict(verdict)
+    tracker.log_artifacts()
     return _Annotated(annotation, metrics, verdict)
 
 

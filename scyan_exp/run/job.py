@@ -192,7 +192,20 @@ def identity(config: RunConfig, folder: Path) -> RunIdentity:
         name=config.name or short_numbers(job.job.override_dirname) or folder.name,
         group=config.group or sweep,
         tags=list(config.tags),
+        choices=_choices(),
     )
+
+
+def _choices() -> dict[str, str]:
+    """The option of each config group of the present job; Hydra's own groups are left out."""
+    from hydra.core.hydra_config import HydraConfig
+
+    chosen = HydraConfig.get().runtime.choices.items()
+    return {
+        str(group): str(option)
+        for group, option in chosen
+        if option is not None and str(group).partition("/")[0] != "hydra"
+    }
 
 
 def discard(folder: Path) -> None:

@@ -20,6 +20,7 @@ from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_earlier, recording
 from scyan_exp.run.repeat import Repeat, end_decided, finished_values, repeats_of
 from scyan_exp.run.summary import say_member, say_unfinished
+from scyan_exp.run.tracked import described
 from scyan_exp.run.tracking import RunIdentity, Tracker
 from scyan_exp.terminal import quiet_terminal
 from scyan_exp.training.reporting import Reporter
@@ -82,7 +83,8 @@ def _run_repeats(
         elif pruned is not None:
             record.end(Outcome.PRUNED, {}, config.objective)
         else:
-            with Tracker(config.logger, folder, identity, config.plain()) as tracker:
+            told = described(config, identity.choices, cells.table)
+            with Tracker(config.logger, folder, identity, told) as tracker:
                 return _conclude(config, record, cells, repeats, tracker)
     raise pruned  # the record has said so already
 
@@ -166,8 +168,9 @@ def _conclude(
     """Annotate by consensus, measure, and write everything to the run folder."""
     agreed = _agree(config, record, cells, repeats)
     summary = {**_prefixed("std", agreed.summary["std"]), **_prefixed("consensus", agreed.metrics)}
-    tracker.log_results({**agreed.mean, **summary}, agreed.figures)
+    tracker.log_results({**agreed.mean, **summary}, agreed.figures, agreed.tables)
     tracker.log_verdict(agreed.verdict)
+    tracker.log_artifacts()
     tracker.log_outcome(Outcome.COMPLETED)
     record.wandb_run_id = tracker.run_id
     value = record.end(Outcome.COMPLETED, agreed.mean, config.objective)

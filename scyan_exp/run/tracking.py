@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ from pytorch_lightning.loggers import WandbLogger
 from scyan_exp.config.schema import LoggerConfig
 from scyan_exp.errors import InputError
 from scyan_exp.results.verdict import Verdict
+from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.tracked import Table
+
+#: What W&B calls the kinds of files of ``logger.artifacts``.
+ARTIFACT_TYPES = {"checkpoint": "model", "cells": "dataset"}
 
 
 @dataclass(frozen=True)
@@ -24,11 +30,13 @@ class RunIdentity:
         name: what distinguishes this job, its overrides by default.
         group: the sweep it belongs to, if any.
         tags: words to filter by.
+        choices: the option of each config group, such as ``{"flow": "deep"}``.
     """
 
     name: str
     group: str | None = None
     tags: Sequence[str] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
 
 
 class Tracker:
@@ -55,6 +63,7 @@ class Tracker:
         run_id: str | None = None,
     ) -> None:
         self.run: Any = None
+        self._settings, self._folder, self._group = settings, RunFolder(folder), identity.group
         if settings.uses_wandb:
             self.run = _start(settings, folder, identity, config, run_id)
 
@@ -78,15 +87,37 @@ class Tracker:
         """The Lightning logger of this run, if there is one."""
         return [] if self.run is None else [WandbLogger(experiment=self.run)]
 
-    def log_results(self, metrics: Mapping[str, float], figures: Sequence[Path] = ()) -> None:
-        """Metrics as summary values, figures as images."""
+    def log_results(
+        self,
+        metrics: Mapping[str, float],
+        figures: Sequence[Path] = (),
+        tables: Mapping[str, Table] | None = None,
+    ) -> None:
+        """Metrics as summary values, figures as images, tables by their names."""
         if self.run is None:
             return
         import wandb
 
-        if figures:
-            self.run.log({f"figures/{path.stem}": wandb.Image(str(path)) for path in figures})
+        media: dict[str, Any] = {f"figures/{one.stem}": wandb.Image(str(one)) for one in figures}
+        for name, table in (tables or {}).items():
+            media[name] = wandb.Table(columns=list(table.columns), data=table.rows)
+        if media:
+            self.run.log(media)
         self.run.summary.update(dict(metrics))
+
+    def log_artifacts(self) -> None:
+        """The files of the run folder that ``logger.artifacts`` asks for, as far as it has them."""
+        if self.run is None:
+            return
+        import wandb
+
+        files = {"checkpoint": self._folder.best, "cells": self._folder.annotated}
+        for kind in self._settings.artifacts:
+            if files[kind].is_file():
+                artifact = wandb.Artifact(f"{kind}-{self.run.id}", ARTIFACT_TYPES[kind])
+                # Not copied: W&B would keep a second file of each, until it is uploaded.
+                artifact.add_file(str(files[kind]), policy="immutable")
+                self.run.log_artifact(artifact, aliases=_aliases(self._group))
 
     def log_verdict(self, verdict: Verdict) -> None:
         """Whether to use the annotation, as summary values."""
@@ -97,6 +128,11 @@ class Tracker:
         """How the run ended, as a summary value."""
         if self.run is not None:
             self.run.summary.update({"outcome": outcome.value, "pruned": outcome == Outcome.PRUNED})
+
+
+def _aliases(group: str | None) -> list[str]:
+    """``best``, as the weights are those of the best epoch, and the name of the sweep."""
+    return ["best", *([re.sub(r"[/:]", "_", group)] if group else [])]
 
 
 def _start(
