@@ -25,6 +25,7 @@ SMALL = (
     "flow=shallow",
     "trainer.max_epochs=1",
     "logger=none",
+    "figures.draw=none",
 )
 
 
@@ -64,7 +65,7 @@ def test_the_page_has_code_for_all_that_it_lists():
 
 
 def test_a_package_adds_a_metric_and_a_figure(package, tmp_path):
-    arguments = ("objective=evenness", "hydra.run.dir=run", *SMALL)
+    arguments = ("objective=evenness", "hydra.run.dir=run", *SMALL, "figures.draw=all")
     done = run_with([package], tmp_path, "train", *arguments)
     assert done.returncode == 0, done.stderr
     found = result(tmp_path / "run")
@@ -100,7 +101,7 @@ def broken_figure(annotation):
 def test_parts_of_a_package_that_fail_lose_no_run(tmp_path):
     files = {"scyan_broken.py": BROKEN}
     site = install(tmp_path / "site", pyproject("scyan-broken", "scyan_broken"), files)
-    arguments = ("objective=broken", "hydra.run.dir=run", *SMALL)
+    arguments = ("objective=broken", "hydra.run.dir=run", *SMALL, "figures.draw=all")
     done = run_with([site], tmp_path, "train", *arguments)
     assert done.returncode == 0, done.stderr
     found = result(tmp_path / "run")
@@ -161,7 +162,8 @@ def test_in_the_repository_metric_figure_and_command_are_one_place_each(tree, tm
     ):
         with (tree / "scyan_exp" / file).open("a") as opened:
             opened.write("\n\n" + CODE["python", kind])
-    arguments = ("objective=evenness", "hydra.run.dir=run", *SMALL)
+    draw = "figures.draw=[log_probability]"
+    arguments = ("objective=evenness", "hydra.run.dir=run", *SMALL, draw)
     done = run_with([tree], tmp_path, "train", *arguments)
     assert done.returncode == 0, done.stderr
     assert 0 < result(tmp_path / "run")["objective"] <= 1

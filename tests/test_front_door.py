@@ -30,6 +30,7 @@ QUICK = {
     "trainer.max_epochs": 3,
     "callbacks": "none",
     "logger": "none",
+    "figures.draw": "[loss]",
 }
 TYPED = [f"{key}={value}" for key, value in QUICK.items()]
 

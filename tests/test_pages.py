@@ -24,7 +24,7 @@ LINKED = [*PAGES, *sorted((ROOT / "benchmarks").glob("*.md"))]
 EXAMPLE_RUN = "outputs/2026-11-22/10-15-00-000000"
 EXAMPLE_SWEEP = "outputs/sweeps/2026-11-22_10-15-00-000000"
 
-SHORT = ["trainer.max_epochs=1", "flow=shallow", "logger=none"]
+SHORT = ["trainer.max_epochs=1", "flow=shallow", "logger=none", "figures.draw=none"]
 SHORT_SEARCH = ["hydra.sweeper.n_trials=2", "hydra.sweeper.n_parallel=2"]
 
 #: What a `scyan-exp train` holds that is composed, not run, and why.
@@ -129,8 +129,9 @@ def shortened(arguments: list[str]) -> list[str]:
     short = arguments if search else two_jobs(arguments)
     short = [re.sub(r"^repeats=\d+$", "repeats=2", word) for word in short]
     own_cells = {"dataset=h5ad", "experiment=blood"} & set(arguments)
-    swept = any(word.startswith("flow=") for word in arguments)
-    extra = [word for word in SHORT if not (swept and word.startswith("flow="))]
+    given = tuple(word.partition("=")[0] for word in arguments)
+    kept = [key for key in ("flow", "figures.draw") if key in given]  # what the page is about
+    extra = [word for word in SHORT if word.partition("=")[0] not in kept]
     extra += [] if own_cells else ["dataset.n_cells=400"]
     return [*short, *extra, *(SHORT_SEARCH if search else [])]
 

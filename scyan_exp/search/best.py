@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,16 +80,11 @@ def _rounded(value: Any) -> str:
 
 def _report_importances(study: Study, sweep_dir: Path) -> None:
     """Write and show how much each parameter mattered."""
-    import optuna
-
     varied = {name for trial in _completed(study) for name in trial.params}
     if len(_completed(study)) < 4 or not varied:
         return
-    try:
-        found = optuna.importance.get_param_importances(
-            study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
-        )
-    except (ValueError, RuntimeError, InputError):
+    found = _importances(study, varied)
+    if not found:
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -98,3 +93,17 @@ def _report_importances(study: Study, sweep_dir: Path) -> None:
     write_text(SweepFolder(sweep_dir).importances, text.getvalue(), durable=False)
     shown = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
     print(f"Importances: {shown}", flush=True)
+
+
+def _importances(study: Study, varied: Collection[str]) -> dict[str, float]:
+    """How much each parameter mattered, in shares; none where the objective does not vary."""
+    if len(varied) == 1:  # without importing scikit-learn, which takes seconds
+        changes = len({tuple(trial.values) for trial in _completed(study)}) > 1
+        return dict.fromkeys(varied, 1.0) if changes else {}
+    import optuna
+
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    try:
+        return optuna.importance.get_param_importances(study, evaluator=evaluator)
+    except (ValueError, RuntimeError, InputError):
+        return {}

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     Change = Callable[[anndata.AnnData], anndata.AnnData]
 
 SYNTHETIC = ("experiment=smoke", "dataset.n_cells=1000", "trainer.max_epochs=1", "logger=none")
+SYNTHETIC = (*SYNTHETIC, "figures.draw=none")
 OWN = (
     *("dataset=h5ad", "dataset.path=cells.h5ad", "table=csv", "table.path=table.csv"),
-    *("logger=none", "flow=shallow", "trainer.max_epochs=2", "model.batch_size=100"),
+    *("logger=none", "figures.draw=none", "flow=shallow"),
+    *("trainer.max_epochs=2", "model.batch_size=100"),
 )
 
 

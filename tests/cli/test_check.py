@@ -145,6 +145,7 @@ def test_a_run_warns_of_what_is_wrong_with_its_table(scyan_exp, tmp_path, cells)
     frame = pd.DataFrame(table.rho, table.populations, table.markers)
     copied(T, B)(frame).to_csv(tmp_path / "table.csv")
     arguments = ["dataset=h5ad", f"dataset.path={cells}", "table.path=table.csv", "logger=none"]
+    arguments += ["figures.draw=none"]
     code, output = scyan_exp("train", *arguments, "trainer.max_epochs=1", "hydra.run.dir=run")
     assert code == 0
     assert f"table: populations '{T}' and '{B}' have the same row" in output

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 import scyan_exp as package
+from tests.run.test_wandb import summary as wandb_summary
 
 REPOSITORY = Path(__file__).parents[2]
 QUICK = ("experiment=smoke", "dataset.n_cells=1000", "trainer.max_epochs=1", "logger=none")
+QUICK = (*QUICK, "figures.draw=none")
 HEAVY = ("torch", "pytorch_lightning", "wandb", "anndata")
 WAYS = {
     "console script": [str(Path(sys.executable).with_name("scyan-exp")), "train"],
@@ -23,13 +25,6 @@ WAYS = {
 
 def result(folder: Path) -> dict:
     return json.loads((folder / "result.json").read_text())
-
-
-def wandb_summary(file: Path) -> dict:
-    """A W&B run as W&B's own tool reads it."""
-    wandb = str(Path(sys.executable).with_name("wandb"))
-    command = [wandb, "leet", "inspect", "--summary", "--json", str(file)]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 @pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"], ["help"]])
@@ -92,7 +87,7 @@ def test_all_ways_to_start_are_the_same(way, tmp_path, scyan_exp):
 
 
 def test_a_new_process_trains_and_ends_with_zero(tmp_path):
-    command = [*WAYS["console script"], *QUICK, "hydra.run.dir=run"]
+    command = [*WAYS["console script"], *QUICK, "figures.draw=all", "hydra.run.dir=run"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert result(tmp_path / "run")["status"] == "completed"

@@ -14,7 +14,7 @@ from scyan_exp import annotate, read_run
 from scyan_exp.run.folder import RunFolder
 
 QUICK = ("dataset.n_cells=600", "model.batch_size=50", "trainer.max_epochs=3", "callbacks=none")
-QUICK = (*QUICK, "logger=none", "flow=shallow")
+QUICK = (*QUICK, "logger=none", "flow=shallow", "figures.draw=none")
 
 
 @pytest.fixture(scope="module")

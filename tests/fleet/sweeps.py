@@ -25,6 +25,7 @@ QUICK = (
     "trainer.max_epochs=2",
     "callbacks=none",
     "logger=none",
+    "figures.draw=none",
 )
 #: Jobs of some seconds, which write checkpoints meanwhile.
 STEADY = (
@@ -33,7 +34,8 @@ STEADY = (
     "flow=shallow",
     "callbacks=none",
     "logger=none",
-    "trainer.max_epochs=20",
+    "figures.draw=none",
+    "trainer.max_epochs=14",
     "trainer.log_every_n_steps=1000",
 )
 #: Jobs that are still there when a test has something to do with them.

@@ -50,9 +50,11 @@ def test_a_job_says_nothing_on_the_terminal_of_the_sweep(two_jobs):
     assert "populations" in two_jobs.log(0)
 
 
-def test_on_a_terminal_jobs_have_lines_and_the_table_ends_it(sweep):
+def test_on_a_terminal_jobs_have_lines_and_the_table_ends_it(make_app):
+    """Jobs of any program: nothing is trained for this."""
+    app = make_app(body="time.sleep(0.5)\nreturn config.seed + 0.25", config="seed: 0\n")
     ours, theirs = pty.openpty()
-    process = sweep.train(*QUICK, TWO, "seed=0,1", stdout=theirs, stderr=theirs)
+    process = app.sweep("seed=0,1", TWO, stdout=theirs, stderr=theirs)
     os.close(theirs)
     text = b""
     with suppress(OSError):  # the other end is closed

@@ -97,7 +97,7 @@ def test_killed_launchers_lose_nothing(sweep, uncut):
 
 @pytest.mark.slow
 def test_often_killed_launchers_lose_nothing(sweep, uncut):
-    kill_and_resume(sweep, [*STEADY, TWO, "seed=0,1,2,3,4,5,6,7"], 7, 12)
+    kill_and_resume(sweep, [*STEADY, TWO, "seed=0,1,2,3,4,5"], 4, 10)
     for job in range(4):
         assert_same_training(sweep.folder / str(job), uncut.folder / str(job))
 

@@ -87,7 +87,7 @@ def test_a_killed_launcher_loses_nothing_and_resume_goes_on(sweep, uncut):
 @pytest.mark.slow
 def test_often_killed_launchers_lose_nothing(sweep, uncut):
     kept: dict = {}
-    for i in range(5):
+    for i in range(3):
         begun = (sweep.folder / "sweep.json").exists()
         process = sweep.resume() if begun else sweep.train(*PAIRS, TWO)
         with suppress(subprocess.TimeoutExpired):

@@ -19,6 +19,7 @@ SMALL = [
     "trainer.max_epochs=4",
     "callbacks=none",
     "logger=none",
+    "figures.draw=none",
 ]
 
 

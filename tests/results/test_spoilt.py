@@ -30,7 +30,8 @@ def verdict(scyan_exp, tmp_path):
             frame.to_csv(path)
             arguments = (*arguments, "table=csv", f"table.path={path}")
         code, output = scyan_exp(
-            "train", *arguments, "logger=none", f"hydra.run.dir={tmp_path / 'run'}"
+            *("train", *arguments, "logger=none", "figures.draw=none"),
+            f"hydra.run.dir={tmp_path / 'run'}",
         )
         assert code == 0, output
         trust = json.loads((tmp_path / "run" / "result.json").read_text())["trust"]

@@ -32,6 +32,7 @@ SMALL = (
     "trainer.max_epochs=5",
     "callbacks=none",
     "logger=none",
+    "figures.draw=none",
 )
 
 

@@ -22,6 +22,7 @@ SMALL = (
     "trainer.max_epochs=2",
     "callbacks=none",
     "logger=none",
+    "figures.draw=none",
 )
 LABELS = ("dataset.label_key=cell_type", "dataset.batch_key=batch")
 OF_LABELS = [name for name, one in METRICS.items() if "labels" in one.needs]

@@ -14,7 +14,7 @@ from scyan_exp.run.read_run import Run, read_run
 from scyan_exp.run.record import RunRecord
 
 QUICK = ("dataset.n_cells=300", "flow=shallow", "model.batch_size=50", "trainer.max_epochs=3")
-QUICK = (*QUICK, "callbacks=none", "logger=none")
+QUICK = (*QUICK, "callbacks=none", "logger=none", "figures.draw=[loss,population_weights]")
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,12 @@ import torch
 #: Slow enough that a signal arrives within an epoch, fast enough to wait for.
 ARGUMENTS = (
     "dataset.n_cells=20000",
-    "model.batch_size=25",
+    "model.batch_size=100",
     "flow=shallow",
     "callbacks=none",
     "trainer.max_epochs=12",
     "trainer.log_every_n_steps=1000",
+    "figures.draw=none",
 )
 
 
@@ -171,6 +172,7 @@ def test_ctrl_c_before_the_first_epoch_is_no_failure(scyan_exp, tmp_path, monkey
         raising=False,
     )
     arguments = ["experiment=smoke", "logger=none", f"hydra.run.dir={tmp_path / 'run'}"]
+    arguments += ["figures.draw=none"]
     code, output = scyan_exp("train", *arguments)
     assert code == 130
     assert "Traceback" not in output
@@ -226,7 +228,7 @@ def test_signals_and_memory_are_given_back(scyan_exp, tmp_path):
 
     of_other_tests = {id(trainer) for trainer in trainers()}
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    arguments = ("experiment=smoke", "dataset.n_cells=1000", "logger=none")
+    arguments = ("experiment=smoke", "dataset.n_cells=1000", "logger=none", "figures.draw=none")
     for name in ("first", "second"):
         code, output = scyan_exp("train", *arguments, f"hydra.run.dir={tmp_path / name}")
         assert code == 0, output
@@ -235,6 +237,7 @@ def test_signals_and_memory_are_given_back(scyan_exp, tmp_path):
 
 
 QUICK = ("experiment=smoke", "dataset.n_cells=1000", "logger=none", "callbacks=none")
+QUICK = (*QUICK, "figures.draw=none")
 
 
 def quick(scyan_exp, folder: Path, *arguments: str) -> dict:
@@ -309,7 +312,8 @@ def test_other_cells_are_noticed_without_scaling(scyan_exp, tmp_path):
 
 def test_a_folder_used_again_shows_one_run(scyan_exp, tmp_path):
     folder = tmp_path / "run"
-    quick(scyan_exp, folder)
+    quick(scyan_exp, folder, "figures.draw=[loss]")
+    assert (folder / "figures").exists()
     code, _ = scyan_exp("train", *QUICK, f"hydra.run.dir={folder}", "model.lr=1e30")
     assert code == 1
     assert read_result(folder)["status"] == "failed"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-QUICK = ("experiment=smoke", "dataset.n_cells=2000", "logger=none")
+QUICK = ("experiment=smoke", "dataset.n_cells=2000", "logger=none", "figures.draw=none")
 
 
 @pytest.fixture
@@ -28,13 +28,23 @@ def train(scyan_exp, tmp_path):
     return run
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """The folder of a run with everything; to be read only."""
+    from scyan_exp.cli.main import main
+
+    folder = tmp_path_factory.mktemp("run") / "run"
+    more = ("figures.draw=all", "trainer.log_every_n_steps=2", f"hydra.run.dir={folder}")
+    assert main(["train", *QUICK, *more]) == 0
+    return folder
+
+
 def read_result(folder: Path) -> dict:
     return json.loads((folder / "result.json").read_text())
 
 
-def test_run_folder_holds_everything(train):
-    folder = train("run")
-    assert {path.name for path in folder.iterdir()} == {
+def test_run_folder_holds_everything(run):
+    assert {path.name for path in run.iterdir()} == {
         ".hydra",
         "annotated.h5ad",
         "checkpoints",
@@ -44,8 +54,8 @@ def test_run_folder_holds_everything(train):
         "result.json",
         "train.log",
     }
-    assert {p.name for p in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
-    assert {p.stem for p in (folder / "figures").iterdir()} == {
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {p.stem for p in (run / "figures").iterdir()} == {
         "confusion_matrix",
         "latent_expressions",
         "loss",
@@ -55,8 +65,14 @@ def test_run_folder_holds_everything(train):
     }
 
 
-def test_record_says_what_was_done(train):
-    result = read_result(train("run"))
+def test_only_the_figures_that_are_asked_for_are_drawn(train):
+    some = train("some", "figures.draw=[members,trust]", "trainer.max_epochs=1")
+    assert [path.name for path in (some / "figures").iterdir()] == ["trust.png"]
+    assert not (train("none", "figures.draw=none", "trainer.max_epochs=1") / "figures").exists()
+
+
+def test_record_says_what_was_done(run):
+    result = read_result(run)
     assert result["status"] == "completed"
     assert result["error"] is None
     assert result["seed"] == 0
@@ -73,8 +89,8 @@ def test_config_in_the_folder_is_resolved(train):
     assert "${" not in OmegaConf.to_yaml(config)
 
 
-def test_annotated_cells(train):
-    adata = anndata.read_h5ad(train("run") / "annotated.h5ad")
+def test_annotated_cells(run):
+    adata = anndata.read_h5ad(run / "annotated.h5ad")
     assert adata.shape == (2000, 18)
     assert adata.obsm["X_scyan"].shape == (2000, 18)
     assert list(adata.uns["scyan_markers"]) == list(adata.var_names)
@@ -84,8 +100,8 @@ def test_annotated_cells(train):
     assert agree.all()
 
 
-def test_weights_of_every_epoch(train):
-    with (train("run") / "population_weights.csv").open() as file:
+def test_weights_of_every_epoch(run):
+    with (run / "population_weights.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row.pop("epoch") for row in rows] == [str(i) for i in range(5)]
     for row in rows:
@@ -93,38 +109,37 @@ def test_weights_of_every_epoch(train):
         assert sum(map(float, row.values())) == pytest.approx(1, abs=1e-5)
 
 
-def test_metrics_csv_names(train):
-    with (train("run") / "metrics.csv").open() as file:
+def test_metrics_csv_names(run):
+    with (run / "metrics.csv").open() as file:
         names = set(next(csv.reader(file)))
     expected = {"loss", "ldj", "prior_std", "use_temperature", "lr", "cells_per_second", "epoch"}
     assert expected <= names
     assert {"pi/NK cells", "pi/Naive B cells"} <= names
 
 
-def test_loss_step_is_logged_between_epochs(train):
-    with (train("run", "trainer.log_every_n_steps=2") / "metrics.csv").open() as file:
+def test_loss_step_is_logged_between_epochs(run):
+    with (run / "metrics.csv").open() as file:
         steps = [row["step"] for row in csv.DictReader(file) if row["loss_step"]]
     assert steps == [str(i) for i in range(1, 20, 2)]
 
 
-def test_warm_up_and_temperature_follow_the_epochs(train):
-    with (train("run") / "metrics.csv").open() as file:
+def test_warm_up_and_temperature_follow_the_epochs(run):
+    with (run / "metrics.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["loss"]]
     stds = [float(row["prior_std"]) for row in rows]
     assert stds == pytest.approx([0.35, 0.35, 0.35, 0.35, 0.3])
     assert [float(row["use_temperature"]) for row in rows] == [0, 1, 1, 0, 1]
 
 
-def test_same_seed_same_weights_byte_for_byte(train):
-    first, second = train("first", "seed=0"), train("second")
-    other = train("other", "seed=1")
-    weights = [(f / "population_weights.csv").read_bytes() for f in (first, second, other)]
+def test_same_seed_same_weights_byte_for_byte(train, run):
+    first, other = train("first", "seed=0"), train("other", "seed=1")
+    weights = [(f / "population_weights.csv").read_bytes() for f in (first, run, other)]
     assert weights[0] == weights[1]
     assert weights[0] != weights[2]
 
 
-def test_checkpoint_is_plain_and_complete(train):
-    state = torch.load(train("run") / "checkpoints" / "best.ckpt", weights_only=True)
+def test_checkpoint_is_plain_and_complete(run):
+    state = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     hparams = state["hyper_parameters"]
     assert hparams["table"]["markers"][0] == "CD3"
     assert len(hparams["preprocessing"]["std"]) == 18
@@ -132,11 +147,10 @@ def test_checkpoint_is_plain_and_complete(train):
     assert hparams["encoding"] == {"categories": {}, "continuous": []}
 
 
-def test_annotation_uses_the_best_epoch(train):
+def test_annotation_uses_the_best_epoch(train, run):
     """The last epoch here is one with temperature, whose loss is higher."""
-    folder = train("run")
-    best = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)
-    last = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert (best["epoch"], last["epoch"]) == (4, 4)
     longer = train("longer", "trainer.max_epochs=6")
     best = torch.load(longer / "checkpoints" / "best.ckpt", weights_only=True)
@@ -155,7 +169,7 @@ def test_early_stopping_can_be_configured_and_left_out(train):
 
 
 def test_debug_trainer_ends_after_two_epochs(scyan_exp, tmp_path):
-    cells = ("dataset.n_cells=500", "model.batch_size=100")
+    cells = ("dataset.n_cells=500", "model.batch_size=100", "figures.draw=none")
     run_dir = f"hydra.run.dir={tmp_path / 'run'}"
     code, output = scyan_exp("train", "trainer=debug", "logger=none", *cells, run_dir)
     assert code == 0, output
@@ -174,7 +188,7 @@ def test_own_files_with_batch_levels_and_subset(scyan_exp, tmp_path, cells_file,
         "dataset.batch_key=batch",
         "dataset.continuous_covariates=[age]",
         "model.batch_size=100",
-        "logger=none",
+        *("logger=none", "figures.draw=none"),
         f"hydra.run.dir={tmp_path / 'run'}",
     )
     assert code == 0, output

@@ -11,6 +11,7 @@ from scyan_exp.results.annotation import load_model
 from scyan_exp.run.folder import RunFolder
 
 QUICK = ("dataset.n_cells=500", "flow=shallow", "trainer.max_epochs=1", "logger=none")
+QUICK = (*QUICK, "figures.draw=none")
 SET = "table.set={NK cells: {CD16: 1, CD56: null}, Memory B cells: {CD27: -1}}"
 
 

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from wandb.util import get_core_path
 
-QUICK = ("experiment=smoke", "dataset.n_cells=2000")
-WANDB = Path(sys.executable).with_name("wandb")
+QUICK = ("experiment=smoke", "dataset.n_cells=2000", "figures.draw=none")
+#: What the command ``wandb`` starts for this, without its import of W&B.
+WANDB = get_core_path()
 
 
 def runs_of(folder: Path) -> list[Path]:
@@ -20,7 +22,8 @@ def runs_of(folder: Path) -> list[Path]:
 
 
 def inspect(path: Path, *options: str) -> str:
-    command = [str(WANDB), "leet", "inspect", *options, "--json", str(path)]
+    where = ["--run-file", str(path), str(path.parents[1])]
+    command = [WANDB, "leet", "inspect", "--no-observability", *options, "--json", *where]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
@@ -35,12 +38,15 @@ def summary(path: Path) -> dict:
     return json.loads(inspect(path, "--summary"))
 
 
-@pytest.fixture
-def tracked(scyan_exp, tmp_path):
-    folder = tmp_path / "run"
-    arguments = (*QUICK, "tags=[blood,test]", "group=mine", "seed=3", f"hydra.run.dir={folder}")
-    code, output = scyan_exp("train", *arguments)
-    assert code == 0, output
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory) -> Path:
+    """The folder of a tracked run with all figures."""
+    from scyan_exp.cli.main import main
+
+    folder = tmp_path_factory.mktemp("tracked") / "run"
+    cells = [one for one in QUICK if not one.startswith("figures")]
+    arguments = (*cells, "tags=[blood,test]", "group=mine", "seed=3", f"hydra.run.dir={folder}")
+    assert main(["train", *arguments]) == 0
     return folder
 
 
@@ -83,6 +89,7 @@ def test_a_sweep_has_one_run_a_job_in_one_group(scyan_exp, tmp_path):
     names = []
     for job in ("0", "1"):
         (path,) = runs_of(sweep / job)
+        assert not [name for name in summary(path)["summary"] if name.startswith("figures")]
         assert len(history(path)) == 5
         names.append(summary(path)["name"])
         (run,) = [r for r in map(json.loads, inspect(path).splitlines()) if r["type"] == "run"]

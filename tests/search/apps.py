@@ -66,22 +66,25 @@ class App(Sweep):
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
         """Start the search, or go on with it."""
+        more = ["hydra/sweeper=study", *arguments]
+        return self.sweep(*more, launcher=launcher, environment=environment)
+
+    def sweep(
+        self,
+        *arguments: str,
+        launcher: str = "fleet",
+        environment: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> subprocess.Popen[str]:
+        """Start the program as a sweep."""
+        where = [f"hydra/launcher={launcher}", f"hydra.sweep.dir={quoted(str(self.folder))}"]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(
-            [
-                sys.executable,
-                str(self.program),
-                "-m",
-                "hydra/sweeper=study",
-                f"hydra/launcher={launcher}",
-                f"hydra.sweep.dir={quoted(str(self.folder))}",
-                *arguments,
-            ],
+            [sys.executable, str(self.program), "-m", *where, *arguments],
             text=True,
             cwd=self.folder.parent,
             env={**os.environ, MARK: self.token, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            **{**pipes, **options},
         )
         self.started.append(process)
         return process

@@ -25,6 +25,7 @@ SMALL = (
     "model.modulo_temp=2",
     "trainer.max_epochs=8",
     "callbacks=none",
+    "figures.draw=none",
 )
 REPORTED = [2, 4, 6]
 LR = "model.lr=tag(log,interval(1e-5,1e-2))"

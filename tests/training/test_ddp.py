@@ -21,6 +21,7 @@ ARGUMENTS = (
     "callbacks=none",
     "trainer.max_epochs=6",
     "logger=none",
+    "figures.draw=none",
 )
 
 
