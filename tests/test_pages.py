@@ -108,6 +108,16 @@ class Reader:
         assert words[2] == EXAMPLE_SWEEP
         self.run(["consensus", str(newest), *words[3:]])
 
+    def report(self, words: list[str]) -> None:
+        if words[2] == EXAMPLE_RUN:
+            self.run([*example_run(), *SHORT])
+            folder = self.folder / EXAMPLE_RUN
+        else:
+            assert words[2] == EXAMPLE_SWEEP
+            folder = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
+        self.run(["report", str(folder)])
+        assert (folder / "report.html").is_file()
+
     def python(self, code: str) -> None:
         if EXAMPLE_RUN in code:
             self.run([*example_run(), *SHORT])
@@ -189,6 +199,7 @@ RULES = {
     "scyan-exp train": Reader.train,
     "scyan-exp resume": Reader.resume,
     "scyan-exp consensus": Reader.consensus,
+    "scyan-exp report": Reader.report,
     "scyan-exp check": lambda reader, words: reader.run(words[1:]),
     "make": make,
     "pip install": install,
@@ -205,7 +216,7 @@ def reader(tmp_path, scyan_exp, monkeypatch) -> Reader:
 #: Pages whose code has tests of its own: ``test_front_door.py`` and ``test_extend.py``.
 ELSEWHERE = {"python.md", "extend.md"}
 #: Pages of many sweeps.
-LONG = {"consensus.md", "search.md", "sweeps.md"}
+LONG = {"consensus.md", "report.md", "search.md", "sweeps.md"}
 TYPED = [
     pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG else [])
     for page in PAGES
