@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import secrets
 import signal
 import socket
@@ -16,7 +17,9 @@ from scyan_exp.errors import InputError
 if TYPE_CHECKING:
     from types import FrameType
 
-USAGE = "usage: scyan-exp watch FOLDER_OF_THE_SWEEP [port=8765] [host=localhost]"
+    from scyan_exp.report.serving import LiveApp
+
+USAGE = "usage: scyan-exp watch FOLDER_OF_THE_SWEEP [port=8765] [host=localhost] [every=1]"
 #: What the server needs, of the extra ``watch``.
 NEEDED = ("starlette", "uvicorn")
 PORT = 8765
@@ -26,9 +29,9 @@ ANY = ("", "0.0.0.0", "::")
 
 
 def watch(arguments: list[str]) -> int:
-    """Serve the page of a sweep, with what changes: ``watch FOLDER [port=] [host=]``."""
+    """Serve the page of a sweep, with what changes: ``watch FOLDER [port=] [host=] [every=]``."""
     set_environment()
-    return exit_code(lambda: _watch(parse(arguments, USAGE, (1, 1), ["port", "host"])))
+    return exit_code(lambda: _watch(parse(arguments, USAGE, (1, 1), ["port", "host", "every"])))
 
 
 def _watch(given: Given) -> None:
@@ -36,30 +39,25 @@ def _watch(given: Given) -> None:
     if missing:
         text = f"not installed: {', '.join(missing)}"
         raise InputError(f"{text}. A live page needs them: pip install 'scyan_exp[watch]'")
+    from scyan_exp.report.guard import Guard
     from scyan_exp.report.live import LiveSweep
+    from scyan_exp.report.serving import LiveApp
 
     sweep = LiveSweep(given.paths[0])
     host = given.options.get("host", HOST)
-    port = _port(given.options.get("port"))
+    port, every = _port(given.options.get("port")), _seconds(given.options.get("every", "1"))
     token = _token(host)
     with closing(_bound(host, port, is_given="port" in given.options)) as listening:
         url = _url(host, listening.getsockname()[1], token)
         print(f"{sweep.folder}: {url} (Ctrl-C ends it)", flush=True)
         if token is not None:
             print("Whoever knows this address can read the folder.", flush=True)
-        _serve(sweep, _names(host), token, listening)
+        _serve(LiveApp(sweep, Guard(_names(host), token), every), listening)
 
 
-def _serve(sweep: object, names: list[str], token: str | None, listening: socket.socket) -> None:
+def _serve(app: LiveApp, listening: socket.socket) -> None:
     """Serve until Ctrl-C."""
     import uvicorn
-
-    from scyan_exp.report.guard import Guard
-    from scyan_exp.report.live import LiveSweep
-    from scyan_exp.report.serving import LiveApp
-
-    assert isinstance(sweep, LiveSweep)
-    app = LiveApp(sweep, Guard(names, token))
 
     class Server(uvicorn.Server):
         """Lets viewers go before it waits for them."""
@@ -103,6 +101,17 @@ def _port(text: str | None) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise InputError(f"port: expected a number from 0 to 65535, found {text!r}")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    """How often the folder is looked at."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.01 <= seconds <= 3600:
+        raise InputError(f"every: expected seconds from 0.01 to 3600, found {text!r}")
+    return seconds
 
 
 def _token(host: str) -> str | None:

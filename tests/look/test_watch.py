@@ -307,6 +307,8 @@ def test_a_page_before_the_first_job_looks_again(tmp_path):
         (["sweep/0"], "sweep/0: this is the folder of a run"),
         (["sweep", "port=high"], "port: expected a number from 0 to 65535, found 'high'"),
         (["sweep", "port=70000"], "port: expected a number from 0 to 65535, found '70000'"),
+        (["sweep", "every=often"], "every: expected seconds from 0.01 to 3600, found 'often'"),
+        (["sweep", "every=0"], "every: expected seconds from 0.01 to 3600, found '0'"),
         (["sweep", "host=no such.host"], "host=no such.host: no such host"),
         (["sweep", "prt=1"], "prt=1: unknown. Did you mean 'port='"),
     ],

@@ -31,7 +31,7 @@ class Watch:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         found = re.search(r"http://(\S+?):(\d+)/(\S*) ", line)
-        assert found, line + (self.process.stdout.read() if self.process.poll() else "")
+        assert found, line + self.process.communicate()[0]
         self.url, self.port, self.prefix = found[0].strip(), int(found[2]), f"/{found[3]}"
         self.viewers: list[Viewer] = []
 
