@@ -31,6 +31,7 @@ LAYERS = (
     {"fleet"},
     {"search"},
     {"entries"},
+    {"report"},
     {"cli"},
     {"__main__"},
 )

@@ -1,0 +1,1 @@
+"""What people look at: it reads the folders of runs and sweeps, and never trains."""
