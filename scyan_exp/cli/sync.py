@@ -25,7 +25,7 @@ def _sync(arguments: list[str]) -> None:
     n_parallel = given.get("n_parallel", "4")
     if not n_parallel.isdecimal() or int(n_parallel) == 0:
         raise InputError(f"n_parallel: expected a number of runs, found {n_parallel!r}")
-    from scyan_exp.run.uploading import offline_runs, require_login, upload
+    from scyan_exp.run.uploading import offline_runs, require_server, upload
 
     folder = Path(folders[0])
     before = offline_runs(folder)
@@ -35,7 +35,7 @@ def _sync(arguments: list[str]) -> None:
         flush=True,
     )
     if before.left:
-        require_login()
+        require_server()
         upload(before.left, int(n_parallel))
     now = offline_runs(folder)
     print(f"{len(now.uploaded)} of {len(now)} runs are uploaded", flush=True)

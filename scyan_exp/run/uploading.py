@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,8 @@ AT_ONCE = 200
 #: A file of a running run that was written so recently is left until the run has ended: W&B marks
 #: a file as uploaded, and would not look at the rest of it.
 RECENT_SECONDS = 120.0
+#: How long the server may take to answer.
+ANSWER_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -70,19 +74,32 @@ def upload(files: Sequence[Path], n_parallel: int) -> None:
         subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
 
 
-def require_login() -> None:
-    """Make sure that there is a key for W&B.
+def require_server() -> None:
+    """Make sure that there is a key for W&B, and that its server answers.
+
+    ``wandb sync`` itself would try for hours.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no key, or no answer.
     """
     import wandb
 
+    address = wandb.Settings().base_url
     if not wandb.login(prompt=False, verify=False):
         raise InputError(
             "nobody is logged in to W&B, so nothing can be uploaded: run `wandb login` first. "
             "The runs stay where they are"
         )
+    try:
+        urllib.request.urlopen(address, timeout=ANSWER_SECONDS).close()
+    except urllib.error.HTTPError:
+        return  # it answers
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(
+            f"{address} does not answer ({reason}), so nothing can be uploaded: try again where "
+            "there is a network. The runs stay where they are"
+        ) from error
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -160,6 +160,7 @@ def _begin(plan: SearchPlan, config: DictConfig) -> Trials:
         description["id"],
         plan.settings.storage is None,
         parse_constraints(plan.settings.constraints),
+        plan.folder,
     )
 
 

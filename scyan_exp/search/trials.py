@@ -18,6 +18,7 @@ from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.search.constraints import Constraint
 from scyan_exp.search.dimension import Dimension, Scalar
+from scyan_exp.search.figures import attach_figures
 from scyan_exp.search.optuna_internals import StoredTrial, new_trial, when_exhausted
 from scyan_exp.search.space import Space
 from scyan_exp.terminal import short_numbers
@@ -47,6 +48,7 @@ class Trials:
         sweep: identifies this sweep among those that share the storage.
         is_own: whether no other sweep uses the storage.
         constraints: what a trial must keep to be among the best.
+        folder: the folder of the sweep, for the figures of the trials; None to leave them out.
 
     Attributes:
         refused: rows of trials whose values are wrong together.
@@ -62,11 +64,12 @@ class Trials:
         sweep: str,
         is_own: bool,
         constraints: Sequence[Constraint] = (),
+        folder: Path | None = None,
     ) -> None:
         self.study, self.n_jobs, self.n_failed_in_row = study, n_jobs, 0
         self._space, self._compose = space, compose
         self._max_failures, self._sweep, self._is_own = max_failures, sweep, is_own
-        self._constraints = constraints
+        self._constraints, self._folder = constraints, folder
         self.refused: list[JobState] = []
         self._is_exhausted = False
         when_exhausted(study, self._exhaust)
@@ -128,6 +131,8 @@ class Trials:
             if error is None:
                 self._set(row.job.number, METRICS, dict(row.metrics))
                 self._constrain(row)
+                if self._folder is not None:
+                    attach_figures(self.study, row.job.number, row.job.folder, self._folder)
                 self._tell(row.job.number, TrialState.COMPLETE, values)
                 return
             row.outcome, row.error = Outcome.FAILED, error

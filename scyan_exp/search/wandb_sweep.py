@@ -111,7 +111,7 @@ def _refuse(repeats: int, objectives: Sequence[str], space: Space, method: str) 
 def _parameter(one: Dimension, method: str) -> dict[str, Any]:
     """A parameter in W&B's words."""
     if one.kind == "choice":
-        return {"values": list(one.texts)}
+        return {"values": _values(one)}
     if method == "grid":
         return {"values": _values(one)}
     low, high = (int(one.low), int(one.high)) if one.kind == "int" else (one.low, one.high)
@@ -129,7 +129,8 @@ def _parameter(one: Dimension, method: str) -> dict[str, Any]:
 def _values(one: Dimension) -> list[Any]:
     """All values that a parameter can have; none if it can have any."""
     if one.kind == "choice":
-        return list(one.texts)
+        are_numbers = all(isinstance(value, (int, float)) for value in one.choices)
+        return list(one.choices if are_numbers else one.texts)
     if one.step is None or one.log:
         return []
     n = round((one.high - one.low) / one.step) + 1
