@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -138,3 +140,26 @@ def scyan_exp(tmp_path, monkeypatch, capfd) -> CommandLine:
         return code, out + err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tracked_sweep(tmp_path_factory) -> Path:
+    """A sweep with W&B files: a single training, and a run of two repeats. Not to be changed."""
+    folder = tmp_path_factory.mktemp("tracked") / "my_sweep"
+    arguments = [
+        *("train", "-m", "repeats=1,2", "flow=shallow", "trainer.max_epochs=2"),
+        *(
+            "dataset.n_cells=600",
+            "logger.artifacts=[checkpoint,cells]",
+            f"hydra.sweep.dir={folder}",
+        ),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "scyan_exp", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder.parent,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder

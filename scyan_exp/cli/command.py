@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, near_matches
 from scyan_exp.run.job import DONE, FAILED, INTERRUPTED, WRONG_INPUT, JobFailed
 
 
@@ -58,6 +58,38 @@ def set_environment() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     # Torch warns on every DDP run that some epoch used all parameters: so it should be.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
+def read_options(
+    arguments: Sequence[str], known: Sequence[str], usage: str
+) -> tuple[list[str], dict[str, str]]:
+    """The words of a command line, and its options: ``key=value`` or ``--key value``.
+
+    Args:
+        arguments: what was typed after the command.
+        known: the keys.
+        usage: shown with what is wrong.
+
+    Raises:
+        InputError: unknown keys, or keys without a value.
+    """
+    words, given, problems, rest = [], {}, [], list(arguments)
+    while rest:
+        word = rest.pop(0)
+        key, has_value, value = word.removeprefix("--").partition("=")
+        if not word.startswith("-") and not has_value:
+            words.append(word)
+            continue
+        if not has_value and rest and key in known:
+            has_value, value = "=", rest.pop(0)
+        if key not in known:
+            problems.append(f"unknown option {key.lstrip('-')!r}.{near_matches(key, known)}")
+        elif not value:
+            problems.append(f"{key}: expected a value, as in {key}=...")
+        given[key] = value
+    if problems:
+        raise InputError([*problems[:-1], f"{problems[-1]}\n{usage}"])
+    return words, given
 
 
 def refuse(message: object) -> int:

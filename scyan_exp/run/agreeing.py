@@ -22,7 +22,7 @@ from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
 from scyan_exp.run.spread import spread
 from scyan_exp.run.summary import say_repeats, say_results
-from scyan_exp.run.tracked import Table, repeats_table, tables_of
+from scyan_exp.run.tracked import Table, members_table, tables_of
 from scyan_exp.training.scyan import Scyan
 
 
@@ -110,7 +110,7 @@ def agree(
     ]
     summary = {"std": std, "consensus": of_consensus, "members": described}
     tables = tables_of(consensus, cells.labels, signs, _weights(members), consensus.agreement)
-    tables["repeats"] = repeats_table(described)
+    tables["members"] = members_table(described)
     return Agreed(consensus, of_consensus, mean, summary, figures, verdict, tables)
 
 

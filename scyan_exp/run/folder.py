@@ -185,6 +185,11 @@ class SweepFolder:
         """The folder of the figures, a PNG each."""
         return self.path / "figures"
 
+    @property
+    def artifacts(self) -> Path:
+        """The figures of the trials of a search, as optuna-dashboard takes them."""
+        return self.path / "artifacts"
+
     def experiments(self, name: str) -> tuple[Path, Path]:
         """The file of one of the best trials: where it is found, and where Hydra looks for it."""
         return self.path / f"{name}.yaml", self.path / "experiment" / f"{name}.yaml"

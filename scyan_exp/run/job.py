@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -33,6 +34,8 @@ LIBRARIES = (
     "sklearn.metrics",
     "wandb",
 )
+#: Variable of W&B's: the id of the run that this process makes.
+AGENT_ID = "WANDB_RUN_ID"
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -118,6 +121,7 @@ class TrainJob:
         from scyan_exp.run.record import RunRecord
 
         checked = self.check(config)
+        _require_own_id(checked)
         RunFolder(folder).write_config(checked.plain())
         was_cut_off = False
         if is_sweep():
@@ -178,6 +182,22 @@ def sweep_dir() -> Path:
     from hydra.core.hydra_config import HydraConfig
 
     return Path(str(HydraConfig.get().sweep.dir)).absolute()
+
+
+def _require_own_id(config: RunConfig) -> None:
+    """Make sure that one W&B run gets one training, where an agent of W&B's sweeps gives its id.
+
+    Raises:
+        InputError: several trainings would land in one W&B run.
+    """
+    if not os.environ.get(AGENT_ID) or not config.logger.uses_wandb:
+        return
+    if config.repeats > 1 or is_sweep():
+        several = f"repeats={config.repeats}" if config.repeats > 1 else "-m"
+        raise InputError(
+            f"{several}: {AGENT_ID} is set, as agents of W&B's sweeps do, so all trainings would "
+            "land in one W&B run; leave it out, or use logger=none"
+        )
 
 
 def identity(config: RunConfig, folder: Path) -> RunIdentity:

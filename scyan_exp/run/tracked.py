@@ -30,7 +30,7 @@ TABLES = {
         "agreement",
     ),
     "confusion_matrix": ("label", "annotated", "cells", "share"),
-    "repeats": ("name", "seed", "weight", "agreement"),
+    "members": ("name", "seed", "weight", "agreement"),
 }
 
 
@@ -111,9 +111,9 @@ def tables_of(
     return tables
 
 
-def repeats_table(members: Sequence[Mapping[str, Any]]) -> Table:
+def members_table(members: Sequence[Mapping[str, Any]]) -> Table:
     """The trainings of a consensus, a row each, with their metrics."""
-    own = {key: [one[key] for one in members] for key in TABLES["repeats"]}
+    own = {key: [one[key] for one in members] for key in TABLES["members"]}
     metrics = {key: [one["metrics"].get(key) for one in members] for key in members[0]["metrics"]}
     return Table.of({**own, **metrics})
 

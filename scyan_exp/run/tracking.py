@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from scyan_exp.run.tracked import Table
 
 #: What W&B calls the kinds of files of ``logger.artifacts``.
 ARTIFACT_TYPES = {"checkpoint": "model", "cells": "dataset"}
+#: Variable of W&B's: where it keeps files until they are uploaded.
+STAGING = "WANDB_DATA_DIR"
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ class Tracker:
         for name, table in (tables or {}).items():
             media[name] = wandb.Table(columns=list(table.columns), data=table.rows)
         if media:
-            self.run.log(media)
+            with self._own_staging():
+                self.run.log(media)
         self.run.summary.update(dict(metrics))
 
     def log_artifacts(self) -> None:
@@ -117,7 +121,20 @@ class Tracker:
                 artifact = wandb.Artifact(f"{kind}-{self.run.id}", ARTIFACT_TYPES[kind])
                 # Not copied: W&B would keep a second file of each, until it is uploaded.
                 artifact.add_file(str(files[kind]), policy="immutable")
-                self.run.log_artifact(artifact, aliases=_aliases(self._group))
+                with self._own_staging():
+                    self.run.log_artifact(artifact, aliases=_aliases(self._group))
+
+    @contextmanager
+    def _own_staging(self) -> Iterator[None]:
+        """What W&B keeps until it is uploaded lies in the run folder, not in the user's home."""
+        if STAGING in os.environ:
+            yield
+            return
+        os.environ[STAGING] = str(self._folder.wandb.absolute())
+        try:
+            yield
+        finally:
+            del os.environ[STAGING]
 
     def log_verdict(self, verdict: Verdict) -> None:
         """Whether to use the annotation, as summary values."""

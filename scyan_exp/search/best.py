@@ -42,7 +42,7 @@ def report_best(
             print(f"  again: {again}", flush=True)
     if len(directions) == 1:
         _report_importances(study, sweep_dir)
-    print(f"To look at the search: {dashboard_command(url)}", flush=True)
+    print(f"To look at the search: {dashboard_command(url, sweep_dir)}", flush=True)
     _say_infeasible(study, best)
     if not best:
         return {}

@@ -164,6 +164,7 @@ def _begin(plan: SearchPlan, config: DictConfig) -> Trials:
         plan.settings.storage is None,
         parse_constraints(plan.settings.constraints),
         plan.min_chance,
+        plan.folder,
     )
 
 

@@ -19,6 +19,7 @@ from scyan_exp.run.outcome import Outcome
 from scyan_exp.search.constraints import Constraint
 from scyan_exp.search.deciding import REPEATS, is_decided
 from scyan_exp.search.dimension import Dimension, Scalar
+from scyan_exp.search.figures import attach_figures
 from scyan_exp.search.optuna_internals import StoredTrial, new_trial, when_exhausted
 from scyan_exp.search.space import Space
 from scyan_exp.terminal import short_numbers
@@ -49,6 +50,7 @@ class Trials:
         is_own: whether no other sweep uses the storage.
         constraints: what a trial must keep to be among the best.
         min_chance: see :func:`~scyan_exp.search.deciding.is_decided`.
+        folder: the folder of the sweep, for the figures of the trials; None to leave them out.
 
     Attributes:
         refused: rows of trials whose values are wrong together.
@@ -65,11 +67,13 @@ class Trials:
         is_own: bool,
         constraints: Sequence[Constraint] = (),
         min_chance: float = 0.0,
+        folder: Path | None = None,
     ) -> None:
         self.study, self.n_jobs, self.n_failed_in_row = study, n_jobs, 0
         self._space, self._compose = space, compose
         self._max_failures, self._sweep, self._is_own = max_failures, sweep, is_own
         self._constraints, self._min_chance = constraints, min_chance
+        self._folder = folder
         self.refused: list[JobState] = []
         self._is_exhausted = False
         when_exhausted(study, self._exhaust)
@@ -132,6 +136,8 @@ class Trials:
             if error is None:
                 self._set(row.job.number, METRICS, dict(row.metrics))
                 self._constrain(row)
+                if self._folder is not None:
+                    attach_figures(self.study, row.job.number, row.job.folder, self._folder)
                 self._tell(row.job.number, TrialState.COMPLETE, values)
                 return
             row.outcome, row.error = Outcome.FAILED, error

@@ -51,9 +51,18 @@ def is_in_memory(url: str) -> bool:
     return re.fullmatch(IN_MEMORY, url) is not None
 
 
-def dashboard_command(url: str) -> str:
-    """The command that shows the search in a browser, as a shell takes it."""
-    return shlex.join(["optuna-dashboard", without_password(url).removeprefix(JOURNAL_SCHEME)])
+def dashboard_command(url: str, sweep_dir: Path | None = None) -> str:
+    """The command that shows the search in a browser, as a shell takes it.
+
+    Args:
+        url: the storage.
+        sweep_dir: the folder of the sweep, which may have figures of the trials.
+    """
+    words = ["optuna-dashboard", without_password(url).removeprefix(JOURNAL_SCHEME)]
+    artifacts = None if sweep_dir is None else SweepFolder(sweep_dir).artifacts
+    if artifacts is not None and artifacts.is_dir():
+        words += ["--artifact-dir", str(artifacts.absolute())]
+    return shlex.join(words)
 
 
 def without_password(url: str) -> str:
