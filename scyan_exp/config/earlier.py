@@ -10,6 +10,7 @@ MEANT: dict[str, Any] = {
     "dataset.center": None,
     "dataset.check_range": True,
     "model.batch_size": 8192,
+    "objective": "heuristic",
     "model.init": "reference",
     "model.agreement_tolerance": None,
     "table.set": None,

@@ -8,7 +8,7 @@ from typing import Any
 
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.run.outcome import Outcome
-from scyan_exp.run.record import RunRecord
+from scyan_exp.run.record import DO_NOT_USE, RunRecord
 
 #: What tables call a job that an earlier start of the sweep has completed. It is not an outcome.
 KEPT = "kept"
@@ -48,6 +48,11 @@ class JobState:
     def status(self) -> str:
         """The word for it in tables."""
         return KEPT if self.is_kept and self.outcome == Outcome.COMPLETED else str(self.outcome)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether its annotation should not be used, however good its objective."""
+        return self.verdict == DO_NOT_USE
 
     def take_earlier_result(self) -> bool:
         """Take the result that lies in the folder, if it is of the very config of this job."""

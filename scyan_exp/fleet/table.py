@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from scyan_exp.errors import listed
 from scyan_exp.fleet.observer import Observer
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
@@ -82,17 +83,31 @@ def _row(state: JobState) -> dict[str, str]:
 def shown(states: Sequence[JobState]) -> str:
     """The table as aligned text; of many rows those that need attention."""
     is_long = len(states) > MANY_ROWS
-    wanted = [one for one in states if not is_long or one.outcome != Outcome.COMPLETED]
+    wanted = [one for one in states if not is_long or _needs_attention(one)]
     some = wanted[:MANY_ROWS]
     rows = [COLUMNS[:6], *map(_shown_cells, some)]
     if any(state.verdict for state in some):
-        verdicts = ["verdict", *(state.verdict for state in some)]
+        verdicts = ["verdict", *map(_shown_verdict, some)]
         rows = [(*row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
     lines = _aligned(rows)
     lines += [f"job {state.job.number}: {state.error}" for state in some if state.error]
     if len(states) > len(some):
         lines.append(f"... and {len(states) - len(some)} more in sweep.csv")
+    refused = [str(state.job.number) for state in states if state.is_refused]
+    if refused:
+        lines.append(
+            f"Do not use the annotation of {len(refused)} of {len(states)} jobs, whatever their "
+            f"objective: {listed(refused)}. The reasons are in their result.json (trust)"
+        )
     return "\n".join(lines)
+
+
+def _needs_attention(state: JobState) -> bool:
+    return state.outcome != Outcome.COMPLETED or state.is_refused
+
+
+def _shown_verdict(state: JobState) -> str:
+    return f"! {state.verdict}" if state.is_refused else state.verdict
 
 
 def _shown_cells(state: JobState) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from scyan_exp.metrics.registry import metric
 __all__ = ["METRICS", "Metric", "metric"]
 
 #: Files of metrics, in the order in which results show them.
-FILES = ("loss", "unsupervised", "agreement", "mixing", "supervised")
+FILES = ("loss", "unsupervised", "agreement", "sides", "mixing", "supervised")
 
 for _file in FILES:
     importlib.import_module(f"{__name__}.{_file}")

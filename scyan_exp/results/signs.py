@@ -7,24 +7,20 @@ cells that were given it, against the cells that match no other row, and so on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
 
-from scyan_exp.data.cells_doubts import CLEAR, FEWEST_CELLS, HARDLY_ANY, Modes, find_modes
+from scyan_exp.data.cells_doubts import FEWEST_CELLS, HARDLY_ANY
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.metrics.sampling import sample
+from scyan_exp.metrics.sides import FEWEST, MOST_CELLS, Sides
 from scyan_exp.module.prior import PriorDistribution
 from scyan_exp.results.annotation import LOG_PROB_THRESHOLD
 
-#: Cells below which nothing is said of a population.
-FEWEST = 20
-#: Cells looked at: more change nothing, and take time.
-MOST_CELLS = 50_000
 #: Width of the modes in the first guess: the default of the model.
 PRIOR_STD = 0.3
 
@@ -99,7 +95,7 @@ def signs_of(
     n_pops, n_cells = len(table.populations), len(x_NM)
     some = sample(n_cells, MOST_CELLS)
     x_BM, population_B = np.asarray(x_NM[some], np.float32), population_N[some]
-    sides = _Sides.of(table, x_BM)
+    sides = Sides.of(table.rho, x_BM)
     wrong_BP = sides.n_wrong
     own_B, least_B = wrong_BP[np.arange(len(x_BM)), population_B], wrong_BP.min(axis=1)
     n_known_P = (sides.rho != 0).sum(axis=1)
@@ -109,7 +105,7 @@ def signs_of(
         n_all=n_cells,
         n_cells=np.bincount(population_N, minlength=n_pops),
         wrong=_ratio(own_B.sum(), n_known_P[population_B].sum()),
-        avoidable=float((own_B > least_B).mean()),
+        avoidable=sides.avoidable(population_B),
         kept=_kept(wrong_BP == 0, population_B),
         unmatched=float((least_B > 0).mean()),
         unfit=float((log_prob_N < LOG_PROB_THRESHOLD).mean()),
@@ -121,52 +117,6 @@ def signs_of(
         contradictions=_beyond_middle(table, x_BM, population_B)
         | ((right_PM < 0.5) & sides.is_clear),
     )
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """On which side of the K markers with two modes the cells are.
-
-    Attributes:
-        positive: whether each cell is above the threshold.
-        rho: the table at these markers, 0 where not known.
-        usable: indices of these markers among all M.
-        is_clear: (M,) markers whose modes are well apart.
-    """
-
-    positive: np.ndarray
-    rho: np.ndarray
-    usable: list[int]
-    is_clear: np.ndarray
-
-    @classmethod
-    def of(cls, table: KnowledgeTable, x_BM: np.ndarray) -> _Sides:
-        modes: Sequence[Modes | None] = [find_modes(x_B) for x_B in x_BM.T]
-        usable = [m for m, found in enumerate(modes) if found is not None]
-        thresholds = np.array([found.threshold for found in modes if found is not None])
-        is_clear = np.array([found is not None and found.valley <= CLEAR for found in modes])
-        rho_PK = np.nan_to_num(table.rho[:, usable])
-        return cls(x_BM[:, usable] > thresholds, rho_PK, usable, is_clear)
-
-    @cached_property
-    def n_wrong(self) -> np.ndarray:
-        """(B, P) how many entries of a row a cell contradicts."""
-        positive = self.positive.astype(np.float32)
-        minus, plus = (self.rho < 0).T, (self.rho > 0).T
-        return np.asarray(positive @ minus + (1 - positive) @ plus)
-
-    def right(self, population_B: np.ndarray) -> np.ndarray:
-        """(P, M) see :class:`Signs`; NaN where not known, without two modes or of few cells."""
-        n_pops = len(self.rho)
-        n_P = np.bincount(population_B, minlength=n_pops)
-        right = np.full((n_pops, len(self.is_clear)), np.nan)
-        for k, m in enumerate(self.usable):
-            n_positive_P = np.bincount(population_B[self.positive[:, k]], minlength=n_pops)
-            share_P = n_positive_P / np.maximum(n_P, 1)
-            rho_P = self.rho[:, k]
-            right[:, m] = np.where(rho_P > 0, share_P, 1 - share_P)
-            right[(rho_P == 0) | (n_P < FEWEST), m] = np.nan
-        return right
 
 
 def _kept(fits_BP: np.ndarray, population_B: np.ndarray) -> float:

@@ -19,6 +19,9 @@ from scyan_exp.run.outcome import Outcome
 
 #: Value of one objective, or of several.
 Value = float | list[float]
+#: The verdict on an annotation that should not be used: ``results.verdict`` has the word too, with
+#: much that a sweep need not load.
+DO_NOT_USE = "do not use"
 #: How format 1 told that a process was taken away: as the beginning of the error.
 CAUSES_OF_FORMAT_1 = {"WorkerLost": Outcome.LOST, "TimedOut": Outcome.TIMED_OUT}
 
@@ -59,6 +62,11 @@ class RunRecord:
     def verdict(self) -> str:
         """Whether the annotation can be used; "" where nothing was said of it."""
         return str((self.trust or {}).get("verdict", ""))
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the annotation is not good."""
+        return [str(one) for one in (self.trust or {}).get("reasons", ())]
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord | None:

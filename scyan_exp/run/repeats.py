@@ -101,6 +101,7 @@ def _train(
             if repeat.finished is None:
                 _ask_whether_decided(repeats, reporter)
             _train_one(repeat, identity, reporter if i == 0 else None, kept)
+        _ask_whether_decided(repeats, reporter)  # it learns how far all of them lie apart
     except RunPruned as reason:
         return reason
     return None
@@ -111,7 +112,7 @@ class RepeatsDecided(RunPruned):
 
 
 def _ask_whether_decided(repeats: Sequence[Repeat], reporter: Reporter | None) -> None:
-    """Before another repeat is trained.
+    """Before another repeat is trained, and when all are.
 
     Raises:
         RepeatsDecided: it is not wanted.

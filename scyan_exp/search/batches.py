@@ -97,6 +97,7 @@ def _take_record(row: JobState) -> bool:
         return False
     row.outcome, row.metrics = ended.status, ended.metrics
     row.value, row.seconds = ended.objective, ended.fit_seconds
+    row.verdict = ended.verdict
     return True
 
 

@@ -14,6 +14,7 @@ from scyan_exp.run.folder import SweepFolder
 from scyan_exp.search.experiment_file import Compose, folder_of, model_of, write_experiment
 from scyan_exp.search.optuna_internals import violates
 from scyan_exp.search.storage.urls import dashboard_command
+from scyan_exp.search.trusting import advice, in_words
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -72,6 +73,9 @@ def _show(study: Study, trial: FrozenTrial, sweep_dir: Path) -> None:
     model = model_of(folder_of(trial, sweep_dir))
     if model is not None:
         print(f"  its model: {model}", flush=True)
+    for text in (in_words(trial, sweep_dir), advice(study, trial)):
+        if text is not None:
+            print(f"  {text}", flush=True)
 
 
 def _rounded(value: Any) -> str:

@@ -22,6 +22,7 @@ from scyan_exp.search.dimension import Dimension, Scalar
 from scyan_exp.search.figures import attach_figures
 from scyan_exp.search.optuna_internals import StoredTrial, new_trial, when_exhausted
 from scyan_exp.search.space import Space
+from scyan_exp.search.trusting import VERDICT
 from scyan_exp.terminal import short_numbers
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ class Trials:
             values, error = _finite_values(row.value, len(self.study.directions))
             if error is None:
                 self._set(row.job.number, METRICS, dict(row.metrics))
+                if row.verdict:
+                    self._set(row.job.number, VERDICT, row.verdict)
                 self._constrain(row)
                 if self._folder is not None:
                     attach_figures(self.study, row.job.number, row.job.folder, self._folder)

@@ -8,6 +8,7 @@ import pytest
 
 from scyan_exp.fleet.state import JobState, label_jobs
 from scyan_exp.fleet.table import MANY_ROWS, Table, other_rows, shown, write_csv
+from scyan_exp.results.verdict import Level
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.sweep_files import COLUMNS
 from tests.fleet.playing import table
@@ -143,7 +144,20 @@ def test_the_verdict_on_a_run_stands_in_its_row(tmp_path):
     states = [judged, JobState(job(1), FAILED)]
     write_csv(states, tmp_path / "sweep.csv", {})
     assert [row["verdict"] for row in table(tmp_path)] == ["do not use", ""]
-    head, first, second = shown(states).splitlines()
+    head, first, second, last = shown(states).splitlines()
     assert head.endswith("verdict")
-    assert first.endswith("do not use")
+    assert first.endswith("! do not use")
     assert not second.endswith("do not use")
+    assert last == (
+        "Do not use the annotation of 1 of 2 jobs, whatever their objective: 0. The reasons are in "
+        "their result.json (trust)"
+    )
+
+
+def test_of_many_rows_those_that_should_not_be_used_are_shown():
+    states = [JobState(job(i), COMPLETED, 0.5, verdict="good") for i in range(MANY_ROWS + 20)]
+    states[7].verdict = Level.DO_NOT_USE.value
+    lines = shown(states).splitlines()
+    assert lines[1].startswith("7 ")
+    assert lines[1].endswith("! do not use")
+    assert len(lines) == 4
