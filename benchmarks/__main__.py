@@ -12,7 +12,7 @@ python -m benchmarks [table] [scaling] [large] [fleet] [search] [storages] [cons
 ``consensus``  five seeds and their consensus
 ``recipes``  recipes of training on all data sets with many seeds (hours)
 ``verdict``  the verdict on good, bad and spoilt trainings, beside their labels (an hour)
-``objectives``  which metric without labels ranks the trials of a search as labels would (an hour)
+``objectives``  which metric without labels ranks the trials of a search as labels would (20 min)
 
 All but the last three when none is named.
 

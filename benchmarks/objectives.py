@@ -154,8 +154,10 @@ def correlations(rows: pd.DataFrame, score: str = "accuracy") -> pd.DataFrame:
     for data, some in rows.groupby("data", sort=False):
         for name, values_of in CANDIDATES.items():
             values = values_of(some).replace([np.inf, -np.inf], np.nan)
-            value = values.fillna(values.min()).corr(some[score], method="spearman")
-            found.setdefault(name, {})[str(data)] = 0.0 if np.isnan(value) else float(value)
+            values = values.fillna(values.min() - 1)
+            ranks = values.nunique() > 1 < some[score].nunique()
+            value = values.corr(some[score], method="spearman") if ranks else 0.0
+            found.setdefault(name, {})[str(data)] = float(value)
     return pd.DataFrame(found).T
 
 
