@@ -123,7 +123,7 @@ PARTS = {
         by_default=False,
     ),
     "objectives": Part(
-        "which metric without labels ranks the trials of a search as labels would (an hour)",
+        "which metric without labels ranks the trials of a search as labels would (20 minutes)",
         lambda options: objectives.measure_objectives(options.out, options.settings),
         objectives.markdown,
         by_default=False,

@@ -153,7 +153,14 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     for row in rows:
         entry = f"{row['population']}, {row['marker']}: {row['flipped to']}"
-        place = "not named" if row["place"] is None else f"{row['place']} of {row['named']}"
+        place = f"{row['place']} of {row['named']} that are named,"
+        if row["place"] is None:
+            place = "not named"
+        place = f"{place} of {row['entries']} entries"
         values = f"{row['opposite_side']:.0%} | {row['loss']:+.2f}"
         lines.append(f"| {row['draw']} | {entry} | {place} | {values} |")
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown(measure_flips(Path("benchmarks/results"), 2)))

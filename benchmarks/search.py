@@ -39,6 +39,7 @@ def _train(sweep: Path, *arguments: str) -> tuple[float, list[dict[str, str]]]:
     command = [
         *(sys.executable, "-m", "scyan_exp", "train", "-m", *arguments),
         *("hydra/launcher=fleet", f"hydra.launcher.jobs_per_device={N_SLOTS}"),
+        "objective=heuristic",
         f"hydra.sweep.dir={sweep}",
     ]
     started = time.perf_counter()

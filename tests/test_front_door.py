@@ -75,7 +75,7 @@ def test_without_a_folder_it_goes_where_the_command_line_puts_it(tmp_path, monke
 def test_it_is_seen_as_it_is_read(run):
     assert repr(run) == repr(scyan_exp.read_run(run.folder))
     assert run.outcome == "completed"
-    assert run.objective == run.metrics["heuristic"]
+    assert run.objective == run.metrics["table_fit"]
 
 
 def test_groups_of_ones_own(tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scyan_exp.errors import listed
 from scyan_exp.run.record import DO_NOT_USE, RunRecord
 from scyan_exp.search.experiment_file import folder_of
 from scyan_exp.search.optuna_internals import violates
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
 #: User attribute of a trial: the verdict on its annotation.
 VERDICT = "verdict"
+#: Reasons of a verdict that are shown.
+MOST_REASONS = 3
 
 
 def verdict_of(trial: FrozenTrial) -> str:
@@ -29,8 +30,10 @@ def in_words(trial: FrozenTrial, sweep_dir: Path) -> str | None:
     if verdict in ("", "good"):
         return None
     record = RunRecord.read(folder_of(trial, sweep_dir))
-    reasons = "" if record is None else listed(record.reasons, limit=3)
-    return f"{verdict}: {reasons}" if reasons else verdict
+    reasons = [] if record is None else record.reasons
+    more = [f"and {len(reasons) - MOST_REASONS} more in result.json"]
+    shown = [*reasons[:MOST_REASONS], *(more if len(reasons) > MOST_REASONS else [])]
+    return f"{verdict}: {'; '.join(shown)}" if shown else verdict
 
 
 def advice(study: Study, trial: FrozenTrial) -> str | None:

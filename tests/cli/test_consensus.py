@@ -67,7 +67,7 @@ def test_runs_of_any_hyperparameters_are_combined_as_repeats_are(scyan_exp, runs
         assert f"{one['name']}: {one['weight']:.2f}" in output
     mean = np.mean([one["metrics"]["accuracy"] for one in members])
     assert found["metrics"]["accuracy"] == pytest.approx(mean)
-    assert found["objective"] == found["metrics"]["heuristic"]
+    assert found["objective"] == found["metrics"]["table_fit"]
     assert found["status"] == "completed"
     assert f"{found['repeats']['consensus']['accuracy']:.4f}" in output
     assert {"agreement", "members"} <= {path.stem for path in (out / "figures").iterdir()}

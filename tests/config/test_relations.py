@@ -12,7 +12,8 @@ from tests.config.test_check import changed, default, said
 __all__ = ["default"]
 
 ALWAYS = (
-    "loss, n_missing_populations, davies_bouldin, neg_log_dirichlet, heuristic, table_agreement"
+    "loss, n_missing_populations, davies_bouldin, neg_log_dirichlet, heuristic, table_agreement, "
+    "avoidable, table_fit"
 )
 LABELS = "accuracy, f1_macro, balanced_accuracy"
 NO_METRIC = f"objective: expected one of {ALWAYS}, ilisi, {LABELS}, or a list of several, found "

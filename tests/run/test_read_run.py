@@ -31,7 +31,7 @@ def runs(tmp_path_factory) -> Path:
 def test_a_run_says_what_it_was_and_what_came_of_it(runs):
     run = read_run(runs / "single")
     assert (run.outcome, run.record.seed, run.record.epochs) == ("completed", 3, 3)
-    assert run.objective == run.metrics["heuristic"]
+    assert run.objective == run.metrics["table_fit"]
     assert (run.config.seed, run.config.trainer.max_epochs) == (3, 3)
     assert run.repeats == []
 

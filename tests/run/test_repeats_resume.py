@@ -148,7 +148,7 @@ def test_ctrl_c_after_two_repeats_combines_these_and_says_how_to_go_on(tmp_path)
 def test_each_repeat_is_a_line_on_the_terminal_and_whole_in_the_log(train, tmp_path):
     code, output = train("repeats=2", "trainer.max_epochs=2", "seed=3")
     assert code == 0, output
-    line = r"^seed {}: 2 epochs, heuristic [\d.]+, table_agreement -?[\d.]+, [\d.]+ s$"
+    line = r"^seed {}: 2 epochs, table_fit -?[\d.]+, table_agreement -?[\d.]+, [\d.]+ s$"
     for seed in (3, 4):
         assert len(re.findall(line.format(seed), output, re.MULTILINE)) == 1
     assert "epoch   1/2" not in output

@@ -78,7 +78,7 @@ def test_record_says_what_was_done(run):
     assert result["seed"] == 0
     assert result["epochs"] == 5
     assert result["fit_seconds"] > 0
-    assert result["objective"] == result["metrics"]["heuristic"]
+    assert result["objective"] == result["metrics"]["table_fit"]
     assert len(result["config_hash"]) == 16
     assert result["metrics"]["accuracy"] > 0.5
 

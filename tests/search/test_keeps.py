@@ -117,7 +117,7 @@ def test_other_cells_or_objectives_do_not_join_a_study(scyan_exp, refused, tmp_p
     output = refused(*command, *others)
     for part in (
         "dataset.n_cells: the search was begun with 600, now it is 700",
-        "objective: the search was begun with 'heuristic', now it is 'loss'",
+        "objective: the search was begun with 'table_fit', now it is 'loss'",
         "hydra.sweeper.study_name=s: the storage has a search of this name",
     ):
         assert part in output

@@ -67,7 +67,7 @@ def test_trials_far_behind_get_no_more_repeats(searched):
 
 @pytest.mark.slow
 def test_so_do_those_of_another_launcher(sweep):
-    ended(sweep.train(*SEARCH, launcher="basic"))
+    ended(sweep.train(*SEARCH, launcher="basic"), timeout=400)
     assert_decided(sweep)
     pruned = sweep.statuses.index("pruned")
     assert "of 3 repeats: too far behind the best" in sweep.log(pruned)

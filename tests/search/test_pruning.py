@@ -29,7 +29,7 @@ SMALL = (
 )
 REPORTED = [2, 4, 6]
 LR = "model.lr=tag(log,interval(1e-5,1e-2))"
-#: Prunes whatever reports more than nothing: all losses and heuristics do.
+#: Prunes whatever reports more than nothing: all losses and other metrics do.
 ALWAYS = "hydra.sweeper.pruner={_target_: optuna.pruners.ThresholdPruner, upper: -1e9}"
 #: Prunes what is not among the better half of the trials before.
 HALF = (
@@ -154,7 +154,7 @@ def test_the_worse_are_pruned_by_any_objective(sweep, objective, monitor, direct
 
 
 def test_the_worse_are_pruned(half_pruned):
-    assert_worse_are_pruned(half_pruned, "heuristic", "objective", "minimize")
+    assert_worse_are_pruned(half_pruned, "table_fit", "objective", "maximize")
 
 
 def assert_worse_are_pruned(sweep: Sweep, objective: str, monitor: str, direction: str) -> None:
@@ -227,7 +227,7 @@ def test_repeats_that_are_not_pruned_report_those_of_the_first_seed(sweep, scyan
         records = [
             json.loads((folder / f"seed_{seed}" / "result.json").read_text()) for seed in (0, 1)
         ]
-        values = [record["metrics"]["heuristic"] for record in records]
+        values = [record["metrics"]["table_fit"] for record in records]
         assert trial.value == pytest.approx(sum(values) / 2)
     assert set(sweep.statuses) <= {"completed", "pruned"}
     assert len(sweep.rows) == 3

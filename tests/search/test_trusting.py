@@ -55,6 +55,8 @@ def test_of_a_front_the_table_is_referred_to():
 
 def test_the_verdict_comes_with_its_reasons_where_the_run_lies(tmp_path):
     study = study_of(DO_NOT_USE, "good", "", Level.LOOK.value)
-    RunRecord(tmp_path / "0", "hash", 0, trust={"reasons": ["one", "two"]}).write()
+    RunRecord(tmp_path / "0", "hash", 0, trust={"reasons": ["one, or", "two"]}).write()
     texts = [in_words(trial, tmp_path) for trial in study.trials]
-    assert texts == ["do not use: one, two", None, None, "look at these populations"]
+    assert texts == ["do not use: one, or; two", None, None, "look at these populations"]
+    RunRecord(tmp_path / "0", "hash", 0, trust={"reasons": list("abcde")}).write()
+    assert in_words(study.trials[0], tmp_path) == "do not use: a; b; c; and 2 more in result.json"
