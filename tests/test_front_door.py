@@ -18,6 +18,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 import scyan_exp
+from scyan_exp.config.overrides import as_override
 from scyan_exp.errors import InputError, OutputError
 from scyan_exp.run.folder import RunFolder
 from tests.fleet.sweeps import ended, until
@@ -30,9 +31,9 @@ QUICK = {
     "trainer.max_epochs": 3,
     "callbacks": "none",
     "logger": "none",
-    "figures.draw": "[loss]",
+    "figures.draw": ["loss"],
 }
-TYPED = [f"{key}={value}" for key, value in QUICK.items()]
+TYPED = [as_override(key, value) for key, value in QUICK.items()]
 
 
 @pytest.fixture(scope="module")
