@@ -18,6 +18,8 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 import scyan_exp
+from scyan_exp.cli.main import main
+from scyan_exp.config.overrides import as_override
 from scyan_exp.errors import InputError, OutputError
 from scyan_exp.run.folder import RunFolder
 from tests.fleet.sweeps import ended, until
@@ -30,9 +32,9 @@ QUICK = {
     "trainer.max_epochs": 3,
     "callbacks": "none",
     "logger": "none",
-    "figures.draw": "[loss]",
+    "figures.draw": ["loss"],
 }
-TYPED = [f"{key}={value}" for key, value in QUICK.items()]
+TYPED = [as_override(key, value) for key, value in QUICK.items()]
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +46,9 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_it_leaves_what_the_command_line_leaves(run, tmp_path):
-    command = [sys.executable, "-m", "scyan_exp", "train", *TYPED, "hydra.run.dir=typed"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+def test_it_leaves_what_the_command_line_leaves(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *TYPED, "hydra.run.dir=typed"]) == 0
     typed = scyan_exp.read_run(tmp_path / "typed")
     assert files(run.folder) == files(typed.folder)
     assert run.config == typed.config

@@ -44,7 +44,8 @@ FOUR = "hydra.launcher.jobs_per_device=4"
 TWO = "hydra.launcher.jobs_per_device=2"
 #: Marks the environment of all processes of a test, W&B's own included.
 MARK = "SCYAN_EXP_TEST_OF_FLEET"
-PATIENCE = 120.0
+#: Seconds: only what hangs takes so long, also on a busy machine.
+PATIENCE = 300.0
 
 
 class Sweep:

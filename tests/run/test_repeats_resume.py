@@ -16,9 +16,10 @@ import pytest
 
 from scyan_exp import annotate
 from scyan_exp.errors import InputError
+from tests.conftest import CommandLine
 from tests.fleet.sweeps import assert_same_training
 from tests.run import repeats
-from tests.run.test_resume import environment, start, wait_for_epoch
+from tests.run.test_resume import ARGUMENTS, environment, start, wait_for_epoch
 from tests.run.test_run import QUICK, read_result
 
 train = repeats.train
@@ -46,10 +47,10 @@ def contents(folder: Path) -> dict[Path, tuple[bytes, int]]:
 @pytest.fixture(scope="module")
 def uncut(tmp_path_factory) -> Path:
     """The same run as the ones that are cut off, left alone."""
+    from scyan_exp.cli.main import main
+
     folder = tmp_path_factory.mktemp("uncut") / "run"
-    process = start(folder, *TWO)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
+    assert main(["train", *ARGUMENTS, *TWO, f"hydra.run.dir={folder}"]) == 0
     return folder
 
 
@@ -78,12 +79,11 @@ def cut_in_second(folder: Path, number: int) -> tuple[subprocess.Popen, str]:
     return process, output
 
 
-def go_on(folder: Path, uncut: Path) -> None:
+def go_on(scyan_exp: CommandLine, folder: Path, uncut: Path) -> None:
     """The same command again: the first is kept, the second continues, the end is the same."""
     kept = contents(folder / "seed_0")
-    process = start(folder, *TWO)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
+    code, output = scyan_exp("train", *ARGUMENTS, *TWO, f"hydra.run.dir={folder}")
+    assert code == 0, output
     assert contents(folder / "seed_0") == kept
     assert "seed 0: completed earlier" in output
     assert "Continuing from" in (folder / "train.log").read_text()
@@ -95,16 +95,16 @@ def go_on(folder: Path, uncut: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_in_its_second_member_a_run_goes_on_there(tmp_path, uncut):
+def test_killed_in_its_second_member_a_run_goes_on_there(scyan_exp, tmp_path, uncut):
     folder = tmp_path / "run"
     process, output = cut_in_second(folder, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL, output
     assert not (folder / "annotated.h5ad").exists()
-    go_on(folder, uncut)
+    go_on(scyan_exp, folder, uncut)
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_the_member_and_the_same_command_goes_on(tmp_path, uncut):
+def test_ctrl_c_saves_the_member_and_the_same_command_goes_on(scyan_exp, tmp_path, uncut):
     folder = tmp_path / "run"
     process, output = cut_in_second(folder, signal.SIGINT)
     assert process.returncode == 130, output
@@ -115,7 +115,7 @@ def test_ctrl_c_saves_the_member_and_the_same_command_goes_on(tmp_path, uncut):
     assert (folder / "seed_1" / "annotated.h5ad").exists()
     assert not (folder / "annotated.h5ad").exists()
     assert "1 of 2 repeats were finished: no consensus" in output
-    go_on(folder, uncut)
+    go_on(scyan_exp, folder, uncut)
 
 
 @pytest.mark.slow

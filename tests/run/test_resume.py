@@ -64,18 +64,18 @@ def load(folder: Path, name: str) -> dict:
 
 @pytest.fixture(scope="module")
 def uncut(tmp_path_factory) -> Path:
-    """The same run, left alone."""
+    """The same run, left alone, in this process."""
+    from scyan_exp.cli.main import main
+
     folder = tmp_path_factory.mktemp("uncut") / "run"
-    process = start(folder, "logger=none")
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
+    assert main(["train", *ARGUMENTS, "logger=none", f"hydra.run.dir={folder}"]) == 0
     return folder
 
 
 @pytest.mark.parametrize(
     "where", ["same folder", pytest.param("new folder", marks=pytest.mark.slow)]
 )
-def test_killed_in_epoch_7_and_resumed_ends_at_the_same_weights(tmp_path, uncut, where):
+def test_killed_in_epoch_7_and_resumed_ends_at_the_same_weights(scyan_exp, tmp_path, uncut, where):
     cut = tmp_path / "cut"
     process = start(cut, "logger=none")
     wait_for_epoch(process, cut, 7)
@@ -85,9 +85,10 @@ def test_killed_in_epoch_7_and_resumed_ends_at_the_same_weights(tmp_path, uncut,
     assert load(cut, "last")["epoch"] < 11
 
     resumed = cut if where == "same folder" else tmp_path / "resumed"
-    process = start(resumed, "logger=none", f"ckpt_path={cut / 'checkpoints' / 'last.ckpt'}")
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
+    last = f"ckpt_path={cut / 'checkpoints' / 'last.ckpt'}"
+    arguments = (*ARGUMENTS, "logger=none", last, f"hydra.run.dir={resumed}")
+    code, output = scyan_exp("train", *arguments)
+    assert code == 0, output
     assert read_result(resumed)["status"] == "completed"
     assert read_result(resumed)["epochs"] == 12
     for name in ("best", "last"):

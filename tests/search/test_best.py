@@ -12,8 +12,11 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+import optuna
 import pytest
 
+from scyan_exp.config.compose import compose_config
+from scyan_exp.search.best import report_best
 from tests.fleet.sweeps import QUICK, TWO, ended, until
 from tests.search.apps import QUADRATIC_SPACE, open_study
 
@@ -170,6 +173,22 @@ def test_of_few_trials_no_importances_are_claimed(make_app, n_trials):
     output = ended(app.search(*QUADRATIC_SPACE, f"hydra.sweeper.n_trials={n_trials}"))
     assert "Importances" not in output
     assert not (app.folder / "importances.csv").exists()
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0, 0.5, 3.0], [2.0] * 4], ids=["varies", "constant"])
+def test_of_one_parameter_it_is_known_without_asking_optuna(tmp_path, capsys, values):
+    """Which would import scikit-learn for it: seconds at the end of every small search."""
+    study = optuna.create_study()
+    distributions = {"x": optuna.distributions.FloatDistribution(0, 1)}
+    for i, value in enumerate(values):
+        trial = {"params": {"x": i / 4}, "distributions": distributions, "value": value}
+        study.add_trial(optuna.trial.create_trial(**trial))
+    report_best(study, tmp_path, "journal://study.journal", ["minimize"], compose_config)
+    expected = {} if len(set(values)) == 1 else optuna.importance.get_param_importances(study)
+    path = tmp_path / "importances.csv"
+    rows = path.read_text().splitlines()[1:] if path.exists() else []
+    assert rows == [f"{name},{value:.4f}" for name, value in expected.items()]
+    assert ("Importances: x 1.00" in capsys.readouterr().out) == bool(expected)
 
 
 def test_a_function_that_is_constant_has_no_importances_and_no_warning(make_app):
