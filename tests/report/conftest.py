@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.page import ARGUMENTS, find_browser
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.record import RunRecord, clear_earlier
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -83,7 +86,7 @@ def hostile_inputs(folder: Path, n_cells: int = 400) -> None:
 
 HOSTILE = (
     *("dataset=h5ad", "dataset.path=cells.h5ad", "table.path=table.csv", *FEW),
-    "dataset.label_key=label",
+    *("dataset.label_key=label", "objective=heuristic"),
 )
 
 
@@ -122,6 +125,17 @@ def sweep(shared) -> Path:
 def search(shared) -> Path:
     """Four trials of two repeats and two objectives; with its page."""
     return shared("search", _search) / "search"
+
+
+@pytest.fixture
+def failed_run(sweep, tmp_path) -> Path:
+    """A run that began and failed, with a harmful message."""
+    copy = shutil.copytree(sweep / "0", tmp_path / "run")
+    clear_earlier(copy)
+    record = RunRecord.of_run(copy)
+    record.metrics, record.objective, record.trust = {}, None, None
+    record.fail(Outcome.FAILED, f"ValueError: {IMAGE}")
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
 
-from scyan_exp.fleet.reporting import report_sweep
+from scyan_exp.config.check import check_config, read_config
+from scyan_exp.config.compose import compose_config
+from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.reporting import report_jobs, report_sweep
 from scyan_exp.report.write import write_report
+from scyan_exp.run.record import clear_results
 from tests.report.conftest import FEW, command
 
 #: Two jobs that take a second.
@@ -20,7 +23,6 @@ TWO = (
     "trainer.max_epochs=1",
     "hydra.sweep.dir=sweep",
 )
-FLEET = ("hydra/launcher=fleet", "hydra.launcher.devices=cpu", "hydra.launcher.jobs_per_device=1")
 
 
 @pytest.fixture
@@ -30,9 +32,9 @@ def copy(sweep, tmp_path):
 
 def test_pages_of_several_folders(scyan_exp, copy):
     (copy / "report.html").unlink()
-    code, output = scyan_exp("report", str(copy), str(copy / "0"), str(copy / "1"))
+    code, output = scyan_exp("report", str(copy), str(copy / "0"), str(copy / "2"))
     assert code == 0
-    pages = [copy / "report.html", copy / "0" / "report.html", copy / "1" / "report.html"]
+    pages = [copy / "report.html", copy / "0" / "report.html", copy / "2" / "report.html"]
     assert output.split() == [str(page) for page in pages]
     assert all("<title>sweep" in page.read_text() for page in pages)
     assert not list(copy.glob(".report*"))
@@ -89,13 +91,20 @@ def test_a_search_ends_with_its_page(search):
     assert '"kind":"search"' in (search / "report.html").read_text()
 
 
-def test_under_hydras_own_launcher_too_and_after_resume_again(tmp_path):
-    done = command("train", *TWO, cwd=tmp_path, report="1")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"Report: {tmp_path / 'sweep' / 'report.html'}"
+def test_under_hydras_own_launcher_too(scyan_exp, monkeypatch, tmp_path):
+    monkeypatch.setenv("SCYAN_EXP_REPORT", "1")
+    code, output = scyan_exp("train", *TWO)
+    assert code == 0
+    assert f"Report: {tmp_path / 'sweep' / 'report.html'}" in output.splitlines()
     assert (tmp_path / "sweep" / "report.html").is_file()
+    (tmp_path / "sweep" / "report.html").unlink()
+    code, output = scyan_exp("train", *TWO, "report=false")  # all are completed already
+    assert code == 0
+    assert "Report:" not in output
+    assert not (tmp_path / "sweep" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_after_a_resume_the_page_is_written_again(copy):
     (copy / "report.html").unlink()
     done = command("resume", str(copy), cwd=copy.parent, report="1")
@@ -104,12 +113,24 @@ def test_after_a_resume_the_page_is_written_again(copy):
     assert (copy / "report.html").is_file()
 
 
-@pytest.mark.parametrize(("key", "variable"), [("report=false", "1"), ("report=true", "0")])
-def test_it_can_be_turned_off(tmp_path, key, variable):
-    done = command("train", *TWO, *FLEET, key, cwd=tmp_path, report=variable)
-    assert done.returncode == 0, done.stderr
-    assert "Report" not in done.stdout
-    assert not (tmp_path / "sweep" / "report.html").exists()
+@pytest.mark.parametrize(
+    ("value", "variable", "is_written"),
+    [("true", "1", True), ("false", "1", False), ("true", "0", False)],
+)
+def test_it_can_be_turned_off(copy, monkeypatch, capfd, value, variable, is_written):
+    monkeypatch.setenv("SCYAN_EXP_REPORT", variable)
+    (copy / "report.html").unlink()
+    config = compose_config([f"report={value}"])
+    job = Job(0, copy / "0", [], config, check_config(config))
+    report_jobs([job], copy)
+    assert (copy / "report.html").exists() == is_written
+    assert ("Report: " in capfd.readouterr().out) == is_written
+
+
+def test_jobs_of_other_programs_have_no_page(copy, monkeypatch, capfd):
+    monkeypatch.setenv("SCYAN_EXP_REPORT", "1")
+    report_jobs([Job(0, copy / "0", [], compose_config([]))], copy)
+    assert capfd.readouterr().out == ""
 
 
 def test_a_failure_is_one_line(copy, capfd, monkeypatch):
@@ -128,17 +149,17 @@ def test_a_failure_is_one_line(copy, capfd, monkeypatch):
 def test_a_run_again_in_its_folder_removes_the_page_of_the_earlier_one(copy):
     path = write_report(copy / "0")
     assert path.is_file()
-    from scyan_exp.run.record import clear_results
-
     clear_results(copy / "0")
     assert not path.exists()
 
 
 def test_the_key_is_not_part_of_what_a_run_is():
-    from scyan_exp.config.check import check_config
-    from scyan_exp.config.compose import compose_config
-
     first, second = (check_config(compose_config([f"report={one}"])) for one in ("true", "false"))
     assert first.hash == second.hash
     assert (first.report, second.report) == (True, False)
-    assert os.environ["SCYAN_EXP_REPORT"] == "0"
+
+
+def test_configs_from_before_there_was_the_key_want_the_page():
+    plain = check_config(compose_config([])).plain()
+    del plain["report"]
+    assert read_config(plain).report is True
