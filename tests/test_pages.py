@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import TABLE, small_adata
+from tests.look.watching import watched
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -108,6 +109,22 @@ class Reader:
         assert words[2] == EXAMPLE_SWEEP
         self.run(["consensus", str(newest), *words[3:]])
 
+    def look(self, words: list[str]) -> None:
+        """What looks at folders; the sweep that a page names is the newest."""
+        arguments = [self.real(word) for word in words[1:]]
+        if "watch" in arguments:  # which Ctrl-C ends
+            with watched(Path(arguments[1]), *arguments[2:]) as watch:
+                assert watch.ask(watch.prefix)[0] == 200
+        else:
+            self.run(arguments)
+
+    def real(self, word: str) -> str:
+        """A word of a page with the folder that its example stands for."""
+        sweeps = self.folder / "outputs" / "sweeps"
+        if EXAMPLE_SWEEP not in word:
+            return word
+        return word.replace(EXAMPLE_SWEEP, str(max(sweeps.iterdir(), key=lambda f: f.name)))
+
     def python(self, code: str) -> None:
         if EXAMPLE_RUN in code:
             self.run([*example_run(), *SHORT])
@@ -188,6 +205,7 @@ RULES = {
     "scyan-exp train": Reader.train,
     "scyan-exp resume": Reader.resume,
     "scyan-exp consensus": Reader.consensus,
+    **{f"scyan-exp {name}": Reader.look for name in ("ls", "compare", "clean", "watch")},
     "scyan-exp check": lambda reader, words: reader.run(words[1:]),
     "make": make,
     "pip install": install,
@@ -204,7 +222,7 @@ def reader(tmp_path, scyan_exp, monkeypatch) -> Reader:
 #: Pages whose code has tests of its own: ``test_front_door.py`` and ``test_extend.py``.
 ELSEWHERE = {"python.md", "extend.md"}
 #: Pages of many sweeps.
-LONG = {"consensus.md", "search.md", "sweeps.md"}
+LONG = {"consensus.md", "look.md", "search.md", "sweeps.md"}
 TYPED = [
     pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG else [])
     for page in PAGES
