@@ -125,6 +125,16 @@ class Reader:
             return word
         return word.replace(EXAMPLE_SWEEP, str(max(sweeps.iterdir(), key=lambda f: f.name)))
 
+    def report(self, words: list[str]) -> None:
+        if words[2] == EXAMPLE_RUN:
+            self.run([*example_run(), *SHORT])
+            folder = self.folder / EXAMPLE_RUN
+        else:
+            assert words[2] == EXAMPLE_SWEEP
+            folder = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
+        self.run(["report", str(folder)])
+        assert (folder / "report.html").is_file()
+
     def python(self, code: str) -> None:
         if EXAMPLE_RUN in code:
             self.run([*example_run(), *SHORT])
@@ -206,6 +216,7 @@ RULES = {
     "scyan-exp resume": Reader.resume,
     "scyan-exp consensus": Reader.consensus,
     **{f"scyan-exp {name}": Reader.look for name in ("ls", "compare", "clean", "watch")},
+    "scyan-exp report": Reader.report,
     "scyan-exp check": lambda reader, words: reader.run(words[1:]),
     "make": make,
     "pip install": install,
@@ -222,7 +233,7 @@ def reader(tmp_path, scyan_exp, monkeypatch) -> Reader:
 #: Pages whose code has tests of its own: ``test_front_door.py`` and ``test_extend.py``.
 ELSEWHERE = {"python.md", "extend.md"}
 #: Pages of many sweeps.
-LONG = {"consensus.md", "look.md", "search.md", "sweeps.md"}
+LONG = {"consensus.md", "look.md", "report.md", "search.md", "sweeps.md"}
 TYPED = [
     pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG else [])
     for page in PAGES

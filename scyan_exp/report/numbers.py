@@ -17,6 +17,8 @@ def rounded(value: float | None, digits: int = DIGITS) -> float | int | None:
     if value is None or not math.isfinite(value):
         return None
     short = float(f"{value:.{digits}g}")
+    if not math.isfinite(short):  # the largest numbers there are, rounded up
+        return value
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
 
 

@@ -36,8 +36,8 @@ from scyan_exp.search.description import read_description
 Data = dict[str, Any]
 #: Of the structure; a live page asks for a new one when it has another.
 FORMAT = 1
-#: Numbers that the population weights of all jobs may take in the page, and epochs of one job.
-MOST_WEIGHTS = 300_000
+#: Epochs whose population weights are kept, of all jobs together, and of one job.
+MOST_EPOCHS = 15_000
 EPOCHS_OF_WEIGHTS = (200, 100, 50, 25, 12, 6)
 
 
@@ -93,9 +93,7 @@ class SweepReader:
     def _job(
         self, number: int, row: Mapping[str, Any], names: Sequence[Sequence[str]], n_jobs: int
     ) -> tuple[Data, list[str]]:
-        most = _epochs_kept(
-            n_jobs, max((len(own) for _, _, own in self._known.values()), default=20)
-        )
+        most = _epochs_kept(n_jobs)
         state = repr((row, most)), _signature(row["folder"])
         if number not in self._known or self._known[number][0] != state:
             self._known[number] = (state, *job_data(number, row, names, most))
@@ -167,10 +165,9 @@ def _rows(table: Any) -> list[Data]:
     return table.astype(object).to_dict("records")
 
 
-def _epochs_kept(n_jobs: int, n_populations: int) -> int:
+def _epochs_kept(n_jobs: int) -> int:
     """Epochs whose weights are kept of each job, so that all together fit in a page."""
-    room = MOST_WEIGHTS / (n_jobs * max(n_populations, 1))
-    return next((n for n in EPOCHS_OF_WEIGHTS if n <= room), EPOCHS_OF_WEIGHTS[-1])
+    return next((n for n in EPOCHS_OF_WEIGHTS if n * n_jobs <= MOST_EPOCHS), EPOCHS_OF_WEIGHTS[-1])
 
 
 def _signature(folder: str | None) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 
 import numpy as np
@@ -17,8 +18,7 @@ def umap_of(x_NM: np.ndarray) -> np.ndarray:
     """
     with warnings.catch_warnings():  # of its imports, and that a seed allows one thread only
         warnings.simplefilter("ignore")
-        import umap
-
+        umap = importlib.import_module("umap")
         n_cells = len(x_NM)
         some = np.arange(n_cells)
         if n_cells > MOST_CELLS:

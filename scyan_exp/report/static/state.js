@@ -29,7 +29,7 @@ function columns() {
   const names = sweep.objectives.map((one) => one.name);
   const own = names.filter((name) => sweep.metrics.includes(name));
   const others = sweep.metrics.filter((name) => !names.includes(name));
-  const first = others.filter((name) => ["accuracy", "f1_macro", "table_agreement"].includes(name));
+  const first = others.filter((name) => ["accuracy", "f1_macro"].includes(name));
   const rest = others.filter((name) => !first.includes(name));
   const kindOf = (key) => (allJobs().every((job) => job.overrides[key] === undefined || finite(job.overrides[key])) ? "number" : "text");
   return [
