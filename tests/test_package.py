@@ -28,6 +28,10 @@ def test_wheel_holds_configs_and_table(wheel):
     configs = {p.relative_to(ROOT).as_posix() for p in (ROOT / "configs").rglob("*.yaml")}
     assert {f"scyan_exp/{name}" for name in configs} <= names
     assert "scyan_exp/data/tables/pbmc.csv" in names
+    parts = (ROOT / "scyan_exp" / "report").glob("*/*.[chj]*")
+    page = {p.relative_to(ROOT).as_posix() for p in parts if p.suffix in (".js", ".css", ".j2")}
+    assert len(page) > 10
+    assert page <= names
     assert not [name for name in names if name.startswith(("tests", "configs"))]
 
 

@@ -147,7 +147,7 @@ class SweepReader:
     ) -> Data | None:
         """Compared anew only where the files of a job that is compared have changed."""
         found = {job["number"]: folders[job["number"]] for job in ordered}
-        state = [(number, _signature(str(folder))) for number, folder in found.items()]
+        state = [(number, _state(RunFolder(one).annotated)) for number, one in found.items()]
         if self._agreement[0] != state:
             self._agreement = state, agreement_data(found, populations)
         return self._agreement[1]

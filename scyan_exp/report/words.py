@@ -76,7 +76,7 @@ def _best(jobs: Sequence[Job], objective: Objective, constraints: Sequence[str])
         f"{best['number']}: {best['name'] or 'no overrides'}."
     )
     if best["verdict"] == Level.DO_NOT_USE:
-        yield f"But do not use its annotation: {' '.join(best['reasons']) or 'see its verdict'}"
+        yield f"But do not use its annotation: {'; '.join(best['reasons']) or 'see its verdict'}."
     elif best["verdict"] == Level.LOOK:
         yield f"Look at its annotation before you use it: {'; '.join(best['reasons'])}."
 

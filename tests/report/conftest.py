@@ -86,7 +86,7 @@ def hostile_inputs(folder: Path, n_cells: int = 400) -> None:
 
 HOSTILE = (
     *("dataset=h5ad", "dataset.path=cells.h5ad", "table.path=table.csv", *FEW),
-    "dataset.label_key=label",
+    *("dataset.label_key=label", "objective=heuristic"),
 )
 
 

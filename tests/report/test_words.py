@@ -55,7 +55,7 @@ def test_one_seed_says_nothing_of_chance():
 def test_the_verdict_of_the_best_job_is_said():
     jobs = seeds([1.0], [2.0])
     jobs[0] |= {"verdict": "do not use", "reasons": ["0.4 of the cells fit no population: look"]}
-    assert "But do not use its annotation: 0.4 of the cells fit no population: look" in said(jobs)
+    assert "But do not use its annotation: 0.4 of the cells fit no population: look." in said(jobs)
     jobs[0] |= {"verdict": "look at these populations", "reasons": ["a", "b"]}
     assert "Look at its annotation before you use it: a; b." in said(jobs)
 

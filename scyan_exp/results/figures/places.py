@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.figures.canvas import canvas, colors, short
 from scyan_exp.results.figures.registry import figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from scyan_exp.results.annotation import Annotation
 
 
 @figure("umap")
