@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import TABLE, small_adata
+from tests.look.watching import watched
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -107,6 +108,22 @@ class Reader:
         newest = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
         assert words[2] == EXAMPLE_SWEEP
         self.run(["consensus", str(newest), *words[3:]])
+
+    def look(self, words: list[str]) -> None:
+        """What looks at folders; the sweep that a page names is the newest."""
+        arguments = [self.real(word) for word in words[1:]]
+        if "watch" in arguments:  # which Ctrl-C ends
+            with watched(Path(arguments[1]), *arguments[2:]) as watch:
+                assert watch.ask(watch.prefix)[0] == 200
+        else:
+            self.run(arguments)
+
+    def real(self, word: str) -> str:
+        """A word of a page with the folder that its example stands for."""
+        sweeps = self.folder / "outputs" / "sweeps"
+        if EXAMPLE_SWEEP not in word:
+            return word
+        return word.replace(EXAMPLE_SWEEP, str(max(sweeps.iterdir(), key=lambda f: f.name)))
 
     def report(self, words: list[str]) -> None:
         if words[2] == EXAMPLE_RUN:
@@ -199,6 +216,7 @@ RULES = {
     "scyan-exp train": Reader.train,
     "scyan-exp resume": Reader.resume,
     "scyan-exp consensus": Reader.consensus,
+    **{f"scyan-exp {name}": Reader.look for name in ("ls", "compare", "clean", "watch")},
     "scyan-exp report": Reader.report,
     "scyan-exp check": lambda reader, words: reader.run(words[1:]),
     "make": make,
@@ -216,7 +234,7 @@ def reader(tmp_path, scyan_exp, monkeypatch) -> Reader:
 #: Pages whose code has tests of its own: ``test_front_door.py`` and ``test_extend.py``.
 ELSEWHERE = {"python.md", "extend.md"}
 #: Pages of many sweeps.
-LONG = {"consensus.md", "report.md", "search.md", "sweeps.md"}
+LONG = {"consensus.md", "look.md", "report.md", "search.md", "sweeps.md"}
 TYPED = [
     pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG else [])
     for page in PAGES

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scyan_exp.terminal import aligned, one_line
 
 WRITER = """\
 import sys
@@ -81,3 +87,56 @@ def test_a_run_ends_well_without_a_reader(tmp_path, more):
     results = list((tmp_path / "run").rglob("result.json"))
     assert len(results) == (2 if more else 1)
     assert all(json.loads(path.read_text())["status"] == "completed" for path in results)
+
+
+texts = st.text("ab c=.", max_size=30).map(str.strip)
+
+
+@given(
+    rows=st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=5), width=st.integers(20, 90)
+)
+def test_a_table_fits_a_terminal_or_stands_on_two_lines(rows, width):
+    table = [["name", "n", "what"], *map(list, rows)]
+    wide = aligned(table, ["n"])
+    assert len(wide) == len(table)
+    for line, row in zip(wide, table, strict=True):
+        assert line.split() == " ".join(row).split()  # nothing is lost without a terminal
+    narrow = aligned(table, ["n"], width)
+    assert len(narrow) == len(table)
+    fixed = sum(max(len(row[i]) for row in table) + 2 for i in range(2))
+    for line in narrow:
+        for part in line.split("\n"):
+            assert len(part) <= max(width, fixed)
+
+
+def test_the_names_of_columns_and_their_numbers_stand_flush():
+    lines = aligned([["name", "n"], ["a", "10"], ["b", "9"]], ["n"])
+    assert lines == ["name   n", "a     10", "b      9"]
+
+
+@given(text=st.text())
+def test_text_of_unknown_origin_stays_on_its_line(text):
+    shown = one_line(text)
+    assert shown.isprintable()
+    if text.isprintable():
+        assert shown == text
+
+
+def test_on_a_terminal_a_table_is_cut_to_its_width(tmp_path):
+    """In a terminal of 60 columns."""
+    program = (
+        "from scyan_exp.terminal import print_table\n"
+        "print_table(['job', 'none', 'overrides'], [['1', '', 'x=[red] ' + 'y' * 200]])\n"
+    )
+    ours, theirs = pty.openpty()
+    try:
+        environment = {**os.environ, "COLUMNS": "60", "TERM": "xterm"}
+        subprocess.run([sys.executable, "-c", program], stdout=theirs, env=environment, check=True)
+        output = os.read(ours, 10_000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    head, row = output.splitlines()
+    assert "\x1b[1m" in head  # bold
+    assert "none" not in head  # nothing stands in it
+    assert row == "1    x=[red] " + "y" * 46 + "…"

@@ -139,8 +139,7 @@ def _say_changes(changes: Changes) -> None:
 
 def _write(changes: Changes, a: Path, b: Path, out: Path) -> None:
     from scyan_exp.files import atomic_path, explain_unwritable, write_text
-    from scyan_exp.report.changes_figure import changes_figure
-    from scyan_exp.results.figures.drawing import DPI
+    from scyan_exp.report.changes_figure import DPI, changes_figure
 
     with explain_unwritable(out):
         out.mkdir(parents=True, exist_ok=True)

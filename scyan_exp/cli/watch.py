@@ -86,7 +86,8 @@ def _serve(app: LiveApp, listening: socket.socket) -> None:
 
 def _bound(host: str, port: int, is_given: bool) -> socket.socket:
     """A socket that listens; at another port than the usual one if that is taken."""
-    family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0][0]
+    found = {one[0] for one in socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)}
+    family = socket.AF_INET if socket.AF_INET in found else found.pop()
     for candidate in [port] if is_given else [port, 0]:
         try:
             return socket.create_server((host, candidate), family=family)

@@ -12,6 +12,8 @@ from scyan_exp.results.figures.canvas import canvas, short
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: Dots an inch, as of the figures of a run, whose module would load torch.
+DPI = 120
 #: Share of a population's cells from which on the number is written.
 SHOWN = 0.005
 

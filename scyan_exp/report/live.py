@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,17 @@ def _state(folder: Path, data: Data | None) -> object:
 
 def _files_of(run: RunFolder) -> list[Path]:
     own = [run.result, run.metrics, run.population_weights, run.annotated, run.report]
-    return [*own, *sorted(run.path.glob(f"seed_*/{run.metrics.name}"))]
+    try:
+        return [*own, *_of_repeats(run.path, run.path.stat().st_mtime_ns)]
+    except OSError:
+        return own
+
+
+@lru_cache(maxsize=4096)
+def _of_repeats(folder: Path, changed: int) -> list[Path]:
+    """The logs of repeats. A folder is listed again when something in it has come or gone."""
+    repeats = sorted(folder.glob("seed_*"))
+    return [RunFolder(one).metrics for one in repeats]
 
 
 def _stat(path: Path) -> tuple[str, int, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -113,7 +114,9 @@ def result_of(job: SweepJob, record: RunRecord | None) -> tuple[dict[str, Any], 
     seconds = job.row.get("seconds")
     result = {
         "outcome": str(outcome_of(record, job.row)),
-        "objective": math.nan if record is None or record.objective is None else record.objective,
+        "objective": math.nan
+        if record is None or record.objective is None
+        else copy(record.objective),
         "epochs": record.epochs if record else math.nan,
         "fit_seconds": record.fit_seconds if record else math.nan,
         "seconds": float(seconds) if seconds else math.nan,

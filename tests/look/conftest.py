@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -18,16 +20,31 @@ QUICK = (*QUICK, "flow=shallow", "report=false")
 
 @pytest.fixture(scope="session")
 def outputs(tmp_path_factory) -> Path:
-    """A sweep of the fleet's whose third job fails, and a run with repeats on fewer cells."""
+    """A sweep of the fleet's whose third job fails, and a run with repeats on fewer cells.
+
+    Made once, also for several processes of pytest.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = root / "look" / "outputs"
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder.parent / "done").exists():
+            _train(folder)
+            (folder.parent / "done").touch()
+    return folder
+
+
+def _train(folder: Path) -> None:
     from scyan_exp.cli.main import main
 
-    folder = tmp_path_factory.mktemp("look") / "outputs"
-    sweep = [f"hydra.sweep.dir={folder / 'sweep'}", "hydra/launcher=fleet"]
+    fleet = ["hydra/launcher=fleet", "hydra.launcher.jobs_per_device=1"]
+    sweep = [*fleet, f"hydra.sweep.dir={folder / 'sweep'}"]
     lr = "model.lr=0.001,0.002,1e30"
     assert main(["train", "-m", *QUICK, "dataset.n_cells=400", lr, *sweep]) == 1
     few = ["dataset.n_cells=300", "repeats=2", f"hydra.run.dir={folder / 'day' / 'repeats'}"]
     assert main(["train", *QUICK, *few]) == 0
-    return folder
 
 
 @pytest.fixture

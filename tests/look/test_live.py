@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from scyan_exp.errors import InputError
 from scyan_exp.fleet.locking import locked
 from scyan_exp.report.live import LiveSweep
 from scyan_exp.report.now import last_epoch
+from scyan_exp.report.sweep_data import sweep_data
 from scyan_exp.run.folder import RunFolder, SweepFolder
 from tests.look.conftest import make_run, make_sweep
 
@@ -53,6 +55,31 @@ def test_who_knows_nothing_is_told_all_and_then_only_what_changed(sweep):
     assert numbers(live.since(second)[1]) == [0]
     assert sorted(numbers(live.since(first)[1])) == [0, 2]  # who was slow is told of both
     assert sorted(numbers(live.since(None)[1])) == [0, 1, 2]
+
+
+def test_whoever_takes_the_updates_has_the_sweep_as_it_is(sweep):
+    """However seldom somebody asks: what is told makes up for all that was missed."""
+    live, chance = LiveSweep(sweep), random.Random(0)
+    live.look()
+    pages: list[dict] = [{"version": None, "jobs": {}, "sweep": {}} for _ in range(3)]
+    for step in range(24):
+        number = chance.randrange(4)
+        value, ended = chance.random(), chance.choice(["completed", "running", "failed"])
+        own = {"objective": value, "metrics": {"accuracy": value}} if ended == "completed" else {}
+        if number == 3:  # a job that begins later
+            make_sweep(sweep, {0: value, 1: 1.0, 2: None, 3: 2.0})
+        make_run(sweep / str(number), f"seed={number}", "flow=deep", status=ended, **own)
+        live.look()
+        for page in pages:
+            if chance.random() < 0.4 or step == 23:
+                page["version"], update = live.since(page["version"])
+                update = update or {"jobs": [], "sweep": {}}
+                page["jobs"].update({job["number"]: job for job in update["jobs"]})
+                page["sweep"].update(update["sweep"])
+    now = sweep_data(sweep)
+    for page in pages:
+        assert page["jobs"] == {job["number"]: job for job in now["jobs"]}
+        assert page["sweep"] == now["sweep"]
 
 
 @pytest.mark.parametrize("known", ["", "x", "other-1", "-", "{name}-", "{name}-x", "{name}--1"])

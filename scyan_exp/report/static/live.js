@@ -4,14 +4,16 @@ let news = data.status || { state: "unknown", text: "", running: [] };
 let draws = 0;  // for tests: how often something was told
 
 section("now", "Now", (body) => {
+  const waiting = allJobs().filter((job) => job.outcome === "not run");
+  const next = waiting.length ? note(`Next: ${waiting.slice(0, 3).map(called).join(", ")}` + (waiting.length > 3 ? `, and ${waiting.length - 3} more` : "") + ".") : null;
   if (!news.running.length) { body.replaceChildren(note(news.text)); return; }
-  const far = (one) => (one.max_epochs ? `${one.epoch} of at most ${one.max_epochs}` : String(one.epoch));
+  const far = (one) => (one.max_epochs ? `${one.epoch} of ${one.max_epochs}` : String(one.epoch));
   const heads = ["job", "epochs", "loss", "for"];
-  body.replaceChildren(note(news.text), h("div", { class: "scroll" }, h("table", { "aria-label": "Running jobs" },
+  body.replaceChildren(h("div", { class: "scroll" }, h("table", { "aria-label": "Running jobs" },
     h("thead", {}, h("tr", {}, heads.map((text, i) => h("th", { scope: "col", class: i ? null : "text", text })))),
     h("tbody", {}, news.running.map((one) => h("tr", {},
       h("td", { class: "text", text: called(byNumber.get(one.number) || { number: one.number, name: "" }) + (one.repeat ? ` (${one.repeat})` : "") }),
-      h("td", { text: far(one) }), h("td", { text: shown(one.loss) }), h("td", { text: duration(one.seconds) })))))));
+      h("td", { text: far(one) }), h("td", { text: shown(one.loss) }), h("td", { text: duration(one.seconds) })))))), ...(next ? [next] : []));
 });
 const first = document.getElementById("now");
 first.parentNode.prepend(first);
