@@ -108,6 +108,19 @@ class Reader:
         assert words[2] == EXAMPLE_SWEEP
         self.run(["consensus", str(newest), *words[3:]])
 
+    def dashboard(self, words: list[str]) -> None:
+        newest = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
+        assert words[2] == EXAMPLE_SWEEP
+        self.run(["dashboard", str(newest), *words[3:]])
+
+    def sync(self, words: list[str]) -> None:
+        """Nothing is uploaded: tests/run/test_wandb_sync.py does, to a server of its own."""
+        newest = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
+        assert words[2] == EXAMPLE_SWEEP
+        code, output = self.scyan_exp("sync", str(newest), *words[3:])
+        assert code == 2, output
+        assert "no offline runs of W&B in it: were they run with logger=wandb?" in output
+
     def python(self, code: str) -> None:
         if EXAMPLE_RUN in code:
             self.run([*example_run(), *SHORT])
@@ -188,6 +201,9 @@ RULES = {
     "scyan-exp train": Reader.train,
     "scyan-exp resume": Reader.resume,
     "scyan-exp consensus": Reader.consensus,
+    "scyan-exp dashboard": Reader.dashboard,
+    "scyan-exp sync": Reader.sync,
+    "scyan-exp wandb-sweep": lambda reader, words: reader.run(words[1:]),
     "scyan-exp check": lambda reader, words: reader.run(words[1:]),
     "make": make,
     "pip install": install,

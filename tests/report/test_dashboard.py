@@ -142,6 +142,7 @@ def dashboard(folder: Path, environment: dict[str, str], *arguments: str) -> tup
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     return done.returncode, done.stdout + done.stderr
 
