@@ -18,7 +18,9 @@ from typing import Any
 
 from benchmarks import (
     consensus,
+    deciding,
     fleet,
+    flips,
     large,
     objectives,
     page,
@@ -126,6 +128,18 @@ PARTS = {
         "which metric without labels ranks the trials of a search as labels would (20 minutes)",
         lambda options: objectives.measure_objectives(options.out, options.settings),
         objectives.markdown,
+        by_default=False,
+    ),
+    "deciding": Part(
+        "when a trial needs no more repeats, beside Optuna's WilcoxonPruner (simulated)",
+        lambda _: deciding.simulate(),
+        deciding.markdown,
+        by_default=False,
+    ),
+    "flips": Part(
+        "whether search=table_entries finds entries that were flipped on purpose (an hour)",
+        lambda options: flips.measure_flips(options.out, 2),
+        flips.markdown,
         by_default=False,
     ),
 }

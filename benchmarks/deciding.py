@@ -95,7 +95,3 @@ def _heads(rows: list[dict[str, Any]]) -> list[str]:
     rules = dict.fromkeys(row["rule"] for row in rows)
     what = ("repeats trained", "stopped", "stopped, but would have been best")
     return [f"{rule}: {one}" for rule in rules for one in what]
-
-
-if __name__ == "__main__":
-    print(markdown(simulate()))

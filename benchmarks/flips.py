@@ -160,7 +160,3 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         values = f"{row['opposite_side']:.0%} | {row['loss']:+.2f}"
         lines.append(f"| {row['draw']} | {entry} | {place} | {values} |")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(markdown(measure_flips(Path("benchmarks/results"), 2)))

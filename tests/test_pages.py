@@ -135,6 +135,19 @@ class Reader:
         self.run(["report", str(folder)])
         assert (folder / "report.html").is_file()
 
+    def dashboard(self, words: list[str]) -> None:
+        newest = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
+        assert words[2] == EXAMPLE_SWEEP
+        self.run(["dashboard", str(newest), *words[3:]])
+
+    def sync(self, words: list[str]) -> None:
+        """Nothing is uploaded: tests/run/test_wandb_sync.py does, to a server of its own."""
+        newest = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
+        assert words[2] == EXAMPLE_SWEEP
+        code, output = self.scyan_exp("sync", str(newest), *words[3:])
+        assert code == 2, output
+        assert "no offline runs of W&B in it: were they run with logger=wandb?" in output
+
     def python(self, code: str) -> None:
         if EXAMPLE_RUN in code:
             self.run([*example_run(), *SHORT])
@@ -218,6 +231,9 @@ RULES = {
     "scyan-exp consensus": Reader.consensus,
     **{f"scyan-exp {name}": Reader.look for name in ("ls", "compare", "clean", "watch")},
     "scyan-exp report": Reader.report,
+    "scyan-exp dashboard": Reader.dashboard,
+    "scyan-exp sync": Reader.sync,
+    "scyan-exp wandb-sweep": lambda reader, words: reader.run(words[1:]),
     "scyan-exp check": lambda reader, words: reader.run(words[1:]),
     "make": make,
     "pip install": install,

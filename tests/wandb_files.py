@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ def wandb_file(folder: Path) -> Path:
     return path
 
 
+@functools.cache  # of runs that have ended
 def inspect(path: Path, *options: str) -> str:
     command = [str(WANDB), "leet", "inspect", *options, "--json", str(path)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

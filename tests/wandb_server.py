@@ -48,7 +48,7 @@ class Server:
             if name in query:
                 return getattr(self, f"_{name.rstrip('(')}")(variables)
         if "createCustomChart" in query:
-            self.charts.append(variables.get("name") or variables["input"]["name"])
+            self.charts.append(variables["chartName"])
             return {"createCustomChart": {"chart": {"id": "chart"}}}
         return {"serverInfo": {"features": []}}
 

@@ -79,6 +79,6 @@ def help_text(known: Mapping[str, Command]) -> str:
         for line, words in command.examples
     ]
     return HELP.format(
-        commands="\n".join(f"  {command.name:<10}  {command.summary}" for command in shown),
+        commands="\n".join(f"  {command.name:<11}  {command.summary}" for command in shown),
         examples="\n".join(examples),
     )

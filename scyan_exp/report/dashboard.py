@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +66,7 @@ class Dashboard:
             InputError: wandb-workspaces is not installed.
         """
         require_workspaces()
-        ws: Any = importlib.import_module("wandb_workspaces.workspaces")
+        ws = _imported("wandb_workspaces.workspaces")
 
         return ws.Workspace(
             entity=self.entity or "",
@@ -168,8 +169,15 @@ def _register(api: Any, entity: str) -> None:
 
 
 def _panels() -> Any:
-    """The panels of wandb-workspaces, whose types cannot be checked."""
-    return importlib.import_module("wandb_workspaces.reports.v2")
+    """The panels of wandb-workspaces."""
+    return _imported("wandb_workspaces.reports.v2")
+
+
+def _imported(name: str) -> Any:
+    """A module of wandb-workspaces: its types cannot be checked, and it warns of its own parts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(name)
 
 
 def _losses() -> list[Any]:

@@ -84,7 +84,7 @@ def require_server() -> None:
     """
     import wandb
 
-    address = wandb.Settings().base_url
+    address = str(wandb.setup().settings.base_url)
     if not wandb.login(prompt=False, verify=False):
         raise InputError(
             "nobody is logged in to W&B, so nothing can be uploaded: run `wandb login` first. "

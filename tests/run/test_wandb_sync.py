@@ -29,6 +29,7 @@ def sync(folder: Path, environment: dict[str, str], *arguments: str) -> tuple[in
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     return done.returncode, done.stdout + done.stderr
 
