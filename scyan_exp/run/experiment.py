@@ -147,8 +147,10 @@ def _annotate(
     )
     figures = draw_figures(own.figures, shown, config.figures)
     write_annotated(cells.adata, annotation, own.annotated, umap)
-    weights = experiment.model.module.log_pi.detach().exp().cpu().numpy()
-    tables = tables_of(annotation, cells.labels, signs, weights)
+    tables = {}
+    if tracker.run_id is not None:  # nobody else looks at them
+        weights = experiment.model.module.log_pi.detach().exp().cpu().numpy()
+        tables = tables_of(annotation, cells.labels, signs, weights)
     tracker.log_results(metrics, figures, tables)
     tracker.log_verdict(verdict)
     tracker.log_artifacts()
