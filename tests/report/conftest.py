@@ -127,6 +127,26 @@ def search(shared) -> Path:
     return shared("search", _search) / "search"
 
 
+@pytest.fixture(scope="session")
+def himc_sweep(shared, real_data) -> Path:
+    """12 jobs on HIMC Plate3: 3 prior_std x 2 temperatures x 2 seeds; with page and W&B files."""
+    himc = real_data / "himc"
+
+    def make(folder: Path) -> None:
+        done = command(
+            *("train", "-m", "dataset=h5ad", f"dataset.path={himc / 'himc.h5ad'}"),
+            *("dataset.subset={batch:Plate3}", "dataset.label_key=cell_type"),
+            *(f"table.path={himc / 'table.csv'}", "trainer.max_epochs=6"),
+            *("model.prior_std=0.2,0.3,0.4", "model.temperature=0.5,1.5", "seed=0,1"),
+            *("hydra/launcher=fleet", "hydra.launcher.devices=cpu", "hydra.sweep.dir=sweep"),
+            cwd=folder,
+            report="1",
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return shared("himc", make) / "sweep"
+
+
 @pytest.fixture
 def failed_run(sweep, tmp_path) -> Path:
     """A run that began and failed, with a harmful message."""

@@ -11,7 +11,7 @@ import pytest
 
 from scyan_exp.report.sweep_data import sweep_data
 from scyan_exp.report.write import write_report
-from tests.report.conftest import IMAGE, POPULATIONS, command
+from tests.report.conftest import IMAGE, POPULATIONS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -296,25 +296,12 @@ def test_the_page_of_a_run_that_failed(opened, failed_run):
 
 
 @pytest.mark.slow
-def test_real_cells_twelve_jobs(opened, real_data, tmp_path):
-    """3 prior_std x 2 temperatures x 2 seeds on HIMC Plate3."""
-    himc = real_data / "himc"
-    done = command(
-        *("train", "-m", "dataset=h5ad", f"dataset.path={himc / 'himc.h5ad'}"),
-        *("dataset.subset={batch:Plate3}", "dataset.label_key=cell_type", "logger=csv"),
-        *(f"table.path={himc / 'table.csv'}", "figures.draw=none", "trainer.max_epochs=6"),
-        *("model.prior_std=0.2,0.3,0.4", "model.temperature=0.5,1.5", "seed=0,1"),
-        *("hydra/launcher=fleet", "hydra.launcher.devices=cpu", "hydra.sweep.dir=sweep"),
-        cwd=tmp_path,
-        report="1",
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    page = opened(tmp_path / "sweep" / "report.html")
+def test_real_cells_twelve_jobs(opened, himc_sweep):
+    page = opened(himc_sweep / "report.html")
     assert len(numbers(page)) == 12
     assert page.locator("#populations .legend li").count() == 23
     assert page.locator("#agreement svg text").count() >= 12 + 12 * 11
-    run = opened(write_report(tmp_path / "sweep" / "0"))
+    run = opened(write_report(himc_sweep / "0"))
     assert run.locator("#expressions svg").count() == 20
     assert run.locator("#confusion svg text").count() > 23
-    size = (tmp_path / "sweep" / "report.html").stat().st_size
-    assert size < 400_000
+    assert (himc_sweep / "report.html").stat().st_size < 400_000

@@ -107,6 +107,15 @@ def test_everything_that_a_panel_names_is_sent(scyan_exp, tmp_path, tracked_swee
     assert len(keys) >= (45 if of_sweep else 35)
 
 
+@pytest.mark.slow
+def test_everything_that_a_panel_names_is_sent_by_a_real_sweep(scyan_exp, tmp_path, himc_sweep):
+    spec = spec_of(scyan_exp, tmp_path, str(himc_sweep))
+    keys = {key for panel in panels(spec) for key in named(panel)}
+    there = sent(himc_sweep)
+    assert {(kind, key) for kind, key in keys if kind != "regex"} - there == set()
+    assert sum(kind == "history" and key.startswith("pi/") for kind, key in there) == 23
+
+
 def test_the_sections_and_each_population(scyan_exp, tmp_path, tracked_sweep):
     spec = spec_of(scyan_exp, tmp_path, str(tracked_sweep))
     sections = spec["workspace"]["spec"]["section"]["panelBankConfig"]["sections"]
