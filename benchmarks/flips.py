@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Labelled cells of a population whose entries are flipped: more than these.
 FEWEST = 200
 EVERY, N_FLIPS = 12, 3
-#: As in the words of the sweep: entries that contradict the cells, the clearest first.
+#: As in the words of the sweep: entries that contradict the cells, by the loss without them.
 CONTRADICTS = 0.5
 
 
@@ -67,7 +67,7 @@ def _of_draw(
     first = {(table.populations[p], table.markers[m]) for p, m in flipped}
     found = _effects(path, folder, folder / f"entries_{draw}.csv", first, n_entries)
     named = found[(found["opposite_side"] > CONTRADICTS) & (found["loss"] < 0)]
-    named = named.sort_values("opposite_side", ascending=False).reset_index(drop=True)
+    named = named.sort_values("loss").reset_index(drop=True)
     rows = []
     for p, m in flipped:
         of_entry = {"population": table.populations[p], "marker": table.markers[m]}

@@ -112,14 +112,14 @@ def words(effects: Sequence[Effect]) -> Iterator[str]:
 
 
 def contradicting(effects: Sequence[Effect]) -> list[Effect]:
-    """Known entries that the cells contradict, the clearest first.
+    """Known entries that the cells contradict, those first without which the model fits best.
 
     Most cells of the rest of the row are on the other side, and the model fits better without the
     entry. The first alone also holds for a right entry that the rest of the row cannot do without:
     other cells come then, but the loss does not fall.
     """
     found = [one for one in effects if one.opposite > CONTRADICTS and one.loss < 0]
-    return sorted(found, key=lambda one: -one.opposite)
+    return sorted(found, key=lambda one: one.loss)
 
 
 def worth_filling(effects: Sequence[Effect]) -> list[Effect]:

@@ -119,4 +119,5 @@ def test_an_entry_without_which_nothing_fits_better_contradicts_nothing():
     """A right entry that keeps other cells out of its row: they come once it is blank."""
     needed = Effect(Edit("T", "CD3", 1, None), 0.3, "T", "B", -0.1, 0.3, np.nan, 0.9)
     assert contradicting([needed]) == []
-    assert contradicting([replace(needed, loss=-0.3)]) == [replace(needed, loss=-0.3)]
+    clear, clearer = replace(needed, loss=-0.3), replace(needed, loss=-0.5)
+    assert contradicting([clear, needed, clearer]) == [clearer, clear]
