@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scyan_exp.config.objectives import METRICS
 from scyan_exp.errors import listed
 
 if TYPE_CHECKING:  # a report reads verdicts, and has no use for torch
@@ -94,8 +95,12 @@ class Verdict:
         return {**values, "populations": self.populations, "signs": self.signs}
 
     def summary(self) -> dict[str, Any]:
-        """For a dashboard: ``trust/...``; only numbers that could be told."""
-        told = {name: value for name, value in self.signs.items() if math.isfinite(value)}
+        """For a dashboard: ``trust/...``; only numbers that could be told, and no metric again."""
+        told = {
+            name: value
+            for name, value in self.signs.items()
+            if math.isfinite(value) and name not in METRICS
+        }
         values = {"verdict": self.level.value, "reasons": " ".join(self.reasons), **told}
         return {f"trust/{name}": value for name, value in values.items()}
 

@@ -57,7 +57,7 @@ def attach_figures(study: Study, number: int, run: Path, sweep: Path) -> None:
         return
     trial.set_attr(RUN_FOLDER, str(run.absolute()))
     folder = SweepFolder(sweep).artifacts
-    there = get_all_artifact_meta(trial.read(), storage=study._storage)
+    there = get_all_artifact_meta(trial.read(), storage=trial.storage)
     known = {one.filename for one in there}  # the sweep was killed before the trial was told
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def attach_figures(study: Study, number: int, run: Path, sweep: Path) -> None:
                     artifact_store=LinkedStore(folder),
                     file_path=str(path),
                     study_or_trial=trial.read(),
-                    storage=study._storage,
+                    storage=trial.storage,
                 )
     except OSError as error:
         log.warning("trial %d: its figures are not in the dashboard (%s)", number, error)

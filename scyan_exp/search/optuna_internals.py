@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial, Trial
 
 
@@ -30,6 +31,11 @@ class StoredTrial:
         # Not the storage the study was made with: Optuna wraps a database in a cache.
         self._storage = study._storage
         self._id = self._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+
+    @property
+    def storage(self) -> BaseStorage:
+        """Where it is kept."""
+        return self._storage
 
     def read(self) -> FrozenTrial:
         """The trial as it stands in the storage now."""

@@ -103,6 +103,8 @@ def assert_close(
     for name, expected in second.items():
         relative = gradient_tolerance if name in theirs.gradients else tolerance
         scale = max(1.0, expected.abs().max().item()) if expected.numel() else 1.0
+        if name in theirs.gradients:  # as exact as the log-probabilities that they come from
+            scale = max(scale, 0.01 * theirs.log_probs.abs().max().item())
         torch.testing.assert_close(
             first[name],
             expected,

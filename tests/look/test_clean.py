@@ -69,7 +69,7 @@ def test_without_a_number_only_failed_jobs_are_cleaned(scyan_exp, sweep):
 
 def test_a_cleaned_sweep_is_complete_and_says_what_it_has_lost(scyan_exp, copied):
     sweep = copied / "sweep"
-    ranked = read_sweep(sweep)["objective"].dropna().sort_values().index
+    ranked = read_sweep(sweep)["objective"].dropna().sort_values(ascending=False).index
     best, other = (sweep / str(number) for number in ranked)
     assert scyan_exp("consensus", str(sweep))[0] == 0
     cells = anndata.read_h5ad(RunFolder(best).annotated)

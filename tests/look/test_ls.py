@@ -58,13 +58,13 @@ def test_the_jobs_of_a_sweep_agree_with_read_sweep_to_the_digit(scyan_exp, outpu
 
 def test_jobs_stand_in_the_order_of_their_objective_and_failed_ones_last(scyan_exp, outputs):
     table = read_sweep(outputs / "sweep")
-    expected = [*table["objective"].dropna().sort_values().index, 2]
+    expected = [*table["objective"].dropna().sort_values(ascending=False).index, 2]
     code, output = scyan_exp("ls", str(outputs / "sweep"))
     assert code == 0
     assert [int(one) for one in first_words(output)[:3]] == expected
     reverse = scyan_exp("ls", str(outputs / "sweep"), "sort=-objective")[1]
     assert [int(one) for one in first_words(reverse)[:3]] == [*expected[:2][::-1], 2]
-    assert output.splitlines()[0].split()[:3] == ["job", "outcome", "heuristic"]
+    assert output.splitlines()[0].split()[:3] == ["job", "outcome", "table_fit"]
     assert output.splitlines()[-1] == f"job 2: {table.loc[2, 'error']}"
 
 
@@ -75,7 +75,7 @@ def test_a_consensus_has_a_line_of_its_own(scyan_exp, copied):
     assert len(output.splitlines()) == 4  # it is no job
     found = {one["kind"]: one for one in json.loads(scyan_exp("ls", str(copied), "--json")[1])}
     assert found["consensus"]["what"] == "of 2 runs"
-    assert found["consensus"]["objective_name"] == "heuristic"
+    assert found["consensus"]["objective_name"] == "table_fit"
     assert found["sweep"]["jobs"] == 3
 
 

@@ -113,11 +113,11 @@ def test_other_cells_or_objectives_do_not_join_a_study(scyan_exp, refused, tmp_p
     shared = ["hydra.sweeper.storage=sqlite:///shared.db", "hydra.sweeper.study_name=s"]
     command = ["train", "-m", *FLEET, *QUICK, *shared, "hydra.sweeper.n_trials=1"]
     assert scyan_exp(*command, "hydra.sweep.dir=one")[0] == 0
-    others = ["objective=loss", "dataset.n_cells=700", "hydra.sweep.dir=two"]
+    others = ["objective=table_agreement", "dataset.n_cells=700", "hydra.sweep.dir=two"]
     output = refused(*command, *others)
     for part in (
         "dataset.n_cells: the search was begun with 600, now it is 700",
-        "objective: the search was begun with 'table_fit', now it is 'loss'",
+        "objective: the search was begun with 'table_fit', now it is 'table_agreement'",
         "hydra.sweeper.study_name=s: the storage has a search of this name",
     ):
         assert part in output

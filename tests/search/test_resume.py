@@ -131,7 +131,7 @@ def test_another_search_in_the_same_folder_is_refused_by_name(two_trials, scyan_
             ["model.lr", "0.01", "model.n_layers", "seed"],
         ),
         (
-            [*SPACE, *(f"hydra.sweeper.{one}" for one in ("direction=maximize", "study_name=s2"))],
+            [*SPACE, *(f"hydra.sweeper.{one}" for one in ("direction=minimize", "study_name=s2"))],
             ["directions", "study_name"],
         ),
         ([*SPACE, "objective=loss"], ["objective"]),

@@ -15,6 +15,7 @@ import pytest
 from optuna.artifacts import get_all_artifact_meta
 
 from scyan_exp.search.figures import LinkedStore, attach_figures
+from scyan_exp.search.optuna_internals import StoredTrial
 from tests.search.test_best import dashboard_of, free_port, studies, until
 
 
@@ -35,7 +36,7 @@ def run(tmp_path) -> Path:
 
 
 def names(study: optuna.Study) -> list[str]:
-    found = get_all_artifact_meta(study.trials[0], storage=study._storage)
+    found = get_all_artifact_meta(study.trials[0], storage=StoredTrial(study, 0).storage)
     return sorted(one.filename for one in found)
 
 
