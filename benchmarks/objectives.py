@@ -10,10 +10,9 @@ odd numbers confirm.
 
 from __future__ import annotations
 
-import csv
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.real import data_folder, real, spleen
+from benchmarks.rows import append_row, read_rows
 
 Row = dict[str, Any]
 #: What is measured of each training.
@@ -83,14 +83,14 @@ def measure_objectives(out: Path, n_settings: int) -> list[Row]:
     path = out / "objectives.csv"
     out.mkdir(parents=True, exist_ok=True)
     os.environ["OMP_NUM_THREADS"] = "1"
-    done = {(row["data"], int(row["number"])) for row in _rows(path)}
+    done = {(row["data"], int(row["number"])) for row in read_rows(path)}
     with tempfile.TemporaryDirectory() as folder:
         found = cases(data, Path(folder))
         for number in range(n_settings):
             for name, overrides in found.items():
                 if (name, number) not in done:
-                    _append(path, _train(name, number, overrides))
-    return list(_rows(path))
+                    append_row(path, _train(name, number, overrides), COLUMNS)
+    return list(read_rows(path))
 
 
 _kept: Any = None
@@ -128,21 +128,6 @@ def _train(name: str, number: int, overrides: list[str]) -> Row:
         **{key: round(value, 6) for key, value in signs.numbers().items()},
         **{"epochs": len(trained.history), "seconds": round(trained.seconds, 2)},
     }
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    if path.exists():
-        with path.open(newline="") as file:
-            yield from csv.DictReader(file)
-
-
-def _append(path: Path, row: Row) -> None:
-    is_new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def correlations(rows: pd.DataFrame, score: str = "accuracy") -> pd.DataFrame:

@@ -10,11 +10,10 @@ Every training is a row of ``recipes.csv`` in ``--out``; a study that was cut of
 
 from __future__ import annotations
 
-import csv
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -23,6 +22,7 @@ from statistics import mean, pstdev
 from typing import Any
 
 from benchmarks.real import data_folder, himc, real, spleen
+from benchmarks.rows import append_row, read_rows
 
 #: Mean macro F1 that is as good as another.
 AS_GOOD = 0.005
@@ -104,7 +104,7 @@ def measure_recipes(out: Path, n_seeds: int, wanted: str, recipes: str) -> list[
         found = cases(data, Path(folder))
         chosen = {k: v for k, v in found.items() if not wanted or k in wanted.split(";")}
         named = {k: v for k, v in RECIPES.items() if not recipes or k in recipes.split(";")}
-        done = {(row["data"], row["recipe"], int(row["seed"])) for row in _rows(path)}
+        done = {(row["data"], row["recipe"], int(row["seed"])) for row in read_rows(path)}
         tasks = [
             (name, overrides, recipe, seed)
             for name, overrides in chosen.items()
@@ -115,9 +115,9 @@ def measure_recipes(out: Path, n_seeds: int, wanted: str, recipes: str) -> list[
         n_workers = os.cpu_count() or 1
         with ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as pool:
             for row in pool.map(train_once, tasks):
-                _append(path, row)
+                append_row(path, row, COLUMNS)
                 print(*(f"{key}={value}" for key, value in row.items()), flush=True)
-    return list(_rows(path))
+    return list(read_rows(path))
 
 
 _kept: Any = None
@@ -166,21 +166,6 @@ def train_once(task: tuple[str, list[str], str, int]) -> Row:
         "seconds": round(seconds, 2),
         "heuristic": round(metrics["heuristic"], 4),
     }
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    if path.exists():
-        with path.open(newline="") as file:
-            yield from csv.DictReader(file)
-
-
-def _append(path: Path, row: Row) -> None:
-    is_new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def markdown(rows: list[Row]) -> str:

@@ -31,7 +31,7 @@ class Watch:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         found = re.search(r"http://(\S+?):(\d+)/(\S*) ", line)
-        assert found, line + self.process.communicate()[0]
+        assert found, line + self.process.stdout.read()
         self.url, self.port, self.prefix = found[0].strip(), int(found[2]), f"/{found[3]}"
         self.viewers: list[Viewer] = []
 
@@ -56,8 +56,10 @@ class Watch:
     def end(self) -> tuple[int, str]:
         """Ctrl-C: the exit code, and what was printed since."""
         self.process.send_signal(signal.SIGINT)
-        output, _ = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, output
+        code = self.process.wait(PATIENCE)
+        # Not `communicate`: it passes over what came with the first line.
+        assert self.process.stdout is not None
+        return code, self.process.stdout.read()
 
     def rss(self) -> int:
         """Bytes of memory that the process has."""
