@@ -240,9 +240,9 @@ class RunConfig(RunSettings):
         one = self.changed(repeats=1, seed=seed)
         if self.figures.umap:
             figures = self.figures.model_copy(update={"umap": False})
+            plain = one.plain()
             one = one.model_copy(update={"figures": figures})
-            one._plain = {**self.plain(), "repeats": 1, "seed": seed}
-            one._plain["figures"] |= {"umap": False}
+            one._plain = {**plain, "figures": {**plain["figures"], "umap": False}}
         return one
 
 

@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from scyan_exp.report.annotated import read_populations
+from scyan_exp.report.annotated import names_of_some, read_populations
 from scyan_exp.report.numbers import all_rounded
+from scyan_exp.report.ranking import read_yaml
+from scyan_exp.run.folder import RunFolder
 
 #: Jobs that are compared, and cells that are looked at: more change no picture.
 MOST_JOBS = 100
 MOST_CELLS = 20_000
+#: Settings of a data set that decide which cells it has.
+CHOOSE_CELLS = ("path", "seed", "n_cells", "n_batches", "subset")
 
 
 def agreement_data(
@@ -35,11 +39,12 @@ def agreement_data(
     for number, folder in folders.items():
         cells = read_populations(folder)
         if cells is not None and len(cells.codes):
-            codes[number] = len(cells.codes), _sampled(cells.as_codes_of(populations))
+            which = f"{len(cells.codes)} {_which(folder)}"
+            codes[number] = which, _sampled(cells.as_codes_of(populations))
         if len(codes) == MOST_JOBS:
             break
-    sizes = Counter(n for n, _ in codes.values())
-    kept = {number: one for number, (n, one) in codes.items() if n == sizes.most_common(1)[0][0]}
+    most = Counter(which for which, _ in codes.values()).most_common(1)
+    kept = {number: one for number, (which, one) in codes.items() if which == most[0][0]}
     if len(kept) < 2:
         return None
     codes_JN = np.stack(list(kept.values()))
@@ -47,6 +52,17 @@ def agreement_data(
     left_out = len(folders) - len(kept)
     n_cells = codes_JN.shape[1]
     return {"jobs": list(kept), "shares": shares, "n_cells": n_cells, "n_left_out": left_out}
+
+
+def _which(folder: Path) -> str:
+    """What tells the cells of a run from others: their names, and what they were chosen by.
+
+    Names alone may be numbers.
+    """
+    config = read_yaml(RunFolder(folder).config)
+    dataset = config.get("dataset") if isinstance(config, dict) else None
+    chosen = {key: (dataset or {}).get(key) for key in CHOOSE_CELLS}
+    return repr((names_of_some(folder), chosen))
 
 
 def _sampled(codes_N: np.ndarray) -> np.ndarray:

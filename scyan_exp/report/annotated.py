@@ -48,8 +48,21 @@ def read_populations(folder: Path) -> Column | None:
     try:
         with h5py.File(RunFolder(folder).annotated, "r") as file:
             return column(file, "scyan_pop")
-    except OSError:
+    except (OSError, KeyError, RuntimeError):  # damaged, or of another program
         return None
+
+
+def names_of_some(folder: Path, most: int = 100) -> list[str]:
+    """Names of some cells, evenly spaced, to tell whether two runs have the same ones."""
+    import h5py
+
+    try:
+        with h5py.File(RunFolder(folder).annotated, "r") as file:
+            names = file["obs"][file["obs"].attrs["_index"]]
+            some = np.unique(np.linspace(0, len(names) - 1, most).astype(int))
+            return _texts(names[some]) if len(names) else []
+    except (OSError, KeyError, RuntimeError):
+        return []
 
 
 def agreements(folder: Path) -> list[dict[str, Any]]:
@@ -62,7 +75,7 @@ def agreements(folder: Path) -> list[dict[str, Any]]:
     try:
         with h5py.File(RunFolder(folder).annotated, "r") as file:
             cells, agreement_N = column(file, "scyan_pop"), numbers(file, "scyan_agreement")
-    except OSError:
+    except (OSError, KeyError, RuntimeError):
         return []
     if cells is None or agreement_N is None:
         return []
@@ -98,9 +111,6 @@ def numbers(file: h5py.File, name: str) -> np.ndarray | None:
     return np.asarray(found[:], float)
 
 
-def _texts(values: h5py.Dataset) -> list[str]:
-    import h5py
-
-    if h5py.check_string_dtype(values.dtype):
-        return [str(one) for one in values.asstr()[:]]
-    return [str(one) for one in values[:]]
+def _texts(values: Any) -> list[str]:
+    """Text, of an array or of a file."""
+    return [one.decode() if isinstance(one, bytes) else str(one) for one in values[:]]

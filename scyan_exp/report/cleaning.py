@@ -81,9 +81,16 @@ def plan_cleaning(folder: Path, n_best: int | None = None) -> Plan:
         raise InputError(why_no_sweep(folder), where=str(folder))
     read = {job.number: read_job(job) for job in jobs}
     best = None if n_best is None else _best(folder, jobs, read, n_best)
-    wanted = [job for job in jobs if _is_wanted(job, read[job.number][1], best, folder)]
+    unread = {n for n, (record, _) in read.items() if record is None}
+    left = [job for job in jobs if job.number in unread and best is not None and _has_result(job)]
+    wanted = [
+        job
+        for job in jobs
+        if job not in left and _is_wanted(job, read[job.number][1], best, folder)
+    ]
     keeps_cells = SweepFolder(folder).entries.is_file()
-    removals, remarks = [], []
+    removals = []
+    remarks = [f"job {job.number}: its record cannot be read, so it is left alone" for job in left]
     for job in wanted:
         outcome = read[job.number][1]
         files = list(_files(job, folder, outcome, keeps_cells))
@@ -145,6 +152,11 @@ def _is_wanted(job: SweepJob, outcome: str, best: Sequence[int] | None, sweep: P
     if best is not None:
         return job.number not in best
     return outcome in set(Outcome) and Outcome(outcome).is_failure
+
+
+def _has_result(job: SweepJob) -> bool:
+    """Whether a run wrote a record, whatever became of it."""
+    return job.folder is not None and RunFolder(job.folder).result.exists()
 
 
 def _has_lock(sweep: Path) -> bool:

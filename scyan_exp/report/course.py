@@ -47,7 +47,7 @@ def weighed_populations(folder: Path) -> list[str]:
     try:
         with RunFolder(folder).population_weights.open(encoding="utf-8", newline="") as file:
             return next(csv.reader(file), ["epoch"])[1:]
-    except OSError:
+    except (OSError, ValueError, csv.Error):  # cut within a letter, while it is written
         return []
 
 
@@ -58,7 +58,7 @@ def _rows(path: Path) -> Iterator[Mapping[str, str]]:
             for row in csv.DictReader(file):
                 if math.isfinite(_number(row.get("epoch"))):
                     yield row
-    except (OSError, csv.Error):
+    except (OSError, ValueError, csv.Error):
         return
 
 

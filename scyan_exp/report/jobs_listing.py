@@ -48,7 +48,10 @@ class JobsTable:
             return math.nan if self.goal is None else self.goal.rank(row["objective"])
         if order.is_metric:
             return order.metric_rank(row)
-        return float(row[order.name])
+        value = float(row[order.name])
+        if order.name == "seconds" and math.isnan(value):  # of a launcher that measures no jobs
+            value = float(row["fit_seconds"])
+        return value
 
 
 def read_jobs_table(folder: Path) -> JobsTable:

@@ -44,7 +44,9 @@ def now(folder: Path, data: Mapping[str, Any]) -> Data:
     running = [_running(folder, job, data) for job in jobs if job["outcome"] == Outcome.RUNNING]
     running = running if state == "running" else []
     n_waiting = n_jobs - sum(ended.values()) - len(running)
-    if state == "running":
+    if not _is_listed(folder):
+        text = _unlisted_text(len(running), sum(ended.values()), n_jobs)
+    elif state == "running":
         left = _seconds_left(jobs, running, n_waiting)
         text = _running_text(len(running), n_waiting, sum(ended.values()), n_jobs, left)
     elif state == "ended":
@@ -57,17 +59,27 @@ def now(folder: Path, data: Mapping[str, Any]) -> Data:
     return {"state": state, "text": text, "running": running}
 
 
-UNFINISHED = (Outcome.RUNNING, Outcome.NOT_RUN)
+UNFINISHED = (Outcome.RUNNING, Outcome.NOT_RUN, Outcome.INTERRUPTED)
 
 
 def _state(folder: Path, jobs: Sequence[Mapping[str, Any]], n_left: int) -> str:
     if is_locked(folder):
         return "running"
-    if not n_left and not any(job["outcome"] == Outcome.INTERRUPTED for job in jobs):
+    if not n_left:
         return "ended"
-    has_lock = SweepFolder(folder).manifest.is_file() or SweepFolder(folder).holds_search()
     seems_so = any(job["outcome"] == Outcome.RUNNING for job in jobs)
-    return "running" if seems_so and not has_lock else "stopped"
+    return "running" if seems_so and not _is_listed(folder) else "stopped"
+
+
+def _is_listed(folder: Path) -> bool:
+    """Whether all jobs are known, and a lock says that they run: under the fleet, in a search."""
+    return SweepFolder(folder).manifest.is_file() or SweepFolder(folder).holds_search()
+
+
+def _unlisted_text(n_running: int, n_ended: int, n_jobs: int) -> str:
+    """Of a launcher that keeps no list: how many jobs are still to come is not known."""
+    text = f"{n_running} running, {n_ended} of the {n_jobs} jobs begun so far have ended."
+    return f"{text} This launcher does not say how many there will be."
 
 
 def _running_text(n_running: int, n_waiting: int, n_ended: int, n_jobs: int, left: float) -> str:

@@ -22,7 +22,7 @@ from scyan_exp.search.description import read_description
 #: That of libyaml, where PyYAML was built with it, reads a config in a tenth of the time.
 SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Overrides that can give jobs of one sweep different objectives.
-DECIDES = ("objective", "experiment")
+DECIDES = ("objective", "experiment", "model")
 
 
 @dataclass(frozen=True)

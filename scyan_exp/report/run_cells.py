@@ -1,8 +1,7 @@
 """What a run's page says of the cells: means and densities a population, labels, and the UMAP.
 
 Of each population at most 1,000 cells are looked at, evenly spaced, so that small populations are
-seen as well as large ones, and a file of any size is read in the same time. Counts and labels are
-of all cells.
+seen as well as large ones. Counts and labels are of all cells.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ def cells_data(folder: Path, checkpoint: Path, label_key: str | None) -> Data | 
         "latent": _listed(latent),
         "expression": None if expression is None else _listed(expression),
         "flags": flags(table, latent, expression, _remarks(folder)),
-        "densities": None if x is None else densities(x, codes_N[some], table),
+        "densities": None if x is None or not len(some) else densities(x, codes_N[some], table),
         "confusion": None if labels is None else confusion(labels, codes_N, table.populations),
         "umap": umap,
     }
@@ -171,14 +170,22 @@ def confusion(labels: Column, codes_N: np.ndarray, populations: Sequence[str]) -
     """
     is_row = [name for name in populations if name in labels.categories]
     others = [name for name in labels.categories if name not in set(populations)]
-    names = [*is_row, *others[:MOST_LABELS]]
+    size = dict(zip(others, labels.counts(others).tolist(), strict=True))
+    shown = sorted(others, key=lambda name: -size[name])[:MOST_LABELS]
+    names = [*is_row, *shown]
     labels_N = labels.as_codes_of(names)
     n_columns = len(populations) + 1
     labelled = labels_N >= 0
     columns_N = np.where(codes_N < 0, n_columns - 1, codes_N)
     pairs = labels_N[labelled].astype(np.int64) * n_columns + columns_N[labelled]
     counts = np.bincount(pairs, minlength=len(names) * n_columns).reshape(len(names), n_columns)
-    return {"labels": names, "n_rows": len(is_row), "counts": counts.tolist()}
+    left_out = len(others) - len(shown)
+    return {
+        "labels": names,
+        "n_rows": len(is_row),
+        "n_left_out": left_out,
+        "counts": counts.tolist(),
+    }
 
 
 def _density(x_B: np.ndarray, edges: np.ndarray) -> list[float | int | None]:
@@ -215,9 +222,9 @@ def _remarks(folder: Path) -> dict[str, list[str]]:
 
 def _umap(file: Any, codes_N: np.ndarray) -> Data | None:
     """The cells that have a place in the UMAP."""
-    if "X_umap" not in file["obsm"]:
+    if "X_scyan_umap" not in file["obsm"]:
         return None
-    places = np.asarray(file["obsm"]["X_umap"][:], float)
+    places = np.asarray(file["obsm"]["X_scyan_umap"][:], float)
     placed = np.flatnonzero(np.isfinite(places).all(axis=1))
     x, y = (np.round(places[placed, i], 2).tolist() for i in (0, 1))
     return {"x": x, "y": y, "population": codes_N[placed].tolist()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import json
+import logging
 import os
 from collections.abc import AsyncIterator, MutableMapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from scyan_exp.report.live import NO_JOB, LiveSweep
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+log = logging.getLogger(__name__)
 #: Seconds between two looks at the folder, and after which a line tells that all is well.
 INTERVAL, QUIET = 1.0, 15.0
 #: Viewers at a time.
@@ -144,7 +146,12 @@ class LiveApp:
         loop = asyncio.get_running_loop()
         while self._viewers and not self._is_closed:
             began = loop.time()
-            if await asyncio.to_thread(self._sweep.look):
+            try:
+                is_new = await asyncio.to_thread(self._sweep.look)
+            except Exception:  # a file that is half written: the next look may read it
+                log.warning("the folder could not be read", exc_info=True)
+                is_new = False
+            if is_new:
                 news, self._news = self._news, asyncio.Event()
                 news.set()
             # A large sweep is looked at less often: never more than a fifth of the time.
@@ -169,21 +176,32 @@ class LiveApp:
             if is_head:
                 return Response(media_type=kind, headers=headers)
             mine = os.dup(descriptor)
-        return StreamingResponse(_content(mine, size), media_type=kind, headers=headers)
+        return _FileResponse(mine, _content(mine, size), media_type=kind, headers=headers)
+
+
+class _FileResponse(StreamingResponse):
+    """Closes its file however it ends: one who left before it began reads nothing of it."""
+
+    def __init__(self, descriptor: int, content: AsyncIterator[bytes], **named: Any) -> None:
+        super().__init__(content, **named)
+        self._descriptor = descriptor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            os.close(self._descriptor)
 
 
 async def _content(descriptor: int, size: int) -> AsyncIterator[bytes]:
     """The bytes that the file had when it was asked for."""
-    try:
-        at = 0
-        while at < size:
-            some = await asyncio.to_thread(os.pread, descriptor, min(CHUNK, size - at), at)
-            if not some:
-                return
-            at += len(some)
-            yield some
-    finally:
-        os.close(descriptor)
+    at = 0
+    while at < size:
+        some = await asyncio.to_thread(os.pread, descriptor, min(CHUNK, size - at), at)
+        if not some:
+            return
+        at += len(some)
+        yield some
 
 
 def _event(name: str, value: object, number: str) -> str:

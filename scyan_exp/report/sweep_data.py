@@ -128,9 +128,8 @@ class SweepReader:
             "varied": list(varied),
             "populations": list(populations),
             "max_epochs": _config_value(folders.values(), "trainer", "max_epochs"),
-            "headline": headline(
-                rated if constraints else jobs, varied, objectives, groups, front, constraints
-            ),
+            "headline": headline(jobs, rated, varied, objectives, groups, front, constraints),
+            "rated": [job["number"] for job in rated] if constraints else None,
             "best": best["number"] if best else None,
             "best_command": _best_command(own),
             "groups": [one.to_dict() for one in groups],

@@ -25,16 +25,27 @@ OUTCOMES = (
 
 def headline(
     jobs: Sequence[Job],
+    rated: Sequence[Job],
     parameters: Sequence[str],
     objectives: Sequence[Objective],
     groups: Sequence[Group],
     front: Sequence[int],
     constraints: Sequence[str],
 ) -> list[str]:
-    """What was swept, what was best, and whether that is more than chance."""
+    """What was swept, what was best, and whether that is more than chance.
+
+    Args:
+        jobs: all.
+        rated: those that keep the constraints.
+        parameters: what was swept.
+        objectives: what is to be improved.
+        groups: of jobs that differ in the seed alone, the best first.
+        front: numbers of the jobs on the Pareto front.
+        constraints: as they are written.
+    """
     sentences = [_swept(jobs, parameters)]
     if len(objectives) == 1:
-        sentences += _best(jobs, objectives[0], constraints)
+        sentences += _best(jobs, rated, objectives[0], constraints)
         sentences += _spread(groups, objectives[0])
     elif objectives:
         names = " and ".join(f"{one.name} ({_better(one)})" for one in objectives)
@@ -64,8 +75,13 @@ def _values_of(jobs: Sequence[Job], key: str) -> str:
     return f"{key} ({len(values)} values)"
 
 
-def _best(jobs: Sequence[Job], objective: Objective, constraints: Sequence[str]) -> Iterator[str]:
-    ordered = best_first(jobs, objective)
+def _best(
+    jobs: Sequence[Job], rated: Sequence[Job], objective: Objective, constraints: Sequence[str]
+) -> Iterator[str]:
+    ordered = best_first(rated, objective)
+    if not ordered and best_first(jobs, objective):
+        yield f"No completed job keeps {listed(constraints)}, so there is no best one."
+        return
     if not ordered:
         yield "No job is completed, so there is no best one yet."
         return

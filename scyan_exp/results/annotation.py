@@ -105,7 +105,7 @@ def write_annotated(
         write_elem(target, "obs", obs)
         write_elem(target["obsm"], "X_scyan", annotation.latent)
         if umap_N2 is not None:
-            write_elem(target["obsm"], "X_umap", umap_N2)
+            write_elem(target["obsm"], "X_scyan_umap", umap_N2)
         write_elem(target["uns"], "scyan_markers", np.array(annotation.table.markers, object))
 
 

@@ -187,6 +187,8 @@ def _conclude_early(
     finished = [one for one in repeats if one.finished is not None]
     if len(finished) >= FEWEST:
         _count(record, repeats)
+        figures = config.figures.model_copy(update={"umap": False})  # nobody waits for that now
+        config = config.model_copy(update={"figures": figures})
         agreed = _agree(config, record, cells, finished)
         missing = [one.seed for one in repeats if one not in finished]
         record.metrics = dict(agreed.mean)

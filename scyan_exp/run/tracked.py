@@ -25,7 +25,7 @@ TABLES = {
         "weight",
         "share",
         "mean_log_prob",
-        "table_agreement",
+        "right_side",
         "true_share",
         "agreement",
     ),
@@ -98,7 +98,7 @@ def tables_of(
         "weight": weight_P,
         "share": n_P / max(n_cells, 1),
         "mean_log_prob": _mean(annotation.log_prob, annotation.population, n),
-        "table_agreement": _agreement(annotation.table, signs),
+        "right_side": _right_side(annotation.table, signs),
     }
     if labels is not None:
         true = labels.value_counts().reindex(names, fill_value=0)
@@ -118,7 +118,7 @@ def members_table(members: Sequence[Mapping[str, Any]]) -> Table:
     return Table.of({**own, **metrics})
 
 
-def _agreement(table: KnowledgeTable, signs: Signs) -> list[float]:
+def _right_side(table: KnowledgeTable, signs: Signs) -> list[float]:
     """(P,) share of the cells on the side that the table says, mean over the markers told."""
     means = []
     for right_M, rho_M in zip(signs.right, table.rho, strict=True):

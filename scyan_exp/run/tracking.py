@@ -120,7 +120,7 @@ class Tracker:
             if files[kind].is_file():
                 artifact = wandb.Artifact(f"{kind}-{self.run.id}", ARTIFACT_TYPES[kind])
                 # Not copied: W&B would keep a second file of each, until it is uploaded.
-                artifact.add_file(str(files[kind]), policy="immutable")
+                artifact.add_file(str(files[kind]), policy="immutable", skip_cache=True)
                 with self._own_staging():
                     self.run.log_artifact(artifact, aliases=_aliases(self._group))
 

@@ -21,6 +21,8 @@ AT_ONCE = 200
 #: A file of a running run that was written so recently is left until the run has ended: W&B marks
 #: a file as uploaded, and would not look at the rest of it.
 RECENT_SECONDS = 120.0
+#: Seconds for which W&B may still write after the record of a run says that it has ended.
+ENDING_SECONDS = 2.0
 #: How long the server may take to answer.
 ANSWER_SECONDS = 20.0
 
@@ -108,7 +110,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _is_running(path: Path) -> bool:
+    age = time.time() - path.stat().st_mtime
     record = RunRecord.read(path.parents[2])
     if record is None or record.status != Outcome.RUNNING:
+        time.sleep(max(0.0, ENDING_SECONDS - age))
         return False
-    return time.time() - path.stat().st_mtime < RECENT_SECONDS
+    return age < RECENT_SECONDS

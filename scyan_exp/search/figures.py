@@ -58,7 +58,8 @@ def attach_figures(study: Study, number: int, run: Path, sweep: Path) -> None:
     trial.set_attr(RUN_FOLDER, str(run.absolute()))
     folder = SweepFolder(sweep).artifacts
     there = get_all_artifact_meta(trial.read(), storage=trial.storage)
-    known = {one.filename for one in there}  # the sweep was killed before the trial was told
+    # The sweep was killed before the trial was told; Optuna writes the name before the file.
+    known = {one.filename for one in there if (folder / one.artifact_id).exists()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in figures:

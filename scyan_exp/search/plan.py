@@ -137,7 +137,8 @@ def _storage_as_written(config: DictConfig) -> str | None:
 def _first_job(space: Space, compose: _Composer) -> Job:
     """The job of the first extreme values. Composing those of the others checks them."""
     variants = space.variants()
-    first, *_ = [compose(0, overrides) for overrides in variants]
+    first, *others = [compose(0, overrides) for overrides in variants]
+    require_one_objective([first, *others])
     if compose(1, variants[0]).folder == first.folder:
         raise InputError(
             f"hydra.sweep.subdir: trials would share the folder {first.folder}; use one that "
@@ -145,6 +146,21 @@ def _first_job(space: Space, compose: _Composer) -> Job:
             where="config",
         )
     return first
+
+
+def require_one_objective(jobs: Sequence[Job]) -> None:
+    """Make sure that the trials of a search can be compared.
+
+    Raises:
+        InputError: their objectives differ, as the options of a group may set them.
+    """
+    found = dict.fromkeys(str(job.checked.objective) for job in jobs if job.checked is not None)
+    if len(found) > 1:
+        raise InputError(
+            f"objective: the trials would improve different ones, {' and '.join(found)}, as the "
+            "options of a group set them; choose one: objective=...",
+            where="config",
+        )
 
 
 def _name_of(sweep_dir: Path) -> str:

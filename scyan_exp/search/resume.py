@@ -45,6 +45,8 @@ def _defaults(description: Mapping[str, Any]) -> Iterator[str]:
     for key, value in MEANT.items():
         if key not in typed and not key.startswith("callbacks."):
             yield as_override(key, begun.get(key, value))
+    if "figures.draw" not in begun and "hydra.sweeper.min_chance" not in typed:
+        yield "hydra.sweeper.min_chance=0"  # begun when all repeats of a trial were trained
 
 
 def _placed(changes: Sequence[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,11 +23,15 @@ from scyan_exp.search.dimension import Dimension, Scalar
 from scyan_exp.search.figures import attach_figures
 from scyan_exp.search.optuna_internals import StoredTrial, new_trial, when_exhausted
 from scyan_exp.search.space import Space
+from scyan_exp.search.storage.database import is_database_error
+from scyan_exp.search.storage.opening import reason_of
 from scyan_exp.search.trusting import VERDICT
 from scyan_exp.terminal import short_numbers
 
 if TYPE_CHECKING:
     from optuna import Study
+
+log = logging.getLogger(__name__)
 
 #: User attributes of a trial: the sweep that runs it, its folder there, its other metrics, and
 #: why it failed.
@@ -152,7 +157,13 @@ class Trials:
         if len(self.study.directions) > 1 or job.checked is None:
             return False
         n_repeats = job.checked.repeats
-        return is_decided(self.study, job.number, values, n_repeats, self._min_chance)
+        try:
+            return is_decided(self.study, job.number, values, n_repeats, self._min_chance)
+        except Exception as error:
+            if not is_database_error(error):
+                raise
+            log.warning("a repeat is not reported to the search: %s", reason_of(error))
+            return False
 
     def label(self, job: Job) -> str:
         """The parameters of a trial."""

@@ -14,6 +14,7 @@ from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, first_lines
 from scyan_exp.config.objectives import METRICS
 from scyan_exp.config.overrides import bare_key
+from scyan_exp.config.schema import RunConfig
 from scyan_exp.errors import InputError, listed
 from scyan_exp.search.dimension import Dimension
 from scyan_exp.search.space import Space, parse_space
@@ -42,7 +43,7 @@ def wandb_sweep(overrides: Sequence[str], method: str = "bayes") -> dict[str, An
     space = parse_space(settings.get("params") or {}, [*searched.values()])
     run = [*given, *_of_preset(config, given), *space.fixed]
     checked = check_config(_composed(_first(space, run), with_hydra=False))
-    _refuse(checked.repeats, checked.objectives, space, method)
+    _refuse(checked, space, method)
     (objective,) = checked.objectives
     logging = [] if any(bare_key(one) == "logger.mode" for one in run) else ["logger.mode=online"]
     return {
@@ -90,8 +91,12 @@ def _first(space: Space, run: Sequence[str]) -> list[str]:
     return [*run, *(one.extremes()[0] for one in space.dimensions)]
 
 
-def _refuse(repeats: int, objectives: Sequence[str], space: Space, method: str) -> None:
-    problems = []
+def _refuse(checked: RunConfig, space: Space, method: str) -> None:
+    problems, repeats, objectives = [], checked.repeats, checked.objectives
+    if checked.logger.backend != "wandb":
+        problems.append(
+            "logger: W&B would see no run of the sweep; leave it out, or use logger=wandb"
+        )
     if repeats > 1:
         problems.append(
             f"repeats: an agent of W&B gives each run its id, so {repeats} trainings would land in "

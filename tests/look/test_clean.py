@@ -142,6 +142,16 @@ def test_of_a_killed_sweep_it_is_said_that_a_job_starts_again(scyan_exp, sweep):
     assert "look: job 4: a resume would start again at the first epoch" in output
 
 
+@pytest.mark.parametrize("record", ["{", '{"format": 99, "status": "completed"}'])
+def test_a_job_whose_record_cannot_be_read_is_left_alone(scyan_exp, sweep, record):
+    before = files(sweep)
+    RunFolder(sweep / "3").result.write_text(record)
+    code, output = scyan_exp("clean", str(sweep), "best=1", "--yes")
+    assert code == 0
+    assert "look: job 3: its record cannot be read, so it is left alone" in output
+    assert before - files(sweep) == large(0, 2)
+
+
 def test_links_lead_nowhere(scyan_exp, sweep, tmp_path):
     """Neither a link to a file, nor to checkpoints, nor to a job's folder is followed."""
     outside = make_run(tmp_path / "outside")

@@ -59,7 +59,8 @@ class Watch:
         code = self.process.wait(PATIENCE)
         # Not `communicate`: it passes over what came with the first line.
         assert self.process.stdout is not None
-        return code, self.process.stdout.read()
+        with self.process.stdout as output:
+            return code, output.read()
 
     def rss(self) -> int:
         """Bytes of memory that the process has."""
@@ -78,7 +79,9 @@ def watched(folder: Path, *options: str) -> Iterator[Watch]:
             viewer.close()
         if watch.process.poll() is None:
             watch.process.kill()
-            watch.process.communicate()
+            watch.process.wait()
+        if watch.process.stdout is not None:
+            watch.process.stdout.close()
 
 
 class Viewer:

@@ -159,6 +159,13 @@ def test_labels_beyond_the_limit_are_left_out():
     assert found["labels"][0] == "label 3"
     assert len(found["labels"]) == 41
     assert np.sum(found["counts"]) == 41
+    assert found["n_left_out"] == 19
+
+
+def test_of_labels_beyond_the_limit_the_largest_stay():
+    codes = np.array([*range(59), 59, 59])
+    labels = Column(codes, [f"label {i}" for i in range(60)])
+    assert confusion(labels, np.zeros(61, int), ["A"])["labels"][0] == "label 59"
 
 
 def test_columns_of_text_and_of_numbers(tmp_path):

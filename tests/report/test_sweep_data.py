@@ -8,12 +8,14 @@ import os
 import shutil
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
 from scyan_exp.errors import InputError
 from scyan_exp.report.sweep_data import SweepReader, changed_jobs, sweep_data
+from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.read_sweep import read_sweep
 from tests.report.conftest import IMAGE, POPULATIONS
 
@@ -104,6 +106,15 @@ def test_agreement_is_the_share_of_cells_alike(data, sweep):
     assert found["shares"][0][0] == 1
 
 
+def test_jobs_of_other_cells_are_not_compared(sweep, tmp_path):
+    copy = shutil.copytree(sweep, tmp_path / "copy")
+    config = RunFolder(copy / "0").config
+    config.write_text(config.read_text().replace("path: cells.h5ad", "path: others.h5ad"))
+    before, after = sweep_data(sweep)["sweep"]["agreement"], sweep_data(copy)["sweep"]["agreement"]
+    assert 0 in before["jobs"]
+    assert set(before["jobs"]) - set(after["jobs"]) == {0}
+
+
 def test_failed_jobs_keep_their_messages(data):
     failed = [job for job in data["jobs"] if job["outcome"] == "failed"]
     assert len(failed) == 4
@@ -161,6 +172,20 @@ def test_a_half_written_last_line_is_left_out(sweep, tmp_path):
     with (copy / "0" / "population_weights.csv").open("a") as file:
         file.write(",garb")
     assert sweep_data(copy)["jobs"][0]["weights"]["of"][0][-1] is None
+
+
+def test_a_letter_that_is_half_written_ends_the_log(sweep, tmp_path):
+    copy = shutil.copytree(sweep, tmp_path / "copy")
+    path = copy / "0" / "population_weights.csv"
+    path.write_bytes("epoch,γδ T cells".encode()[:8])
+    assert sweep_data(copy)["jobs"][0]["weights"]["of"] is not None
+
+
+def test_cells_of_another_program_are_no_cells(sweep, tmp_path):
+    copy = shutil.copytree(sweep, tmp_path / "copy")
+    with h5py.File(copy / "0" / "annotated.h5ad", "w") as file:
+        file["x"] = 1
+    assert sweep_data(copy)["jobs"][0]["shares_of"] == "weights"
 
 
 @pytest.mark.parametrize("damage", [b"", b"not hdf5", None])

@@ -9,9 +9,10 @@ from scyan_exp.report.words import effect_words, headline
 from tests.report.test_comparing_configs import ACCURACY, LOSS, job
 
 
-def said(jobs, keys=("a", "seed"), objectives=(LOSS,), front=(), constraints=()):
-    groups = groups_of(jobs, keys, objectives[0]) if len(objectives) == 1 else []
-    return headline(jobs, keys, objectives, groups, front, constraints)
+def said(jobs, keys=("a", "seed"), objectives=(LOSS,), front=(), constraints=(), rated=None):
+    rated = jobs if rated is None else rated
+    groups = groups_of(rated, keys, objectives[0]) if len(objectives) == 1 else []
+    return headline(jobs, rated, keys, objectives, groups, front, constraints)
 
 
 def seeds(*values_of_configs):
@@ -77,3 +78,10 @@ def test_what_mattered():
     assert effect_words([], "eta squared") == ""
     assert effect_words(effects, "eta squared").startswith("a explains 77% of the variance")
     assert "a accounts for 77% (fANOVA of Optuna)" in effect_words(effects, "importances")
+
+
+def test_jobs_that_keep_no_constraint_are_counted_all_the_same():
+    jobs = [job(n, overrides={"a": n, "seed": 0}, loss=float(n)) for n in (1, 2)]
+    first, second = said(jobs, constraints=["loss<=0"], rated=[])
+    assert first == "2 jobs over a (1, 2) and seed (0): 2 completed."
+    assert second == "No completed job keeps loss<=0, so there is no best one."

@@ -40,10 +40,10 @@ def test_a_run_with_repeats_has_one_umap_in_its_cells_its_figures_and_its_page(s
     )
     assert code == 0, output
     cells = anndata.read_h5ad(tmp_path / "run" / "annotated.h5ad")
-    assert np.isfinite(cells.obsm["X_umap"]).all()
+    assert np.isfinite(cells.obsm["X_scyan_umap"]).all()
     assert [one.name for one in (tmp_path / "run" / "figures").iterdir()] == ["umap.png"]
     member = anndata.read_h5ad(tmp_path / "run" / "seed_0" / "annotated.h5ad")
-    assert "X_umap" not in member.obsm
+    assert "X_scyan_umap" not in member.obsm
     shown = run_data(tmp_path / "run")["run"]["cells"]["umap"]
     assert len(shown["x"]) == len(shown["y"]) == len(shown["population"]) == 300
 

@@ -79,7 +79,7 @@ def test_the_table_of_populations_agrees_with_the_annotated_cells(single):
     true = obs["population"].value_counts().reindex(names, fill_value=0) / len(obs)
     assert column(single, "populations", "true_share") == pytest.approx(true.tolist())
     assert sum(column(single, "populations", "weight")) == pytest.approx(1, abs=1e-5)
-    agreement = [one for one in column(single, "populations", "table_agreement") if one is not None]
+    agreement = [one for one in column(single, "populations", "right_side") if one is not None]
     assert agreement
     assert all(0 <= one <= 1 for one in agreement)
     means = [one for one in column(single, "populations", "mean_log_prob") if one is not None]

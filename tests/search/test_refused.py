@@ -306,3 +306,9 @@ def test_a_wrong_combination_of_fine_values_is_a_failed_trial_in_the_table(scyan
         fine = trial.params["ckpt_path"] is None
         assert trial.state.name == ("COMPLETE" if fine else "FAIL")
         assert rows[trial.number]["status"] == ("completed" if fine else "failed")
+
+
+def test_trials_that_would_improve_different_objectives_are_refused(refused):
+    output = refused("model=choice(scyan,reference)")
+    assert "objective: the trials would improve different ones, table_fit and heuristic" in output
+    assert "choose one: objective=..." in output

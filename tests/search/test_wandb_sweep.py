@@ -84,6 +84,7 @@ def test_every_preset_of_trials_becomes_a_sweep(preset, tmp_path, monkeypatch, c
         (["search=quik"], "bayes", "Could not find 'search/quik'"),
         (["search=quick", "model.lr=-1"], "bayes", "model.lr"),
         (["search=table_entries"], "bayes", "nothing to search"),
+        (["search=quick", "logger=none"], "bayes", "logger: W&B would see no run of the sweep"),
     ],
 )
 def test_what_agents_cannot_do_is_refused(overrides, method, message):

@@ -134,7 +134,7 @@ if (cells && cells.confusion) {
     const sums = counts.map((row) => row.reduce((a, b) => a + b, 0));
     const most = Math.max(...counts.flat(), 1);
     const toggle = [["By share of the label", true], ["By number of cells", false]].map(([text, value]) => h("button", { type: "button", text, "aria-pressed": String(byShare === value), onclick: () => { byShare = value; draw("confusion"); } }));
-    body.replaceChildren(note(`Cells by their label (rows) and what they are annotated as (columns).` + (n_rows < labels.length ? ` The last ${plural(labels.length - n_rows, "label")} ${labels.length - n_rows === 1 ? "has" : "have"} no row in the table, and ${labels.length - n_rows === 1 ? "is" : "are"} not counted in the metrics.` : "")), h("div", { class: "controls" }, toggle));
+    body.replaceChildren(note(`Cells by their label (rows) and what they are annotated as (columns).` + (n_rows < labels.length ? ` The last ${plural(labels.length - n_rows, "label")} ${labels.length - n_rows === 1 ? "has" : "have"} no row in the table, and ${labels.length - n_rows === 1 ? "is" : "are"} not counted in the metrics.` : "") + (cells.confusion.n_left_out ? ` ${plural(cells.confusion.n_left_out, "more label")} of few cells ${cells.confusion.n_left_out === 1 ? "is" : "are"} left out.` : "")), h("div", { class: "controls" }, toggle));
     const share = (r, c) => counts[r][c] / Math.max(1, sums[r]);
     const strength = (r, c) => (byShare ? share(r, c) : counts[r][c] ? Math.log1p(counts[r][c]) / Math.log1p(most) : 0);
     heatmap(body, { name: "Labels and annotation", rows: labels.map((name, r) => `${name} (${sums[r].toLocaleString("en")})`), columns, cell: 20,

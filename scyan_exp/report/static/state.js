@@ -83,12 +83,14 @@ function sorted() {
   });
   return keyed.map(([, job]) => job);
 }
+// A search with constraints rates only the jobs that keep them.
+const isRated = (job) => !sweep.rated || sweep.rated.includes(job.number);
 // 0 for the worst, 1 for the best of the completed jobs.
 let ranks = null;
 function goodness(job) {
   if (!ranks) {
     const objective = mainObjective();
-    const done = objective ? allJobs().filter((one) => finite(objectiveOf(one))) : [];
+    const done = objective ? allJobs().filter((one) => isRated(one) && finite(objectiveOf(one))) : [];
     done.sort((a, b) => (objectiveOf(b) - objectiveOf(a)) * (objective.direction === "maximize" ? -1 : 1));
     ranks = new Map(done.map((one, i) => [one.number, done.length > 1 ? i / (done.length - 1) : 1]));
   }

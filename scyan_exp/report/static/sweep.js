@@ -2,7 +2,7 @@
 
 const fewest = (n, what) => empty(`This needs ${what}.`);
 const VANISHED = 0.0005;  // share of the cells
-let table = null, parallel = null, curve = null, describe = () => {};
+let table = null, parallel = null, curve = null, describe = () => {}, counted = () => {};
 
 section("summary", "Summary", (body) => {
   const failed = allJobs().filter(isFailure);
@@ -37,7 +37,7 @@ section("jobs", "Jobs", (body) => {
   const count = h("span", { class: "note", id: "count", role: "status" });
   const clear = h("button", { type: "button", text: "Clear", onclick: () => { filter.value = state.filter = ""; state.brushes.clear(); show(); parallel.build(); } });
   filter.addEventListener("input", () => { state.filter = filter.value; show(); });
-  const counted = () => { count.textContent = visible().length === byNumber.size ? plural(byNumber.size, "job") : `${visible().length} of ${plural(byNumber.size, "job")}`; };
+  counted = () => { count.textContent = visible().length === byNumber.size ? plural(byNumber.size, "job") : `${visible().length} of ${plural(byNumber.size, "job")}`; };
   on("shown", counted);
   body.append(note("A line is a job; the stronger its colour, the better. Drag along an axis to keep the jobs within; click it to let go. Choose a job by its row."));
   parallel = parallelCoordinates(body);
@@ -183,17 +183,18 @@ section("populations", "Populations", (body) => {
 });
 function shares(body) {
   const some = sorted().filter((job) => job.shares).slice(0, 300);
-  body.append(...subtitle("Share of the cells given to each population", `A row is a job, in the order of the table; stronger is more, on a logarithmic scale. Framed: vanished, less than ${percent(VANISHED)} of the cells.` + (some.some((job) => job.shares_of === "weights") ? " Of jobs without annotated cells: the weight." : "")));
+  body.append(...subtitle("Share of the cells given to each population", `A row is a job, in the order of the table; stronger is more, on a logarithmic scale. Framed: vanished, less than 5 in 10,000 cells.` + (some.some((job) => job.shares_of === "weights") ? " Of jobs without annotated cells: the weight." : "")));
   if (!some.length) { body.append(empty("No job has annotated cells yet.")); return; }
-  const gone = (r, c) => (some[r].shares[c] ?? 0) < VANISHED;
+  const lacks = (r, c) => some[r].shares[c] === null || some[r].shares[c] === undefined;  // not in its table
+  const gone = (r, c) => !lacks(r, c) && some[r].shares[c] < VANISHED;
   heatmap(body, {
     name: "Shares of the populations", rows: some.map((job) => `${job.number}` + (some.length <= 60 && job.name ? ` ${job.name.split(" ").map(shortKey).join(" ")}` : "")), columns: sweep.populations,
-    fill: (r, c) => (gone(r, c) ? variable("--bg") : ramp(Math.log(some[r].shares[c] / VANISHED) / Math.log(0.5 / VANISHED))),
+    fill: (r, c) => (lacks(r, c) || gone(r, c) ? variable("--bg") : ramp(Math.log(some[r].shares[c] / VANISHED) / Math.log(0.5 / VANISHED))),
     mark: some.length <= 60 ? gone : null,
-    tipOf: (r, c) => [called(some[r]), `${sweep.populations[c]}: ${percent(some[r].shares[c])}` + (gone(r, c) ? " (vanished)" : "")],
+    tipOf: (r, c) => [called(some[r]), `${sweep.populations[c]}: ${percent(some[r].shares[c])}` + (lacks(r, c) ? " (not in its table)" : gone(r, c) ? " (vanished)" : "")],
     onclick: (r) => choose(some[r].number),
   });
-  body.append(colorScale(percent(VANISHED), "50%", ramp));
+  body.append(colorScale("0.05%", "50%", ramp));
   const vanished = sweep.populations.map((name, c) => [name, some.filter((_, r) => gone(r, c)).length]).filter(([, n]) => n).sort((p, q) => q[1] - p[1]);
   body.append(note(vanished.length ? `Vanished: ${vanished.map(([name, n]) => `${name} (in ${plural(n, "job")})`).join(", ")}.` : "No population vanished in any of these jobs."));
 }
@@ -256,7 +257,7 @@ window.scyanReport = {
     if (jobs.some((job) => job.number === state.chosen)) describe();
     draw("summary", "parameters", "front", "seeds", "populations", "failures", "repeats");
     if (changed.includes("agreement")) draw("agreement");
-    document.getElementById("count").textContent = plural(byNumber.size, "job");
+    counted();
   },
   status(text) {
     let line = document.getElementById("status");

@@ -28,7 +28,7 @@ function jobsTable(host) {
       return cell;
     })));
     best = new Map(sweep.objectives.map((one) => {
-      const values = extent(allJobs().filter(isDone).map((job) => job.metrics[one.name]));
+      const values = extent(allJobs().filter((job) => isDone(job) && isRated(job)).map((job) => job.metrics[one.name]));
       return [one.name, values && values[one.direction === "maximize" ? 1 : 0]];
     }));
   }
