@@ -172,7 +172,7 @@ def test_in_the_repository_metric_figure_and_command_are_one_place_each(tree, tm
     assert listed.returncode == 0
     assert "evenness                maximize\n" in listed.stdout
     assert "ilisi                   maximize  batches\n" in listed.stdout
-    assert "  metrics     the metrics, which way" in run_with([tree], tmp_path, "--help").stdout
+    assert "  metrics      the metrics, which way" in run_with([tree], tmp_path, "--help").stdout
 
 
 @pytest.mark.slow
