@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # One thread a process: the models of the tests are small, and pytest runs several processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,6 +23,9 @@ import pytest
 from hypothesis import settings
 
 from tests.databases import postgresql_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Helpers whose asserts say as much as those of tests.
 pytest.register_assert_rewrite("tests.fleet.sweeps", "tests.fleet.members", "tests.search.searches")
@@ -163,3 +167,20 @@ def tracked_sweep(tmp_path_factory) -> Path:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a screen, one a process; tests that need it are left out without it."""
+    from benchmarks.page import ARGUMENTS, find_browser
+
+    path = find_browser()
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = [*ARGUMENTS, "--js-flags=--expose-gc"]
+        found = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield found
+        found.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import threading
 import time
@@ -21,33 +20,21 @@ from tests.look.test_live import write_epochs
 from tests.look.watching import PATIENCE, Watch, watched
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"),
-    *("--disable-component-update", "--no-first-run", "--js-flags=--expose-gc"),
-)
+    from playwright.sync_api import Browser, Page
 
 
 @contextmanager
-def page_of(watch: Watch) -> Iterator[tuple[Page, list[str]]]:
+def page_of(browser: Browser, watch: Watch) -> Iterator[tuple[Page, list[str]]]:
     """The page in a browser, and what went wrong in it: errors, and requests elsewhere."""
-    from playwright.sync_api import sync_playwright
-
-    path = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine")
     wrong: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        page = browser.new_page()
-        page.on("console", lambda one: wrong.append(one.text) if one.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda one: wrong.append(one.url) if watch.url not in one.url else None)
-        page.goto(watch.url)
-        yield page, wrong
-        browser.close()
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("console", lambda one: wrong.append(one.text) if one.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda one: wrong.append(one.url) if watch.url not in one.url else None)
+    page.goto(watch.url)
+    yield page, wrong
+    context.close()
 
 
 def text(page: Page, selector: str) -> str:
@@ -60,12 +47,12 @@ def wait_for(page: Page, selector: str, words: str) -> None:
     page.wait_for_function(condition, arg=[selector, words], timeout=PATIENCE * 1000)
 
 
-def test_the_page_shows_what_runs_and_how_it_ended(tmp_path):
+def test_the_page_shows_what_runs_and_how_it_ended(browser, tmp_path):
     sweep = make_sweep(tmp_path / "sweep", {0: 3.0, 1: 1.0, 2: 2.0}, fit_seconds=600.0)
     script = "<script>window.harmed=1</script>"
     make_run(sweep / "2", f"name={script}", status="running")
     write_epochs(sweep / "2", [5.0, 4.5])
-    with watched(sweep, "every=0.1") as watch, page_of(watch) as (page, wrong):
+    with watched(sweep, "every=0.1") as watch, page_of(browser, watch) as (page, wrong):
         with locked(sweep):
             wait_for(page, "#status", "1 running, 0 waiting, 2 of 3 ended. About 10 min left.")
             assert page.locator("nav a").first.inner_text() == "Now"
@@ -86,9 +73,9 @@ def test_the_page_shows_what_runs_and_how_it_ended(tmp_path):
         assert [one for one in wrong if "ERR_" not in one] == []
 
 
-def test_a_job_that_begins_while_somebody_looks_gets_its_row(tmp_path):
+def test_a_job_that_begins_while_somebody_looks_gets_its_row(browser, tmp_path):
     sweep = make_sweep(tmp_path / "sweep", {0: 3.0})
-    with watched(sweep, "every=0.1") as watch, page_of(watch) as (page, wrong):
+    with watched(sweep, "every=0.1") as watch, page_of(browser, watch) as (page, wrong):
         wait_for(page, "#now", "The sweep has ended")
         make_sweep(sweep, {0: 3.0, 1: 1.0})
         page.wait_for_selector('tr[data-job="1"]', timeout=PATIENCE * 1000)
@@ -100,7 +87,7 @@ def test_a_job_that_begins_while_somebody_looks_gets_its_row(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_thousand_updates_grow_neither_the_page_nor_the_server(tmp_path):
+def test_a_thousand_updates_grow_neither_the_page_nor_the_server(browser, tmp_path):
     sweep = make_sweep(tmp_path / "sweep", dict.fromkeys(range(12), 1.0))
     make_run(sweep / "5", "seed=5", status="running")
     over = threading.Event()
@@ -113,7 +100,11 @@ def test_a_thousand_updates_grow_neither_the_page_nor_the_server(tmp_path):
             time.sleep(0.01)
 
     writer = threading.Thread(target=train)
-    with locked(sweep), watched(sweep, "every=0.01") as watch, page_of(watch) as (page, wrong):
+    with (
+        locked(sweep),
+        watched(sweep, "every=0.01") as watch,
+        page_of(browser, watch) as (page, wrong),
+    ):
         others = [watch.viewer() for _ in range(3)]
 
         def size_after(updates: int) -> tuple[int, int, int]:
@@ -138,7 +129,7 @@ def test_a_thousand_updates_grow_neither_the_page_nor_the_server(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_page_follows_a_sweep_that_is_killed_and_resumed(tmp_path):
+def test_the_page_follows_a_sweep_that_is_killed_and_resumed(browser, tmp_path):
     sweep = Sweep(tmp_path / "sweep")
     jobs = (*STEADY, "trainer.max_epochs=12", "hydra.launcher.jobs_per_device=1", "report=false")
     try:
@@ -146,7 +137,7 @@ def test_the_page_follows_a_sweep_that_is_killed_and_resumed(tmp_path):
         until = time.monotonic() + PATIENCE
         while not (sweep.folder / "sweep.json").exists() and time.monotonic() < until:
             time.sleep(0.05)
-        with watched(sweep.folder, "every=0.2") as watch, page_of(watch) as (page, wrong):
+        with watched(sweep.folder, "every=0.2") as watch, page_of(browser, watch) as (page, wrong):
             viewer = watch.viewer()
             running = viewer.next("status", lambda one: any(r["epoch"] for r in one["running"]))
             job = running[1]["running"][0]

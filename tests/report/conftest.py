@@ -7,21 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.page import ARGUMENTS, find_browser
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, clear_earlier
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 #: Names that would do harm if a page took them for markup.
 SCRIPT = "<script>window.harmed=1</script>"
@@ -156,17 +151,3 @@ def failed_run(sweep, tmp_path) -> Path:
     record.metrics, record.objective, record.trust = {}, None, None
     record.fail(Outcome.FAILED, f"ValueError: {IMAGE}")
     return copy
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium without a screen; tests that need it are left out without it."""
-    path = find_browser()
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS])
-        yield found
-        found.close()

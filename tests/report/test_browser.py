@@ -184,6 +184,7 @@ def test_pointing_lights_the_job_everywhere(page):
     assert page.locator("tr.lit").get_attribute("data-job") == "2"
     dots = page.locator("#seeds svg").bounding_box()
     page.locator("#seeds svg").scroll_into_view_if_needed()
+    page.mouse.move(2, 2)  # scrolling has put another row under the pointer
     page.evaluate("hover(4)")
     assert page.locator("tr.lit").get_attribute("data-job") == "4"
     assert dots["width"] > 100
