@@ -16,6 +16,7 @@ from scyan_exp.config.interpolations import MISSING, resolved
 from scyan_exp.config.registry import Registry
 from scyan_exp.config.relations import relation_problems
 from scyan_exp.config.schema import (
+    ADDED_SECTIONS,
     TRAINER_ARGUMENTS,
     CallbackConfig,
     FiguresConfig,
@@ -35,9 +36,10 @@ FIXED: dict[str, tuple[type[BaseModel], str | None]] = {
     "trainer": (TrainerConfig, "pytorch_lightning.Trainer"),
     "logger": (LoggerConfig, None),
     "figures": (FiguresConfig, None),
+    **{name: (schema, None) for name, schema in ADDED_SECTIONS.items()},
 }
 #: Sections that configs of earlier versions lack.
-LATER = ("figures",)
+LATER = ("figures", *ADDED_SECTIONS)
 #: Sections whose class is named by their ``_target_``.
 CHOSEN: dict[str, Registry[Any]] = {"dataset": FORMATS, "table": TABLES}
 SECTIONS = (*CHOSEN, *FIXED, "callbacks")

@@ -7,7 +7,7 @@ fields, which are its section of the config.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
@@ -54,6 +54,14 @@ class DataFormat(Section):
         Raises:
             InputError: they cannot be read.
         """
+
+    def read_for(self, markers: Sequence[str]) -> Any:
+        """The cells, of a table with these markers; formats whose names are looser choose here.
+
+        Raises:
+            InputError: they cannot be read, or lack a marker.
+        """
+        return self.read()
 
     @property
     def all_categorical(self) -> list[str]:

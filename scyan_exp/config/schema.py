@@ -157,6 +157,49 @@ class FiguresConfig(Section):
 ALL_FIGURES = FiguresConfig()
 
 
+class PredictConfig(Section):
+    """How cells are annotated by a trained model.
+
+    Attributes:
+        log_prob_th: cells whose most probable population has log p(u | z) below it stay
+            unannotated (the reference's name and default).
+        proba: whether the probability of every population is kept for each cell.
+        key_added: the column of ``obs`` with the populations; the other columns that a run adds
+            begin with ``scyan_`` whatever it is.
+    """
+
+    log_prob_th: Annotated[float, Field(allow_inf_nan=False)] = -50.0
+    proba: bool = False
+    key_added: Name = "scyan_pop"
+
+
+class CorrectConfig(Section):
+    """Correcting the batch effect, after the training.
+
+    Attributes:
+        batch_ref: the batch that all cells are brought to; None corrects nothing.
+        refine: whether the model is refined first: blank entries of the table become the mean
+            latent expressions of the first training, and it trains on.
+    """
+
+    batch_ref: Name | None = None
+    refine: bool = False
+
+
+class BiomarkersConfig(Section):
+    """Counts and intensities of the populations in each sample.
+
+    Attributes:
+        sample_key: column of ``obs`` with the sample; None measures nothing.
+        group_key: column of ``obs`` with the group of each sample, such as patient or control.
+        level: the level of the table within which shares are taken; None for all cells alone.
+    """
+
+    sample_key: Name | None = None
+    group_key: Name | None = None
+    level: Name | None = None
+
+
 class RunSettings(Section):
     """The keys at the top of a config."""
 
@@ -181,6 +224,9 @@ class RunConfig(RunSettings):
         callbacks: callbacks by the names that the config gives them.
         logger: settings of W&B.
         figures: which figures are drawn.
+        predict: how cells are annotated.
+        correct: how the batch effect is corrected.
+        biomarkers: what is measured in each sample.
     """
 
     dataset: DataFormat
@@ -190,6 +236,9 @@ class RunConfig(RunSettings):
     callbacks: dict[str, CallbackConfig]
     logger: LoggerConfig
     figures: FiguresConfig
+    predict: PredictConfig = PredictConfig()
+    correct: CorrectConfig = CorrectConfig()
+    biomarkers: BiomarkersConfig = BiomarkersConfig()
 
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
 
@@ -246,11 +295,25 @@ class RunConfig(RunSettings):
         return one
 
 
+#: Sections that configs of earlier versions lack, which then mean the defaults: only what differs
+#: from these enters the hash, so that earlier runs keep theirs.
+ADDED_SECTIONS: dict[str, type[Section]] = {
+    "predict": PredictConfig,
+    "correct": CorrectConfig,
+    "biomarkers": BiomarkersConfig,
+}
+
+
 def config_hash(plain: Mapping[str, Any]) -> str:
     """Identify a config in plain containers by what decides its result, see `RunConfig.hash`."""
     decisive = {key: value for key, value in plain.items() if key not in INCIDENTAL}
     if decisive.get("repeats") == 1:  # a single run has the same hash as before there were repeats
         del decisive["repeats"]
+    for name, schema in ADDED_SECTIONS.items():
+        given, default = decisive.pop(name, None) or {}, schema().model_dump()
+        changed = {key: value for key, value in given.items() if value != default.get(key)}
+        if changed:
+            decisive[name] = changed
     trainer = decisive.get("trainer", {})
     decisive["trainer"] = {key: value for key, value in trainer.items() if key not in PLACE}
     text = json.dumps(decisive, sort_keys=True, default=str)

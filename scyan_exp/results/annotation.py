@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,9 +84,20 @@ def load_model(checkpoint: str | Path) -> Scyan:
 
 
 def write_annotated(
-    adata: AnnData, annotation: Annotation, path: Path, umap_N2: np.ndarray | None = None
+    adata: AnnData,
+    annotation: Annotation,
+    path: Path,
+    obsm: Mapping[str, np.ndarray] | None = None,
+    layers: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write the cells with their annotation, and a UMAP if there is one, as an ``.h5ad`` file.
+    """Write the cells with their annotation as an ``.h5ad`` file.
+
+    Args:
+        adata: the N cells.
+        annotation: theirs.
+        path: the file.
+        obsm: what else is known of each cell, by name, N rows each.
+        layers: other expressions of all markers of ``adata``, by name, of the shape of X.
 
     Cells that are still on disk are copied within HDF5, so X is never loaded.
     """
@@ -104,8 +115,10 @@ def write_annotated(
             _write_in_memory(adata, target)
         write_elem(target, "obs", obs)
         write_elem(target["obsm"], "X_scyan", annotation.latent)
-        if umap_N2 is not None:
-            write_elem(target["obsm"], "X_scyan_umap", umap_N2)
+        for name, values in (obsm or {}).items():
+            write_elem(target["obsm"], name, values)
+        for name, values in (layers or {}).items():
+            write_elem(target["layers"], name, values)
         write_elem(target["uns"], "scyan_markers", np.array(annotation.table.markers, object))
 
 
@@ -129,7 +142,7 @@ def _copy_all_but(source_path: Path, target: object, leave_out: Sequence[str]) -
         for name in source:
             if name not in leave_out:
                 source.copy(name, target)
-    for name in ("obsm", "uns"):  # files of older versions leave out what is empty
+    for name in ("obsm", "uns", "layers"):  # files of older versions leave out what is empty
         if name not in target:
             write_elem(target, name, {})
 

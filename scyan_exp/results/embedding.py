@@ -11,6 +11,10 @@ import numpy as np
 MOST_CELLS = 20_000
 
 
+#: Where the UMAP of the cells lies in ``obsm``.
+UMAP_KEY = "X_scyan_umap"
+
+
 def umap_of(x_NM: np.ndarray) -> np.ndarray:
     """(N, 2) float32 places of cells by their model inputs (N, M).
 

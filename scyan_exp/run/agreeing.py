@@ -13,7 +13,7 @@ from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
-from scyan_exp.results.embedding import umap_of
+from scyan_exp.results.embedding import UMAP_KEY, umap_of
 from scyan_exp.results.figures.drawing import draw_figures, shown_of
 from scyan_exp.results.measuring import compute_metrics
 from scyan_exp.results.signs import signs_of
@@ -102,7 +102,8 @@ def agree(
     umap = umap_of(cells.x.numpy()) if wanted.umap else None
     shown = shown_of(consensus, cells, members=members, signs=signs, umap=umap)
     figures = draw_figures(own.figures, shown, wanted)
-    write_annotated(cells.adata, consensus, own.annotated, umap)
+    obsm = {} if umap is None else {UMAP_KEY: umap}
+    write_annotated(cells.adata, consensus, own.annotated, obsm)
     mean, std = spread([one.record.metrics for one in trainings])
     described = [
         _described(training, member, consensus)

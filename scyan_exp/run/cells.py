@@ -59,7 +59,7 @@ def load_cells(config: RunConfig) -> Cells:
     """
     table: KnowledgeTable = config.table.load()
     try:
-        cells = prepare_cells(config.dataset.read(), table, config.dataset)
+        cells = prepare_cells(config.dataset.read_for(table.markers), table, config.dataset)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"the cells cannot be read ({reason})", where=error.filename) from error

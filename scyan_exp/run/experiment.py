@@ -17,7 +17,7 @@ from scyan_exp.data.cells import Cells
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable, require_space
 from scyan_exp.results.annotation import Annotation, predict_cells, write_annotated
-from scyan_exp.results.embedding import umap_of
+from scyan_exp.results.embedding import UMAP_KEY, umap_of
 from scyan_exp.results.figures.drawing import draw_figures, shown_of
 from scyan_exp.results.measuring import compute_metrics
 from scyan_exp.results.signs import signs_of
@@ -146,7 +146,8 @@ def _annotate(
         annotation, cells, trained.history, None, trained.best_epoch, signs=signs, umap=umap
     )
     figures = draw_figures(own.figures, shown, config.figures)
-    write_annotated(cells.adata, annotation, own.annotated, umap)
+    obsm = {} if umap is None else {UMAP_KEY: umap}
+    write_annotated(cells.adata, annotation, own.annotated, obsm)
     tables = {}
     if tracker.run_id is not None:  # nobody else looks at them
         weights = experiment.model.module.log_pi.detach().exp().cpu().numpy()
