@@ -22,6 +22,7 @@ def relation_problems(plain: Mapping[str, Any]) -> Iterator[Problem]:
             "on in its own folder (hydra.run.dir=...)",
         )
     yield from _figure_problems(plain.get("figures"))
+    yield from _sample_problems(plain.get("biomarkers"))
     yield from _seed_problems(plain.get("seed"), plain.get("repeats"))
     yield from _device_problems(plain.get("trainer"), plain.get("model"))
 
@@ -67,6 +68,16 @@ def _figure_problems(figures: Any) -> Iterator[Problem]:
             "figures.draw",
             f"expected all, none, or a list of {', '.join(FIGURES)}, found {draw!r}.{hints}",
         )
+
+
+def _sample_problems(biomarkers: Any) -> Iterator[Problem]:
+    """What is asked of samples, without samples."""
+    given = biomarkers if isinstance(biomarkers, Mapping) else {}
+    if given.get("sample_key") is None:
+        for key in ("group_key", "level"):
+            if given.get(key) is not None:
+                text = "there are no samples; set biomarkers.sample_key to the column that has them"
+                yield Problem(f"biomarkers.{key}", text)
 
 
 def _has(package: str) -> bool:

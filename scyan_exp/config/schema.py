@@ -200,6 +200,10 @@ class BiomarkersConfig(Section):
     level: Name | None = None
 
 
+#: What a config means that says nothing of samples.
+NO_SAMPLES = BiomarkersConfig()
+
+
 class RunSettings(Section):
     """The keys at the top of a config."""
 

@@ -120,6 +120,8 @@ def write_annotated(
         for name, values in (layers or {}).items():
             write_elem(target["layers"], name, values)
         write_elem(target["uns"], "scyan_markers", np.array(annotation.table.markers, object))
+        levels = {name: np.array(names, object) for name, names in annotation.table.levels.items()}
+        write_elem(target["uns"], "scyan_levels", levels)
 
 
 def _writable(obs: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
+from scyan_exp.config.schema import ALL_FIGURES, NO_SAMPLES, BiomarkersConfig, FiguresConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
@@ -20,6 +20,7 @@ from scyan_exp.results.signs import signs_of
 from scyan_exp.results.verdict import Verdict, judge
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
+from scyan_exp.run.sampled import biomarkers_of, sample_tables, write_biomarkers
 from scyan_exp.run.spread import spread
 from scyan_exp.run.summary import say_repeats, say_results
 from scyan_exp.run.tracked import Table, members_table, tables_of
@@ -84,6 +85,7 @@ def agree(
     cells: Cells,
     folder: Path,
     wanted: FiguresConfig = ALL_FIGURES,
+    of_samples: BiomarkersConfig = NO_SAMPLES,
 ) -> Agreed:
     """Annotate by consensus, measure, and write cells and figures to a folder.
 
@@ -92,6 +94,7 @@ def agree(
         cells: the cells that all of them were trained on.
         folder: where to.
         wanted: the figures to draw.
+        of_samples: what is measured in each sample.
     """
     members, consensus = _combine(trainings, cells)
     agreement = float(consensus.agreement.mean())
@@ -100,10 +103,14 @@ def agree(
     verdict = judge(cells.table, signs, agreement=agreement)
     own = RunFolder(folder)
     umap = umap_of(cells.x.numpy()) if wanted.umap else None
-    shown = shown_of(consensus, cells, members=members, signs=signs, umap=umap)
+    biomarkers = biomarkers_of(cells.adata, consensus, of_samples)
+    shown = shown_of(
+        consensus, cells, members=members, signs=signs, umap=umap, biomarkers=biomarkers
+    )
     figures = draw_figures(own.figures, shown, wanted)
     obsm = {} if umap is None else {UMAP_KEY: umap}
     write_annotated(cells.adata, consensus, own.annotated, obsm)
+    write_biomarkers(own, biomarkers)
     mean, std = spread([one.record.metrics for one in trainings])
     described = [
         _described(training, member, consensus)
@@ -111,7 +118,7 @@ def agree(
     ]
     summary = {"std": std, "consensus": of_consensus, "members": described}
     tables = tables_of(consensus, cells.labels, signs, _weights(members), consensus.agreement)
-    tables["members"] = members_table(described)
+    tables |= {"members": members_table(described), **sample_tables(biomarkers)}
     return Agreed(consensus, of_consensus, mean, summary, figures, verdict, tables)
 
 
