@@ -99,7 +99,6 @@ class RunFolder:
         """What differs between groups of samples; with ``biomarkers.group_key``."""
         return self.path / "groups.csv"
 
-    @property
     def of_samples(self) -> tuple[Path, Path, Path]:
         """The files that are there only if samples were measured."""
         return self.populations, self.biomarkers, self.groups

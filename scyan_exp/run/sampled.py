@@ -52,7 +52,7 @@ def write_biomarkers(folder: RunFolder, biomarkers: Biomarkers | None) -> None:
 
 def written(folder: RunFolder) -> list[Path]:
     """The files of samples that are in a folder."""
-    return [path for path in folder.of_samples if path.is_file()]
+    return [path for path in folder.of_samples() if path.is_file()]
 
 
 def _write(folder: RunFolder, biomarkers: Biomarkers) -> None:
@@ -81,14 +81,14 @@ def differences(groups: Groups) -> list[str]:
 def _difference(row: dict[str, Any], names: list[str]) -> str:
     is_median = row["measure"] == MEDIAN
     about = f"{row['marker']} of {row['population']}" if is_median else row["population"]
-    values = [
-        f"{name} {row[f'median_{name}']:.3g}"
-        if is_median
-        else f"{name} {row[f'median_{name}']:.1%}"
-        for name in names
-    ]
+    number = _intensity if is_median else "{:.1%}".format
+    values = [f"{name} {number(row[f'median_{name}'])}" for name in names]
     what = {"median": "median intensity", "share": "share", "share_of_parent": "share of its level"}
     return f"{about}, {what[row['measure']]}: {', '.join(values)} (p {row['p_adjusted']:.2g})"
+
+
+def _intensity(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def sample_tables(biomarkers: Biomarkers | None) -> dict[str, Table]:
