@@ -162,15 +162,20 @@ class Dropping:
 
 
 def test_a_signal_that_python_would_drop_waits_for_the_next_job():
-    with pytest.raises(KeyboardInterrupt), signals_wait() as stop_if_asked:
-        stop_if_asked()
-        Dropping()
-        reached = True
-        stop_if_asked()
-        reached = False
-    assert reached
+    reached = []
+
+    def compose():
+        with signals_wait() as stop_if_asked:
+            for job in range(3):
+                stop_if_asked()
+                reached.append(job)
+                Dropping()
+
+    with pytest.raises(KeyboardInterrupt):
+        compose()
+    assert reached == [0]
     with pytest.raises(KeyboardInterrupt), signals_wait():
-        Dropping()  # the last job
+        Dropping()  # at the last job
     with signals_wait() as stop_if_asked:
         stop_if_asked()
 
