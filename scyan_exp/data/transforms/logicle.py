@@ -42,16 +42,16 @@ class Logicle:
         """Transform raw expressions (N, M) where they stand."""
         from flowutils.transforms import logicle  # type: ignore[import-untyped]
 
-        for m, constants in enumerate(self.constants):
-            x_NM[:, m] = logicle(x_NM[:, m], None, *constants)
+        for m, (top, width, decades, negative) in enumerate(self.constants):
+            x_NM[:, m] = logicle(x_NM[:, m], None, t=top, w=width, m=decades, a=negative)
 
     def undo(self, x_NM: np.ndarray) -> np.ndarray:
         """Transformed expressions (N, M) back to raw units, a new array of their type."""
         from flowutils.transforms import logicle_inverse
 
         raw_NM = np.empty(x_NM.shape, np.result_type(x_NM, np.float32))
-        for m, constants in enumerate(self.constants):
-            raw_NM[:, m] = logicle_inverse(x_NM[:, m], None, *constants)
+        for m, (top, width, decades, negative) in enumerate(self.constants):
+            raw_NM[:, m] = logicle_inverse(x_NM[:, m], None, t=top, w=width, m=decades, a=negative)
         return raw_NM
 
 
