@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field
 
 from scyan_exp.config.registry import Registry
-from scyan_exp.config.types import Name, Names, Positive, Section
+from scyan_exp.config.types import Cofactor, Name, Names, Positive, Section
 
 #: An entry of a knowledge table.
 Entry = Annotated[float, Field(ge=-1, le=1)]
@@ -43,7 +43,7 @@ class DataFormat(Section):
     categorical_covariates: Names = Field(default_factory=list)
     continuous_covariates: Names = Field(default_factory=list)
     transform: Literal["none", "asinh", "logicle", "auto"] = "none"
-    cofactor: Positive | dict[Name, Positive] = 5.0
+    cofactor: Cofactor = 5.0
     scale: bool = True
     center: bool | Literal["auto"] | None = None
     max_value: Positive = 10.0
