@@ -123,7 +123,19 @@ class JoinedCells:
                 *(len(without), len(kinds), listed(without)),
             )
             return next(done for _, done in self._done if done.get("kind") == "file")
-        return self._done[0][1]
+        done, n_files = self._done[0][1], len(self._done)
+        if done.get("kind") == "file":
+            log.info("Compensated by the spillover matrix of %s", _each(n_files))
+        elif done.get("kind") == "matrix":
+            channels = listed(done["channels"], limit=60)
+            log.info("Compensated by the matrix of dataset.compensation: %s", channels)
+        elif done:
+            log.info("Not compensated: no spillover matrix, or dataset.compensation=false")
+        return done
+
+
+def _each(n_files: int) -> str:
+    return "the file" if n_files == 1 else f"each of the {n_files} files"
 
 
 def _copy(adata: AnnData, columns: Sequence[str], out: np.ndarray) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from scyan_exp.data.file_kinds import FileKind, Peek
 from scyan_exp.data.joined import JoinedCells
-from scyan_exp.data.markers import match_markers, say_matches
+from scyan_exp.data.markers import match_markers, obs_name, say_matches
 from scyan_exp.errors import InputError, listed
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ def _panel(
         [peek.columns[mine[marker]][0] for marker in markers or []] + others
         for peek, mine in zip(peeks, found, strict=True)
     ]
-    return Panel([*(markers or []), *others], columns, n_markers)
+    named = [obs_name(name) for name in others] if only else others
+    return Panel([*(markers or []), *named], columns, n_markers)
 
 
 def _matched(

@@ -32,10 +32,8 @@ def read_sheet(path: str, files: Sequence[Path], samples: Sequence[str]) -> pd.D
     frame = read_frame(path, "a CSV with a row a file")
     key = next((c for c in frame if str(c).strip().lower() in FILE_COLUMNS), frame.columns[0])
     given = [str(value).strip() for value in frame[key]]
-    names = [
-        {sample, file.name, file.stem, str(file)}
-        for file, sample in zip(files, samples, strict=True)
-    ]
+    pairs = zip(files, samples, strict=True)
+    names = [{sample, file.name, file.stem, str(file)} for file, sample in pairs]
     places = [[i for i, one in enumerate(given) if one in mine] for mine in names]
     used = {i for mine in places for i in mine}
     unused = [f"row {i + 2} ({one})" for i, one in enumerate(given) if i not in used]
