@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
@@ -65,6 +66,11 @@ class DataFormat(Section):
         """
         return self.read()
 
+    def sources(self) -> list[Path]:
+        """The files that the cells come from: cells are read anew when one of them changes."""
+        path = getattr(self, "path", None)
+        return [Path(path).expanduser()] if isinstance(path, str) else []
+
     @property
     def all_categorical(self) -> list[str]:
         """Categorical covariates, the batch included."""
@@ -102,7 +108,9 @@ class TableSource(Section):
 
 
 #: Data formats and tables by the ``_target_`` that names them in a config.
-FORMATS: Registry[type[DataFormat]] = Registry("data format", ["scyan_exp.data.dataset"])
+FORMATS: Registry[type[DataFormat]] = Registry(
+    "data format", ["scyan_exp.data.dataset", "scyan_exp.data.file_datasets"]
+)
 TABLES: Registry[type[TableSource]] = Registry("table", ["scyan_exp.data.table_sources"])
 
 F = TypeVar("F", bound=type[DataFormat])
