@@ -164,13 +164,13 @@ class PredictConfig(Section):
         log_prob_th: cells whose most probable population has log p(u | z) below it stay
             unannotated (the reference's name and default).
         proba: whether the probability of every population is kept for each cell.
-        key_added: the column of ``obs`` with the populations; the other columns that a run adds
-            begin with ``scyan_`` whatever it is.
+        key_added: the column of ``obs`` with the populations; those of levels and of single
+            repeats begin with it, and all others that a run adds with ``scyan_``.
     """
 
     log_prob_th: Annotated[float, Field(allow_inf_nan=False)] = -50.0
     proba: bool = False
-    key_added: Name = "scyan_pop"
+    key_added: Annotated[str, Field(pattern=r"^[^/]{1,128}$")] = "scyan_pop"
 
 
 class CorrectConfig(Section):

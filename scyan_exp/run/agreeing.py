@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
+from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig, PredictConfig
 from scyan_exp.data.cells import Cells
-from scyan_exp.results.annotation import load_model, write_annotated
+from scyan_exp.results.annotation import DEFAULTS, load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
 from scyan_exp.results.embedding import UMAP_KEY, umap_of
 from scyan_exp.results.figures.drawing import draw_figures, shown_of
@@ -84,6 +84,7 @@ def agree(
     cells: Cells,
     folder: Path,
     wanted: FiguresConfig = ALL_FIGURES,
+    settings: PredictConfig = DEFAULTS,
 ) -> Agreed:
     """Annotate by consensus, measure, and write cells and figures to a folder.
 
@@ -92,11 +93,18 @@ def agree(
         cells: the cells that all of them were trained on.
         folder: where to.
         wanted: the figures to draw.
+        settings: how the cells are annotated.
     """
-    members, consensus = _combine(trainings, cells)
+    members, consensus = _combine(trainings, cells, settings)
     agreement = float(consensus.agreement.mean())
     of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
-    signs = signs_of(cells.table, cells.x.numpy(), consensus.population, consensus.log_prob)
+    signs = signs_of(
+        cells.table,
+        cells.x.numpy(),
+        consensus.population,
+        consensus.log_prob,
+        consensus.threshold,
+    )
     verdict = judge(cells.table, signs, agreement=agreement)
     own = RunFolder(folder)
     umap = umap_of(cells.x.numpy()) if wanted.umap else None
@@ -115,11 +123,13 @@ def agree(
     return Agreed(consensus, of_consensus, mean, summary, figures, verdict, tables)
 
 
-def _combine(trainings: Sequence[Training], cells: Cells) -> tuple[list[Member], Consensus]:
+def _combine(
+    trainings: Sequence[Training], cells: Cells, settings: PredictConfig
+) -> tuple[list[Member], Consensus]:
     models = {one.name: one.model for one in trainings}
     inputs = {one.name: one.inputs for one in trainings if one.inputs is not None}
-    members, own = weigh(models, cells.x, cells.covariates, inputs)
-    return members, combine(members, cells.x, cells.covariates, own, inputs)
+    members, own = weigh(models, cells.x, cells.covariates, inputs, settings)
+    return members, combine(members, cells.x, cells.covariates, own, inputs, settings)
 
 
 def _weights(members: Sequence[Member]) -> np.ndarray:
