@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from scyan_exp.config.formats import DataFormat, TableSource
 from scyan_exp.config.types import Count, Fraction, Name, Positive, Section, not_zero
@@ -173,6 +173,11 @@ class PredictConfig(Section):
     key_added: Name = "scyan_pop"
 
 
+def _number_as_text(value: Any) -> Any:
+    """Batches are often numbered."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class CorrectConfig(Section):
     """Correcting the batch effect, after the training.
 
@@ -182,7 +187,7 @@ class CorrectConfig(Section):
             latent expressions of the first training, and it trains on.
     """
 
-    batch_ref: Name | None = None
+    batch_ref: Annotated[Name, BeforeValidator(_number_as_text)] | None = None
     refine: bool = False
 
 

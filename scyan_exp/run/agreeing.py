@@ -13,13 +13,15 @@ from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
+from scyan_exp.results.correction import corrected_layers
 from scyan_exp.results.embedding import UMAP_KEY, umap_of
 from scyan_exp.results.figures.drawing import draw_figures, shown_of
-from scyan_exp.results.measuring import compute_metrics
+from scyan_exp.results.measuring import compute_metrics, correction_of
 from scyan_exp.results.signs import signs_of
 from scyan_exp.results.verdict import Verdict, judge
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
+from scyan_exp.run.refining import correcting_model
 from scyan_exp.run.spread import spread
 from scyan_exp.run.summary import say_repeats, say_results
 from scyan_exp.run.tracked import Table, members_table, tables_of
@@ -84,6 +86,7 @@ def agree(
     cells: Cells,
     folder: Path,
     wanted: FiguresConfig = ALL_FIGURES,
+    batch_ref: str | None = None,
 ) -> Agreed:
     """Annotate by consensus, measure, and write cells and figures to a folder.
 
@@ -92,10 +95,15 @@ def agree(
         cells: the cells that all of them were trained on.
         folder: where to.
         wanted: the figures to draw.
+        batch_ref: the batch that all cells are brought to. The training with the largest weight
+            does that alone: the mean of several inverse flows is the inverse of none.
     """
     members, consensus = _combine(trainings, cells)
     agreement = float(consensus.agreement.mean())
-    of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
+    corrector, inputs = _corrector(trainings, members)
+    correction = correction_of(corrector, cells, batch_ref, inputs)
+    measured = compute_metrics(consensus, cells, corrected_of=correction)
+    of_consensus = {**measured, "agreement": agreement}
     signs = signs_of(cells.table, cells.x.numpy(), consensus.population, consensus.log_prob)
     verdict = judge(cells.table, signs, agreement=agreement)
     own = RunFolder(folder)
@@ -103,7 +111,8 @@ def agree(
     shown = shown_of(consensus, cells, members=members, signs=signs, umap=umap)
     figures = draw_figures(own.figures, shown, wanted)
     obsm = {} if umap is None else {UMAP_KEY: umap}
-    write_annotated(cells.adata, consensus, own.annotated, obsm)
+    layers = corrected_layers(corrector, cells, batch_ref, inputs)
+    write_annotated(cells.adata, consensus, own.annotated, obsm, layers)
     mean, std = spread([one.record.metrics for one in trainings])
     described = [
         _described(training, member, consensus)
@@ -120,6 +129,15 @@ def _combine(trainings: Sequence[Training], cells: Cells) -> tuple[list[Member],
     inputs = {one.name: one.inputs for one in trainings if one.inputs is not None}
     members, own = weigh(models, cells.x, cells.covariates, inputs)
     return members, combine(members, cells.x, cells.covariates, own, inputs)
+
+
+def _corrector(
+    trainings: Sequence[Training], members: Sequence[Member]
+) -> tuple[Scyan, Inputs | None]:
+    """The model that corrects the batch effect, with its inputs: of the largest weight."""
+    heaviest = max(members, key=lambda one: one.weight)
+    training = next(one for one in trainings if one.name == heaviest.name)
+    return correcting_model(training.record.folder, training.model), training.inputs
 
 
 def _weights(members: Sequence[Member]) -> np.ndarray:

@@ -50,6 +50,8 @@ def build(config: RunConfig, cells: Cells) -> Experiment:
     """Build the model of a config for its cells."""
     table = cells.table
     check_objective(config, cells)
+    if config.correct.batch_ref is not None:
+        cells.encoding.check_batch(config.correct.batch_ref)
     model = Scyan(
         table,
         cells.encoding,
