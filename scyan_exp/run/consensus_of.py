@@ -223,7 +223,7 @@ def _is_alike(digest: str, trained_on: str | None) -> bool:
 
 def _conclude(trainings: Sequence[Training], cells: Cells, out: Path) -> RunRecord:
     """Write cells and figures, then the record, and say what came out."""
-    agreed = agree(trainings, cells, out)
+    agreed = agree(trainings, cells, out, batch_ref=_batch_ref(trainings))
     records = [one.record for one in trainings]
     hashes = " ".join(sorted(record.config_hash for record in records))
     record = RunRecord(
@@ -243,6 +243,11 @@ def _conclude(trainings: Sequence[Training], cells: Cells, out: Path) -> RunReco
     record.write()
     agreed.say(out)
     return record
+
+
+def _batch_ref(trainings: Sequence[Training]) -> str | None:
+    """The batch that the cells of the first run were brought to."""
+    return (Run(trainings[0].record.folder).config.plain.get("correct") or {}).get("batch_ref")
 
 
 def _shared_objective(trainings: Sequence[Training]) -> str | list[str] | None:
