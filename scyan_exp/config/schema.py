@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from scyan_exp.config.formats import DataFormat, TableSource
 from scyan_exp.config.types import Count, Fraction, Name, Positive, Section, not_zero
@@ -174,6 +174,11 @@ class PredictConfig(Section):
     key_added: Annotated[str, Field(pattern=r"^[^/]{1,128}$")] = "scyan_pop"
 
 
+def _number_as_text(value: Any) -> Any:
+    """Batches are often numbered."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class CorrectConfig(Section):
     """Correcting the batch effect, after the training.
 
@@ -183,7 +188,7 @@ class CorrectConfig(Section):
             latent expressions of the first training, and it trains on.
     """
 
-    batch_ref: Name | None = None
+    batch_ref: Annotated[Name, BeforeValidator(_number_as_text)] | None = None
     refine: bool = False
 
 
