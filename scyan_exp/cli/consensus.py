@@ -30,7 +30,7 @@ def _combine(paths: Sequence[Path], best: str | None, out: str | None) -> None:
     from scyan_exp.run.consensus_of import consensus_of
 
     folders = paths if best is None else _best(paths, best)
-    with _lines_on_terminal():
+    with lines_on_terminal():
         consensus_of(folders, paths[0] / DEFAULT if out is None else Path(out))
 
 
@@ -51,7 +51,7 @@ def _best(paths: Sequence[Path], best: str) -> list[Path]:
 
 
 @contextmanager
-def _lines_on_terminal() -> Iterator[None]:
+def lines_on_terminal() -> Iterator[None]:
     """What the package says, a line each."""
     from scyan_exp.terminal import TerminalHandler
 

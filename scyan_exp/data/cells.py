@@ -77,7 +77,7 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: DataFormat) ->
         InputError: everything that is wrong with the cells.
     """
     problems = [
-        *_marker_problems(adata, table),
+        *_marker_problems(adata.var_names, table.markers),
         *_key_problems(adata, dataset),
         *_size_problems(adata, table),
         *_no_expressions(adata),
@@ -126,23 +126,54 @@ def encode_cells(
         InputError: markers or covariates that the model needs are missing, or not finite.
     """
     keys = [*encoding.categories, *encoding.continuous]
-    problems = [*_marker_problems(adata, table), *_no_expressions(adata)]
-    problems += [_no_column(adata.obs, key, "covariate") for key in keys if key not in adata.obs]
+    problems = new_cells_problems(adata.var_names, adata.obs.columns, table.markers, keys)
+    problems += _no_expressions(adata)
     if problems:
         raise InputError(problems)
     raw_NM = read_expressions(adata, table.markers)
+    return encode_expressions(raw_NM, adata.obs, table, preprocessing, encoding)
+
+
+def encode_expressions(
+    raw_NM: np.ndarray,
+    obs: pd.DataFrame,
+    table: KnowledgeTable,
+    preprocessing: Preprocessing,
+    encoding: CovariateEncoding,
+) -> tuple[Tensor, Tensor]:
+    """As :func:`encode_cells`, of expressions (N, M) and the covariates' columns of N cells.
+
+    Raises:
+        InputError: an expression is not finite, or a covariate is not one of the model's.
+    """
     problems = _finite_problems(raw_NM, table.markers)
     if problems:
         raise InputError(problems)
     x_NM = preprocessing.apply(raw_NM)
-    return torch.from_numpy(x_NM), torch.from_numpy(encoding.encode(adata.obs))
+    return torch.from_numpy(x_NM), torch.from_numpy(encoding.encode(obs))
 
 
-def _marker_problems(adata: AnnData, table: KnowledgeTable) -> list[str]:
-    names = adata.var_names.astype(str)
+def new_cells_problems(
+    names: pd.Index, columns: pd.Index, markers: list[str], covariates: list[str]
+) -> list[str]:
+    """What new cells lack, as far as names tell.
+
+    Args:
+        names: of the columns of X.
+        columns: of the columns of ``obs``.
+        markers: those of the model.
+        covariates: columns of ``obs`` that enter the model.
+    """
+    problems = _marker_problems(names, markers)
+    problems += [_no_column(columns, key, "covariate") for key in covariates if key not in columns]
+    return problems
+
+
+def _marker_problems(names: pd.Index, markers: list[str]) -> list[str]:
+    names = names.astype(str)
     problems = [
         f"marker {marker!r} of the table is not in the data.{near_matches(marker, names)}"
-        for marker in table.markers
+        for marker in markers
         if marker not in names
     ]
     if problems:
@@ -152,7 +183,7 @@ def _marker_problems(adata: AnnData, table: KnowledgeTable) -> list[str]:
         f"marker {marker!r} stands {int((names == marker).sum())} times in the data: rename or "
         "drop all but one"
         for marker in repeated
-        if marker in table.markers
+        if marker in markers
     ]
     return problems
 
@@ -170,7 +201,7 @@ def _key_problems(adata: AnnData, dataset: DataFormat) -> list[str]:
         if key is None:
             continue
         if key not in obs:
-            problems.append(_no_column(obs, key, f"dataset.{role}"))
+            problems.append(_no_column(obs.columns, key, f"dataset.{role}"))
             continue
         missing = int(obs[key].isna().sum())
         if missing and role != "label_key":
@@ -186,10 +217,10 @@ def _key_problems(adata: AnnData, dataset: DataFormat) -> list[str]:
     return problems
 
 
-def _no_column(obs: pd.DataFrame, key: str, role: str) -> str:
+def _no_column(columns: pd.Index, key: str, role: str) -> str:
     return (
-        f"{role}: the cells have no column {key!r}.{near_matches(key, obs.columns)} "
-        f"They have: {listed(obs.columns) or 'none'}"
+        f"{role}: the cells have no column {key!r}.{near_matches(key, columns)} "
+        f"They have: {listed(columns) or 'none'}"
     )
 
 
