@@ -81,39 +81,57 @@ def annotate_h5ad(
         InputError: an expression is not finite; nothing is left of the output.
     """
     with H5adBlocks(path) as cells:
-        reader = _Reader(cells, annotator)
-        for doubt in annotator.doubts(reader.sample()):
+        steps = H5adSteps(cells, annotator)
+        for doubt in annotator.doubts(steps.sample()):
             warn(doubt)
         partial = Partial.read(output, identity) or Partial(identity)
         advance(partial.done / cells.n_cells)
-        size = _block_size(cells.row_bytes + 4 * len(annotator.markers))
 
         def compute(span: Span, block: Block) -> Added:
-            annotation = annotator.annotation(block.raw, block.obs)
+            added = steps.compute(block)
             advance((span[1] - span[0]) / cells.n_cells)
-            return Added.of(annotation, rows=block.rows if cells.x_range else None)
+            return added
 
         with H5adFilling(path, output, cells.n_cells, cells.x_range, partial) as filling:
             busy = overlapped(
-                _spans(partial.done, cells.n_cells, size),
-                reader.block,
+                steps.spans(partial.done),
+                steps.read,
                 compute,
                 lambda span, added: filling.write(span[0], added),
-                behind=_behind(size, cells.row_bytes + 12 * len(annotator.markers)),
+                steps.n_waiting,
             )
             return filling.finish(), busy
 
 
-class _Reader:
-    """Reads what the models need."""
+class H5adSteps:
+    """Reading and annotating a file, block by block.
+
+    Args:
+        cells: the file.
+        annotator: the models.
+    """
 
     def __init__(self, cells: H5adBlocks, annotator: Annotator) -> None:
-        self._cells, self._covariates = cells, annotator.covariates
+        self._cells, self._annotator = cells, annotator
+        self._covariates = annotator.covariates
         self._columns = pd.Index(cells.names).get_indexer(pd.Index(annotator.markers))
+        in_memory = cells.row_bytes + 8 * len(annotator.markers)
+        self._size = max(1, int(BLOCK_BYTES / in_memory) // CHUNK_SIZE) * CHUNK_SIZE
+        self.n_waiting = max(2, int(WAITING_BYTES / in_memory) // self._size)
 
-    def block(self, span: Span) -> Block:
+    def spans(self, start: int = 0) -> Iterator[Span]:
+        """The blocks from a cell on: the first cell of each, and the one after its last."""
+        return _spans(start, self._cells.n_cells, self._size)
+
+    def read(self, span: Span) -> Block:
+        """Read a block."""
         rows = self._cells.rows(*span)
         return Block(self._raw(rows), self._cells.obs(*span, self._covariates), rows)
+
+    def compute(self, block: Block) -> Added:
+        """Annotate a block."""
+        annotation = self._annotator.annotation(block.raw, block.obs)
+        return Added.of(annotation, rows=block.rows if self._cells.x_range else None)
 
     def sample(self) -> np.ndarray:
         """Expressions of some cells, in pieces that are evenly spaced over the file."""
@@ -133,12 +151,3 @@ class _Reader:
 def _spans(start: int, n_cells: int, size: int) -> Iterator[Span]:
     for first in range(start, n_cells, size):
         yield first, min(first + size, n_cells)
-
-
-def _block_size(row_bytes: float) -> int:
-    """Cells a block, a multiple of what is predicted at a time."""
-    return max(1, int(BLOCK_BYTES / row_bytes) // CHUNK_SIZE) * CHUNK_SIZE
-
-
-def _behind(size: int, row_bytes: float) -> int:
-    return max(2, int(WAITING_BYTES / (size * row_bytes)))
