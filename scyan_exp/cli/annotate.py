@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scyan_exp.cli.arguments import Given, parse
 from scyan_exp.cli.command import Command, exit_code, set_environment
-from scyan_exp.cli.consensus import lines_on_terminal
+from scyan_exp.terminal import lines_on_terminal
 from scyan_exp.errors import InputError
 
 if TYPE_CHECKING:

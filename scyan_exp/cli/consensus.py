@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
 from scyan_exp.errors import InputError
+from scyan_exp.terminal import lines_on_terminal
 
 USAGE = "usage: scyan-exp consensus FOLDER [FOLDER ...] [best=K] [out=FOLDER]"
 #: Where the consensus goes, in the first of the folders.
@@ -48,22 +47,6 @@ def _best(paths: Sequence[Path], best: str) -> list[Path]:
     for path in paths:
         chosen += best_folders(path, int(best)) if path in searches else [path]
     return chosen
-
-
-@contextmanager
-def lines_on_terminal() -> Iterator[None]:
-    """What the package says, a line each."""
-    from scyan_exp.terminal import TerminalHandler
-
-    log, handler = logging.getLogger("scyan_exp"), TerminalHandler()
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
 
 
 COMMAND = Command(
