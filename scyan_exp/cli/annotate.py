@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from scyan_exp.cli.arguments import Given, parse
 from scyan_exp.cli.command import Command, exit_code, set_environment
-from scyan_exp.terminal import lines_on_terminal
 from scyan_exp.errors import InputError
+from scyan_exp.terminal import lines_on_terminal
 
 if TYPE_CHECKING:
     from scyan_exp.config.schema import PredictConfig

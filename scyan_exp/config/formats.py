@@ -27,8 +27,10 @@ class DataFormat(Section):
         batch_key: column of ``obs`` with the batch; it becomes a categorical covariate.
         categorical_covariates: columns of ``obs`` that enter the model one-hot.
         continuous_covariates: columns of ``obs`` that enter the model as numbers.
-        transform: ``none`` (already transformed) or ``asinh``.
-        cofactor: divisor before arcsinh: 5 for CyTOF, 150 for flow cytometry.
+        transform: ``none`` (already transformed), ``asinh``, ``logicle``, or ``auto``: what the
+            cells look to need.
+        cofactor: divisor before arcsinh: 5 for CyTOF, 150 for flow cytometry; one number, or
+            numbers by marker and ``default`` for all others.
         scale: whether each marker is standardised.
         center: mean to 0 (True) or 0 to -1 (False); ``auto`` decides by the cells; None chooses
             False for asinh, as the reference does.
@@ -40,8 +42,8 @@ class DataFormat(Section):
     batch_key: Name | None = None
     categorical_covariates: Names = Field(default_factory=list)
     continuous_covariates: Names = Field(default_factory=list)
-    transform: Literal["none", "asinh"] = "none"
-    cofactor: Positive = 5.0
+    transform: Literal["none", "asinh", "logicle", "auto"] = "none"
+    cofactor: Positive | dict[Name, Positive] = 5.0
     scale: bool = True
     center: bool | Literal["auto"] | None = None
     max_value: Positive = 10.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scyan_exp.config.schema import PredictConfig
-from scyan_exp.data.cells import new_cells_problems
+from scyan_exp.data.cells_problems import new_cells_problems
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.errors import InputError
 from scyan_exp.results.annotation import Annotation

@@ -210,9 +210,9 @@ def test_constant_markers_are_refused(table, value):
 def test_untransformed_cells_are_refused_unless_a_transform_is_asked_for(table, value):
     adata = changed("CD19", 5, value)
     assert problems_of(adata, table) == [
-        "the expressions look untransformed: 'CD19' reaches 4,321. Set dataset.transform=asinh "
-        "(dataset.cofactor=5 for CyTOF, 150 for flow cytometry), or give transformed data; if "
-        "they are transformed, set dataset.check_range=false"
+        "the expressions look untransformed: 'CD19' reaches 4,321. Set dataset.transform=auto "
+        "(the cells choose), asinh (dataset.cofactor=5 for CyTOF, 150 for flow cytometry) or "
+        "logicle, or give transformed data; if they are transformed, set dataset.check_range=false"
     ]
     assert len(prepare(adata, table, transform="asinh")) == 600
     assert len(prepare(adata, table, check_range=False)) == 600

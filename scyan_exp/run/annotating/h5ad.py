@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scyan_exp.data.cells import new_cells_problems
+from scyan_exp.data.cells_problems import new_cells_problems
 from scyan_exp.data.distribution import MOST_CELLS
 from scyan_exp.data.h5ad_blocks import H5adBlocks
 from scyan_exp.results.chunks import CHUNK_SIZE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scyan_exp.data.cells import new_cells_problems
+from scyan_exp.data.cells_problems import new_cells_problems
 from scyan_exp.data.sources import read_csv, read_expressions
 from scyan_exp.results.annotation import write_annotated
 from scyan_exp.run.annotating.annotator import Annotator
