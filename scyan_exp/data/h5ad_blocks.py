@@ -134,10 +134,8 @@ class H5adBlocks:
     def _categorical(self, name: str, item: Any, rows: slice) -> pd.Categorical:
         is_group = isinstance(item, h5py.Group)
         if name not in self._categories:
-            from anndata.io import read_elem
-
             stored = item["categories"] if is_group else self.file[item.attrs["categories"]]
-            self._categories[name] = pd.Index(read_elem(stored))
+            self._categories[name] = pd.Index(_strings(stored))
         return pd.Categorical.from_codes(
             item["codes"][rows] if is_group else item[rows],
             categories=self._categories[name],

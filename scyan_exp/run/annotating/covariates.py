@@ -30,7 +30,7 @@ def covariate_problems(annotator: Annotator, blocks: Iterable[pd.DataFrame]) -> 
     for block in blocks:
         n_cells += len(block)
         for key in keys:
-            found[key].update(block[key].unique().astype(str))
+            found[key].update(map(str, block[key].unique()))
         for key in numbers:
             values = pd.to_numeric(block[key], errors="coerce").to_numpy(np.float32)
             n_bad[key] += int((~np.isfinite(values)).sum())

@@ -21,11 +21,12 @@ import numpy as np
 import pandas as pd
 from anndata.io import write_elem
 
+from scyan_exp.errors import InputError
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.partial import Partial, file_of, forget, note_of
 
 #: Bytes copied at a time.
-PIECE = 64 * 2**20
+PIECE = 2**20
 #: Seconds between two notes.
 EVERY = 1.0
 
@@ -103,9 +104,7 @@ class H5adFilling:
             self._partial = replace(self._partial, places=_make_room(target, added, self._n_cells))
 
     def _put(self, values: np.ndarray, offset: int) -> None:
-        view, done = memoryview(np.ascontiguousarray(values).data).cast("B"), 0
-        while done < len(view):
-            done += os.pwrite(self._file, view[done:], offset + done)
+        _write_all(self._file, memoryview(np.ascontiguousarray(values).data).cast("B"), offset)
 
     def _note(self) -> None:
         """Now and then: what is written reaches the disk, and then the note says so.
@@ -120,7 +119,7 @@ class H5adFilling:
             self._settled = self._settling.submit(self._settle, self._partial)
 
     def _settle(self, partial: Partial) -> None:
-        os.fdatasync(self._file)
+        os.fsync(self._file)
         partial.write(self._output)
 
 
@@ -129,14 +128,22 @@ def _copy(source: Path, target: int, hole: tuple[int, int] | None) -> None:
     size = source.stat().st_size
     first, n_bytes = hole or (size, 0)
     os.ftruncate(target, size)
-    with source.open("rb") as file:
+    piece = memoryview(bytearray(PIECE))
+    with source.open("rb", buffering=0) as file:
         for start, stop in ((0, first), (first + n_bytes, size)):
-            os.lseek(target, start, os.SEEK_SET)
+            file.seek(start)
             while start < stop:
-                n_copied = os.sendfile(target, file.fileno(), start, min(PIECE, stop - start))
-                if n_copied == 0:
-                    raise OSError(f"{source} has become shorter")
-                start += n_copied
+                n_read = file.readinto(piece[: min(PIECE, stop - start)])
+                if not n_read:
+                    raise InputError("has become shorter while it was read", where=str(source))
+                _write_all(target, piece[:n_read], start)
+                start += n_read
+
+
+def _write_all(file: int, view: memoryview, offset: int) -> None:
+    done = 0
+    while done < len(view):
+        done += os.pwrite(file, view[done:], offset + done)
 
 
 def _make_room(target: h5py.File, added: Added, n_cells: int) -> dict[str, Any]:
