@@ -304,6 +304,10 @@ ADDED_SECTIONS: dict[str, type[Section]] = {
 }
 
 
+#: Keys of data sets that configs of earlier versions lack; null means what they did then.
+ADDED_KEYS = ("metadata", "n_cells_per_file", "labels")
+
+
 def config_hash(plain: Mapping[str, Any]) -> str:
     """Identify a config in plain containers by what decides its result, see `RunConfig.hash`."""
     decisive = {key: value for key, value in plain.items() if key not in INCIDENTAL}
@@ -314,6 +318,9 @@ def config_hash(plain: Mapping[str, Any]) -> str:
         changed = {key: value for key, value in given.items() if value != default.get(key)}
         if changed:
             decisive[name] = changed
+    cells = decisive.get("dataset") or {}
+    unset = [key for key in ADDED_KEYS if key in cells and cells[key] is None]
+    decisive["dataset"] = {key: value for key, value in cells.items() if key not in unset}
     trainer = decisive.get("trainer", {})
     decisive["trainer"] = {key: value for key, value in trainer.items() if key not in PLACE}
     text = json.dumps(decisive, sort_keys=True, default=str)

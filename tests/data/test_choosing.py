@@ -11,14 +11,8 @@ import pytest
 
 from scyan_exp.data.synthetic import draw_cells
 from scyan_exp.data.transforms.choosing import choose_transform
+from tests.data.raw_cells import counts, flow
 from tests.data.spleen import read_spleen
-from tests.data.test_logicle import flow
-
-
-def counts(n_cells: int = 2000, seed: int = 0) -> np.ndarray:
-    """Ions: many cells have none of a marker, others many."""
-    rng = np.random.default_rng(seed)
-    return rng.poisson(np.where(rng.random((n_cells, 4)) < 0.6, 0.3, 60.0)).astype(np.float32)
 
 
 def standardised(x: np.ndarray) -> np.ndarray:
