@@ -146,9 +146,12 @@ def _alone(part: str, path: Path, output: Path, annotator: Annotator) -> float:
     from scyan_exp.run.annotating.filling import H5adFilling
     from scyan_exp.run.annotating.h5ad import H5adSteps
     from scyan_exp.run.annotating.partial import Partial
+    from scyan_exp.run.annotating.plan import Job
+    from scyan_exp.run.annotating.ways import Task
 
     with H5adBlocks(path) as cells:
-        steps = H5adSteps(cells, annotator)
+        job = Job(path, "h5ad", output, "h5ad")
+        steps = H5adSteps(cells, Task(job, annotator))
         first, *_, last = spans = list(steps.spans())
         blocks = {span: steps.read(span) for span in (first, last)}
         added = {span: steps.compute(block) for span, block in blocks.items()}

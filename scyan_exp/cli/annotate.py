@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 USAGE = (
     "usage: scyan-exp annotate CHECKPOINT_OR_FOLDER FILE [FILE ...] [out=FOLDER] "
     "[format=h5ad|csv|parquet|fcs] [predict.log_prob_th=-50] [predict.proba=true] "
-    "[predict.key_added=scyan_pop] [compensation=auto|false|FILE.csv]"
+    "[predict.key_added=scyan_pop] [compensation=auto|false|FILE.csv] "
+    "[metadata=FILE.csv]"
 )
 #: Options with a dot are keys of the config.
 OPTIONS = [
-    *("out", "format", "compensation"),
+    *("out", "format", "compensation", "metadata"),
     *("predict.log_prob_th", "predict.proba", "predict.key_added"),
 ]
 #: Where results go.
@@ -48,7 +49,8 @@ def _annotate(given: Given) -> None:
             Path(options.get("out", DEFAULT)).expanduser(),
             result=options.get("format", "h5ad"),
             settings=_settings(checkpoint, given),
-            compensation=_compensation(options.get("compensation", "auto")),
+            compensation=_compensation(options.get("compensation")),
+            metadata=options.get("metadata"),
         )
     n_cells, seconds = sum(one.n_cells for one in done), time.perf_counter() - begun
     files = "1 file" if len(done) == 1 else f"{len(done)} files"
@@ -78,8 +80,8 @@ def _value(key: str, text: str) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _compensation(text: str) -> str | bool:
-    return False if text.lower() in ("false", "no", "off") else text
+def _compensation(text: str | None) -> str | bool | None:
+    return False if text is not None and text.lower() in ("false", "no", "off") else text
 
 
 COMMAND = Command(

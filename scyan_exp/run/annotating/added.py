@@ -32,11 +32,17 @@ class Added:
     rows: np.ndarray | None = None
 
     @classmethod
-    def of(cls, annotation: Annotation, **more: Any) -> Added:
-        """What an annotation adds; ``more`` are fields besides."""
+    def of(cls, annotation: Annotation, known: pd.DataFrame, **more: Any) -> Added:
+        """What an annotation adds.
+
+        Args:
+            annotation: of B cells.
+            known: other columns of these cells.
+            more: fields besides.
+        """
         n_pops = len(annotation.table.populations)
         return cls(
-            obs=annotation.obs(),
+            obs=pd.concat([known, annotation.obs()], axis=1),
             obsm={"X_scyan": annotation.latent},
             uns={"scyan_markers": np.array(annotation.table.markers, object)},
             counts=np.bincount(annotation.codes + 1, minlength=n_pops + 1),

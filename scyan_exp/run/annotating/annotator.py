@@ -9,6 +9,7 @@ import pandas as pd
 
 from scyan_exp.config.schema import PredictConfig
 from scyan_exp.data.cells import encode_expressions
+from scyan_exp.data.fcs import Compensation
 from scyan_exp.data.new_cells_doubts import new_cells_doubts
 from scyan_exp.results.annotation import Annotation, predict_cells
 from scyan_exp.results.consensus import Inputs, Member, combine
@@ -37,6 +38,11 @@ class Annotator:
         encodings = [one.model.encoding for one in self.members]
         keys = [key for one in encodings for key in (*one.categories, *one.continuous)]
         return list(dict.fromkeys(keys))
+
+    @property
+    def compensation(self) -> Compensation:
+        """How the training cells were compensated; ``auto`` where that is not known."""
+        return self.members[0].model.preprocessing.compensation or "auto"
 
     def annotation(self, raw_NM: np.ndarray, obs: pd.DataFrame) -> Annotation:
         """Annotate N cells.

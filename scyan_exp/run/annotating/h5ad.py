@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from scyan_exp.data.cells_problems import new_cells_problems
+from scyan_exp.data.cells_problems import no_column
 from scyan_exp.data.distribution import MOST_CELLS
 from scyan_exp.data.h5ad_blocks import H5adBlocks
 from scyan_exp.results.chunks import CHUNK_SIZE
 from scyan_exp.run.annotating.added import Added
-from scyan_exp.run.annotating.annotator import Annotator
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.filling import H5adFilling
 from scyan_exp.run.annotating.overlap import Busy, Span, overlapped
 from scyan_exp.run.annotating.partial import Partial
+from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
 
 #: Bytes of a block in memory, and of all blocks that wait to be written.
 BLOCK_BYTES, WAITING_BYTES = 16 * 2**20, 512 * 2**20
@@ -42,65 +41,61 @@ class Block:
     rows: Any
 
 
-def h5ad_problems(path: Path, annotator: Annotator) -> list[str]:
-    """Everything that is wrong with a file, as far as names and covariates tell."""
-    with H5adBlocks(path) as cells:
-        problems = new_cells_problems(
-            pd.Index(cells.names), pd.Index(cells.columns), annotator.markers, annotator.covariates
-        )
-        if not cells.has_expressions:
-            problems.append("the cells have no expressions: X is not there")
-        if not cells.n_cells:
-            problems.append("there are no cells in it")
-        if not problems:
-            spans = _spans(0, cells.n_cells, 2**20)
-            blocks = (cells.obs(*span, annotator.covariates) for span in spans)
-            problems += covariate_problems(annotator, blocks)
-        return problems
-
-
-def annotate_h5ad(
-    path: Path,
-    output: Path,
-    annotator: Annotator,
-    identity: str,
-    warn: Callable[[str], object],
-    advance: Callable[[float], object],
-) -> tuple[Partial, Busy]:
-    """Write a copy of a file with its annotation, or go on with one that was cut off.
+class H5adToH5ad:
+    """A copy of an ``.h5ad`` file with its annotation, at constant memory.
 
     Args:
-        path: the file; checked by :func:`h5ad_problems`.
-        output: where the result goes.
-        annotator: the models.
-        identity: of input, models and settings: of what a partial result must be to be continued.
-        warn: takes what is doubtful about the cells.
-        advance: takes the share of the cells that has just been annotated.
-
-    Raises:
-        InputError: an expression is not finite; nothing is left of the output.
+        task: the file.
     """
-    with H5adBlocks(path) as cells:
-        steps = H5adSteps(cells, annotator)
-        for doubt in annotator.doubts(steps.sample()):
-            warn(doubt)
-        partial = Partial.read(output, identity) or Partial(identity)
-        advance(partial.done / cells.n_cells)
 
-        def compute(span: Span, block: Block) -> Added:
-            added = steps.compute(block)
-            advance((span[1] - span[0]) / cells.n_cells)
-            return added
+    def __init__(self, task: Task) -> None:
+        self._task = task
 
-        with H5adFilling(path, output, cells.n_cells, cells.x_range, partial) as filling:
-            busy = overlapped(
-                steps.spans(partial.done),
-                steps.read,
-                compute,
-                lambda span, added: filling.write(span[0], added),
-                steps.n_waiting,
-            )
-            return filling.finish(), busy
+    def problems(self) -> list[str]:
+        """Everything that is wrong with the file, as far as names and covariates tell."""
+        task, annotator = self._task, self._task.annotator
+        with H5adBlocks(task.job.source) as cells:
+            _, problems = marker_places(annotator.markers, [[name] for name in cells.names])
+            columns = pd.Index(cells.columns)
+            problems += [
+                no_column(columns, key, "covariate") for key in task.lacking(cells.columns)
+            ]
+            if not cells.has_expressions:
+                problems.append("the cells have no expressions: X is not there")
+            if not cells.n_cells:
+                problems.append("there are no cells in it")
+            if not problems:
+                steps = H5adSteps(cells, task)
+                spans = _spans(0, cells.n_cells, 2**20)
+                problems += covariate_problems(annotator, map(steps.covariates, spans))
+            return problems
+
+    def annotate(self, identity: str, warn: Warn, advance: Advance) -> tuple[list[int], Busy]:
+        """Write the result, or go on with one that was cut off."""
+        job = self._task.job
+        with H5adBlocks(job.source) as cells:
+            steps = H5adSteps(cells, self._task)
+            for doubt in self._task.annotator.doubts(steps.sample()):
+                warn(doubt)
+            partial = Partial.read(job.output, identity) or Partial(identity)
+            advance(partial.done / cells.n_cells)
+
+            def compute(span: Span, block: Block) -> Added:
+                added = steps.compute(block)
+                advance((span[1] - span[0]) / cells.n_cells)
+                return added
+
+            with H5adFilling(
+                job.source, job.output, cells.n_cells, cells.x_range, partial
+            ) as filling:
+                busy = overlapped(
+                    steps.spans(partial.done),
+                    steps.read,
+                    compute,
+                    lambda span, added: filling.write(span[0], added),
+                    steps.n_waiting,
+                )
+                return filling.finish().counts, busy
 
 
 class H5adSteps:
@@ -108,14 +103,16 @@ class H5adSteps:
 
     Args:
         cells: the file.
-        annotator: the models.
+        task: what is done with it.
     """
 
-    def __init__(self, cells: H5adBlocks, annotator: Annotator) -> None:
-        self._cells, self._annotator = cells, annotator
-        self._covariates = annotator.covariates
-        self._columns = pd.Index(cells.names).get_indexer(pd.Index(annotator.markers))
-        in_memory = cells.row_bytes + 8 * len(annotator.markers)
+    def __init__(self, cells: H5adBlocks, task: Task) -> None:
+        self._cells, self._task = cells, task
+        self._columns = [key for key in task.annotator.covariates if key not in task.known]
+        markers = task.annotator.markers
+        places, _ = marker_places(markers, [[name] for name in cells.names])
+        self._places = [places[marker] for marker in markers]
+        in_memory = cells.row_bytes + 8 * len(markers)
         self._size = max(1, int(BLOCK_BYTES / in_memory) // CHUNK_SIZE) * CHUNK_SIZE
         self.n_waiting = max(2, int(WAITING_BYTES / in_memory) // self._size)
 
@@ -126,12 +123,17 @@ class H5adSteps:
     def read(self, span: Span) -> Block:
         """Read a block."""
         rows = self._cells.rows(*span)
-        return Block(self._raw(rows), self._cells.obs(*span, self._covariates), rows)
+        return Block(self._raw(rows), self.covariates(span), rows)
+
+    def covariates(self, span: Span) -> pd.DataFrame:
+        """The columns of the covariates of a block, and what is known besides."""
+        return self._task.with_known(self._cells.obs(*span, self._columns))
 
     def compute(self, block: Block) -> Added:
         """Annotate a block."""
-        annotation = self._annotator.annotation(block.raw, block.obs)
-        return Added.of(annotation, rows=block.rows if self._cells.x_range else None)
+        annotation = self._task.annotator.annotation(block.raw, block.obs)
+        known = block.obs[list(self._task.known)]
+        return Added.of(annotation, known, rows=block.rows if self._cells.x_range else None)
 
     def sample(self) -> np.ndarray:
         """Expressions of some cells, in pieces that are evenly spaced over the file."""
@@ -143,7 +145,7 @@ class H5adSteps:
         return np.concatenate(pieces)
 
     def _raw(self, rows: Any) -> np.ndarray:
-        chosen = rows[:, self._columns]
+        chosen = rows[:, self._places]
         dense = chosen if isinstance(chosen, np.ndarray) else chosen.toarray()
         return np.asarray(dense, np.float32)
 

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scyan_exp.data.file_kinds import CSV, FCS, H5AD, PARQUET
 from scyan_exp.errors import InputError, listed, near_matches
 
 #: Formats by the suffixes of their files.
 FORMATS = {
-    ".h5ad": "h5ad",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".parquet": "parquet",
-    ".fcs": "fcs",
+    **dict.fromkeys(H5AD, "h5ad"),
+    **dict.fromkeys(CSV, "csv"),
+    **dict.fromkeys(PARQUET, "parquet"),
+    **dict.fromkeys(FCS, "fcs"),
 }
 #: Formats of results, and their suffixes.
 RESULTS = {"h5ad": ".h5ad", "csv": ".csv", "parquet": ".parquet", "fcs": ".fcs"}

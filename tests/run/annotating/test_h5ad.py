@@ -20,6 +20,8 @@ from scyan_exp.run.annotating.annotator import Annotator
 from scyan_exp.run.annotating.files import annotate_files
 from scyan_exp.run.annotating.h5ad import H5adSteps
 from scyan_exp.run.annotating.models import load_members
+from scyan_exp.run.annotating.plan import Job
+from scyan_exp.run.annotating.ways import Task
 from tests.conftest import small_adata
 
 #: How X may be stored.
@@ -148,7 +150,9 @@ def test_the_sample_of_a_large_file_is_of_all_its_parts(trained, tmp_path):
     cells.X[:, 0] = np.arange(25_000)
     cells.write_h5ad(tmp_path / "new.h5ad")
     with H5adBlocks(tmp_path / "new.h5ad") as blocks:
-        sample = H5adSteps(blocks, Annotator(load_members(trained / "single"))).sample()
+        job = Job(tmp_path / "new.h5ad", "h5ad", tmp_path / "out.h5ad", "h5ad")
+        task = Task(job, Annotator(load_members(trained / "single")))
+        sample = H5adSteps(blocks, task).sample()
     assert sample.shape == (10_000, 4)
     assert sample[0, 0] == 0
     assert sample[-1, 0] == 24_999
