@@ -70,17 +70,17 @@ class CsvRows:
             with warnings.catch_warnings():
                 # Rows longer than the header would shift its names by a column, with a warning.
                 warnings.simplefilter("error", pd.errors.ParserWarning)
-                yield from pd.read_csv(
+                rows = pd.read_csv(  # all columns: too long rows are noticed then
                     self._path,
                     sep=self._separator,
                     encoding="utf-8-sig",
                     dtype=str,
                     na_filter=False,
                     index_col=False,
-                    usecols=None if columns is None else list(columns),
                     skiprows=range(1, start + 1),
                     chunksize=ROWS,
                 )
+                yield from (one if columns is None else one[list(columns)] for one in rows)
         except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
             reason = f"not a CSV of cells ({str(error).strip()})"
             raise InputError(reason, where=str(self._path)) from error
