@@ -81,6 +81,7 @@ def write_model(case: Case, path: Path) -> None:
     model = Scyan(
         KnowledgeTable(populations, _markers(case), rho),
         preprocessing=Preprocessing.fit(x, transform="none"),
+        n_layers=case.n_layers,
     )
     state = {
         "state_dict": model.state_dict(),

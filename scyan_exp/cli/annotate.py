@@ -59,7 +59,8 @@ def _annotate(given: Given) -> None:
 
 def _settings(checkpoint: Path, given: Given) -> PredictConfig:
     """Those of the run, with what was typed."""
-    from scyan_exp.run.annotating.models import checked_settings, settings_of
+    from scyan_exp.run.annotating.models import checked_settings
+    from scyan_exp.run.settings_of import settings_of
 
     typed = {
         key.removeprefix("predict."): _value(key, text)

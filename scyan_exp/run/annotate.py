@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scyan_exp.config.schema import PredictConfig
-from scyan_exp.data.cells_problems import new_cells_problems
+from scyan_exp.data.cells_problems import new_cells_problems, no_expressions
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.errors import InputError
 from scyan_exp.results.annotation import Annotation
+from scyan_exp.results.columns import PROBA, check_key
 from scyan_exp.run.annotating.annotator import Annotator
-from scyan_exp.run.annotating.models import load_members, settings_of
+from scyan_exp.run.annotating.models import load_members
+from scyan_exp.run.settings_of import settings_of
 from scyan_exp.training.scyan import Scyan
 
 if TYPE_CHECKING:
@@ -35,33 +37,44 @@ def annotate(
         checkpoint: ``checkpoints/best.ckpt`` of a run, a model, or the folder of a run; that of
             a run with repeats annotates by consensus.
         adata: cells with the markers and covariates of the model; changed in place.
-        settings: the threshold and what is added; as the run has it if not given.
+        settings: the threshold, the name of the column, and whether all probabilities are kept;
+            None for those of the run.
 
     Raises:
-        InputError: a marker or covariate is missing, or an expression is not finite; or there is
-            no run, or no model of it.
+        InputError: a marker or covariate is missing, or an expression is not finite; the column
+            is there already; or there is no run, or no model of it.
+    """
+    annotation = annotation_of(checkpoint, adata, settings)
+    with warnings.catch_warnings():  # a view becomes a copy, which is what the user wants
+        warnings.filterwarnings("ignore", message=".*view.*")
+        for name, column in annotation.obs().items():
+            adata.obs[name] = column.array
+        adata.obsm.pop(PROBA, None)  # of an earlier annotation
+        adata.obsm.update(annotation.obsm())
+        adata.uns.update(annotation.uns())
+    return annotation
+
+
+def annotation_of(
+    checkpoint: str | Path | Scyan, adata: AnnData, settings: PredictConfig | None = None
+) -> Annotation:
+    """The annotation of new cells, which stay as they are; arguments as in :func:`annotate`.
+
+    Raises:
+        InputError: as :func:`annotate` does.
     """
     members = load_members(checkpoint)
-    if settings is None:
-        settings = None if isinstance(checkpoint, Scyan) else settings_of(checkpoint)
+    settings = settings_of(checkpoint) if settings is None else settings
     annotator = Annotator(members, settings)
-    return add_to(adata, annotator)
-
-
-def add_to(adata: AnnData, annotator: Annotator) -> Annotation:
-    """Annotate cells in memory, and add what is found to them."""
+    check_key(settings, adata, annotator.table)
     problems = new_cells_problems(
         adata.var_names, adata.obs.columns, annotator.markers, annotator.covariates
     )
+    problems += no_expressions(adata)
     if problems:
         raise InputError(problems)
     raw_NM = read_expressions(adata, annotator.markers)
     annotation = annotator.annotation(raw_NM, adata.obs)
     for doubt in annotator.doubts(raw_NM):
         log.warning("new cells: %s", doubt)
-    with warnings.catch_warnings():  # a view becomes a copy, which is what the user wants
-        warnings.filterwarnings("ignore", message=".*view.*")
-        for name, column in annotation.obs().items():
-            adata.obs[name] = column.array
-        adata.obsm["X_scyan"] = annotation.latent
     return annotation

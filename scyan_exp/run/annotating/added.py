@@ -43,8 +43,8 @@ class Added:
         n_pops = len(annotation.table.populations)
         return cls(
             obs=pd.concat([known, annotation.obs()], axis=1),
-            obsm={"X_scyan": annotation.latent},
-            uns={"scyan_markers": np.array(annotation.table.markers, object)},
+            obsm=annotation.obsm(),
+            uns=annotation.uns(),
             counts=np.bincount(annotation.codes + 1, minlength=n_pops + 1),
             **more,
         )

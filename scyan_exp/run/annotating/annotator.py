@@ -57,8 +57,8 @@ class Annotator:
         inputs = self._inputs(raw_NM, obs)
         first = self.members[0]
         if len(self.members) == 1:
-            return predict_cells(first.model, *inputs[first.name])
-        return combine(self.members, *inputs[first.name], inputs=inputs)
+            return predict_cells(first.model, *inputs[first.name], self.settings)
+        return combine(self.members, *inputs[first.name], inputs=inputs, settings=self.settings)
 
     def doubts(self, raw_NM: np.ndarray) -> list[str]:
         """What is doubtful about cells: markers that are far from the training cells."""

@@ -21,7 +21,7 @@ from scyan_exp.files import UNWRITABLE
 from scyan_exp.run.annotating.annotator import Annotator
 from scyan_exp.run.annotating.h5ad import H5adToH5ad
 from scyan_exp.run.annotating.ledger import Ledger, identity_of_file
-from scyan_exp.run.annotating.models import identity_of, load_members, model_files, settings_of
+from scyan_exp.run.annotating.models import identity_of, load_members, model_files
 from scyan_exp.run.annotating.overlap import Busy
 from scyan_exp.run.annotating.partial import forget
 from scyan_exp.run.annotating.plan import Job, plan
@@ -30,6 +30,7 @@ from scyan_exp.run.annotating.row_sinks import SINKS
 from scyan_exp.run.annotating.rows import RowsToRows
 from scyan_exp.run.annotating.ways import Task, Way
 from scyan_exp.run.annotating.whole import Whole
+from scyan_exp.run.settings_of import settings_of
 
 log = logging.getLogger(__name__)
 

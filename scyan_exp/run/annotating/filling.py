@@ -22,6 +22,7 @@ import pandas as pd
 from anndata.io import write_elem
 
 from scyan_exp.errors import InputError
+from scyan_exp.results.columns import PROBA
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.partial import Partial, file_of, forget, note_of
 
@@ -152,6 +153,7 @@ def _make_room(target: h5py.File, added: Added, n_cells: int) -> dict[str, Any]:
         if name not in target:
             write_elem(target, name, {})
     made = _make_columns(target["obs"], added.obs, n_cells)
+    target["obsm"].pop(PROBA, None)  # of an earlier annotation
     for group, values in (("obsm", added.obsm), ("layers", added.layers)):
         for name, array in values.items():
             made[f"{group}/{name}"] = _room(target[group], name, array, n_cells)

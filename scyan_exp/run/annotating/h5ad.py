@@ -13,6 +13,7 @@ from scyan_exp.data.cells_problems import no_column
 from scyan_exp.data.distribution import MOST_CELLS
 from scyan_exp.data.h5ad_blocks import H5adBlocks
 from scyan_exp.results.chunks import CHUNK_SIZE
+from scyan_exp.results.columns import key_of, key_problems
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.filling import H5adFilling
@@ -60,6 +61,8 @@ class H5adToH5ad:
             problems += [
                 no_column(columns, key, "covariate") for key in task.lacking(cells.columns)
             ]
+            earlier = key_of(cells.file)
+            problems += key_problems(annotator.settings, cells.columns, annotator.table, earlier)
             if not cells.has_expressions:
                 problems.append("the cells have no expressions: X is not there")
             if not cells.n_cells:

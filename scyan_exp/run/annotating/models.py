@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from pydantic import ValidationError
 
 from scyan_exp.config.schema import PredictConfig
@@ -107,21 +106,6 @@ def _gone(member: str, folder: Path) -> str:
     """The checkpoint of a member that is gone, and why it is."""
     why = why_gone(folder / member)
     return f"{member}/checkpoints/best.ckpt" + (f" ({why})" if why else "")
-
-
-def settings_of(checkpoint: str | Path) -> PredictConfig:
-    """How the run annotates its own cells; the defaults where that is not known.
-
-    Args:
-        checkpoint: the folder of a run, or a checkpoint in one.
-    """
-    path = Path(checkpoint).expanduser()
-    folder = path if path.is_dir() else path.absolute().parents[1]
-    config = RunFolder(folder).config
-    if not config.is_file() or RunRecord.read(folder) is None:
-        return PredictConfig()
-    values = OmegaConf.to_container(OmegaConf.load(config))
-    return checked_settings(values.get("predict") or {} if isinstance(values, dict) else {})
 
 
 def checked_settings(values: Any) -> PredictConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ class RowSource(Protocol):
 
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
-    ) -> Iterator[pd.DataFrame]:
+    ) -> Generator[pd.DataFrame, None, None]:
         """Rows from ``start`` on, :data:`ROWS` at a time; with some columns, or all as they stand.
 
         Raises:
@@ -64,26 +64,34 @@ class CsvRows:
 
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
-    ) -> Iterator[pd.DataFrame]:
+    ) -> Generator[pd.DataFrame, None, None]:
         """As text."""
         try:
-            with warnings.catch_warnings():
-                # Rows longer than the header would shift its names by a column, with a warning.
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                rows = pd.read_csv(  # all columns: too long rows are noticed then
-                    self._path,
-                    sep=self._separator,
-                    encoding="utf-8-sig",
-                    dtype=str,
-                    na_filter=False,
-                    index_col=False,
-                    skiprows=range(1, start + 1),
-                    chunksize=ROWS,
-                )
-                yield from (one if columns is None else one[list(columns)] for one in rows)
+            with pd.read_csv(
+                self._path,
+                sep=self._separator,
+                encoding="utf-8-sig",
+                dtype=str,
+                na_filter=False,
+                index_col=False,
+                skiprows=range(1, start + 1),
+                chunksize=ROWS,
+            ) as rows:
+                while True:
+                    frame = next(rows, None) if columns is None else _checked(rows)
+                    if frame is None:
+                        return
+                    yield frame if columns is None else frame[list(columns)]
         except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
             reason = f"not a CSV of cells ({str(error).strip()})"
             raise InputError(reason, where=str(self._path)) from error
+
+
+def _checked(rows: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
+    """The next rows; a warning is an error where some are longer than the header."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return next(rows, None)
 
 
 class ParquetRows:
@@ -104,7 +112,7 @@ class ParquetRows:
 
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
-    ) -> Iterator[pd.DataFrame]:
+    ) -> Generator[pd.DataFrame, None, None]:
         """With the file's own types."""
         chosen = None if columns is None else list(columns)
         batches = self._file.iter_batches(ROWS, columns=chosen, use_threads=False)
@@ -144,7 +152,7 @@ class H5adRows:
 
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
-    ) -> Iterator[pd.DataFrame]:
+    ) -> Generator[pd.DataFrame, None, None]:
         """Numbers as float32, categories as such."""
         chosen = self.columns if columns is None else list(columns)
         own = [name for name in chosen if name in self._cells.columns and name not in self._markers]
@@ -168,7 +176,7 @@ class FrameRows:
 
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
-    ) -> Iterator[pd.DataFrame]:
+    ) -> Generator[pd.DataFrame, None, None]:
         """Slices."""
         chosen = self._frame if columns is None else self._frame[list(columns)]
         for first in range(start, len(chosen), ROWS):

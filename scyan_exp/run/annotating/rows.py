@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from scyan_exp.data.distribution import MOST_CELLS
 from scyan_exp.data.h5ad_blocks import H5adBlocks
 from scyan_exp.errors import InputError
 from scyan_exp.results.annotation import Annotation
+from scyan_exp.results.columns import PROBA, key_problems
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.overlap import Busy, Span, overlapped
@@ -71,11 +72,13 @@ class RowsToRows:
             problems += [
                 no_column(columns, key, "covariate") for key in task.lacking(source.columns)
             ]
+            annotator = task.annotator
+            problems += key_problems(annotator.settings, source.columns, annotator.table, None)
             return problems or self._scanned(source)
 
     def _open(self, stack: ExitStack) -> RowSource:
         task = self._task
-        if task.job.kind == "csv":
+        if task.job.kind == "csv" and task.job.result == "csv":
             return CsvRows(task.job.source)
         if task.job.kind == "parquet":
             return ParquetRows(task.job.source)
@@ -87,7 +90,7 @@ class RowsToRows:
             if problems:
                 raise InputError(problems, where=str(task.job.source))
             return H5adRows(cells, [cells.names[i] for i in markers.values()])
-        adata = read_task(task)
+        adata = read_task(task)  # what is a number is known of all rows of a CSV alone
         numbers = pd.DataFrame(np.asarray(adata.X), columns=list(adata.var_names))
         return FrameRows(pd.concat([adata.obs.reset_index(drop=True), numbers], axis=1))
 
@@ -129,7 +132,8 @@ class RowsToRows:
             stack.callback(sink.close)
             done = sink.partial.done
             advance(done / n_cells)
-            reader, frames = _Reader(source, self._task), source.frames(start=done)
+            reader = _Reader(source, self._task)
+            frames = stack.enter_context(closing(source.frames(None, done)))
 
             def compute(span: Span, frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
                 raw, _ = reader.numbers(frame, span[0])
@@ -186,10 +190,10 @@ class _Reader:
 def _beside(frame: pd.DataFrame, added: Added, annotation: Annotation) -> pd.DataFrame:
     """Rows with the columns that are added to them."""
     columns = {str(name): column.array for name, column in added.obs.items()}
-    proba = added.obsm.get("scyan_proba")
+    proba = added.obsm.get(PROBA)
     if proba is not None:
         names = annotation.table.populations
-        columns |= {f"scyan_proba_{name}": proba[:, i] for i, name in enumerate(names)}
+        columns |= {f"{PROBA}_{name}": proba[:, i] for i, name in enumerate(names)}
     kept = frame.drop(columns=[name for name in frame if name in columns])
     return pd.concat([kept, pd.DataFrame(columns, index=kept.index)], axis=1)
 

@@ -16,6 +16,7 @@ from scyan_exp.data.markers import choose_markers, obs_name, renamed
 from scyan_exp.data.reading import read_cells
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.results.annotation import Annotation, write_annotated
+from scyan_exp.results.columns import CONFIDENCE, key_problems
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.overlap import Busy
 from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
@@ -48,6 +49,7 @@ class Whole:
         _, problems = marker_places(task.annotator.markers, named)
         names = [one[0] for one in peek.columns]
         problems += [no_column(pd.Index(names), key, "covariate") for key in task.lacking(names)]
+        problems += _key_problems(task, names)
         if problems:
             return problems
         return covariate_problems(task.annotator, [read_task(task).obs])
@@ -102,6 +104,7 @@ def _fcs_problems(task: Task) -> list[str]:
         "column, metadata=FILE.csv"
         for key in task.lacking([obs_name(names[0]) for names in peek.columns])
     ]
+    problems += _key_problems(task, [obs_name(names[0]) for names in peek.columns])
     if problems:
         return problems
     is_known = set(task.annotator.covariates) <= set(task.known)
@@ -109,13 +112,19 @@ def _fcs_problems(task: Task) -> list[str]:
     return covariate_problems(task.annotator, [task.with_known(obs)])
 
 
+def _key_problems(task: Task, names: list[str]) -> list[str]:
+    annotator = task.annotator
+    return key_problems(annotator.settings, names, annotator.table, None)
+
+
 def _write_fcs(task: Task, annotation: Annotation) -> None:
     """The input with a channel of population numbers, and what these mean in its keywords."""
     key, populations = task.annotator.settings.key_added, annotation.table.populations
-    columns: dict[str, np.ndarray] = {key: annotation.codes + 1}
-    obs = annotation.obs()
-    if "scyan_confidence" in obs:
-        columns["scyan_confidence_percent"] = np.rint(100 * obs["scyan_confidence"].to_numpy())
+    columns: dict[str, np.ndarray] = {
+        key: annotation.codes + 1,
+        # Whole numbers, so that a file of such keeps its own as they are.
+        f"{CONFIDENCE}_percent": np.rint(100 * annotation.confidence),
+    }
     keywords: dict[str, Any] = {f"{key} 0": "not annotated"}
     keywords |= {f"{key} {i}": name for i, name in enumerate(populations, start=1)}
     add_channels(task.job.source, task.job.output, list(columns), list(columns.values()), keywords)

@@ -16,7 +16,8 @@ from scyan_exp.run.annotating import row_sources, rows
 from scyan_exp.run.annotating.files import annotate_files
 from tests.conftest import MARKERS, small_adata
 
-ADDED = ["scyan_pop", "scyan_log_prob", "scyan_pop_level"]
+ADDED = ["scyan_pop", "scyan_log_prob", "scyan_confidence"]
+ADDED = [*ADDED, "scyan_pop_level", "scyan_confidence_level"]
 
 
 @pytest.fixture
@@ -63,7 +64,10 @@ def test_rows_are_annotated_as_in_memory(trained, tmp_path, small_blocks, run, s
     obs = expected(trained / run)
     for name in [one for one in obs if one.startswith("scyan")]:
         if obs[name].dtype == "category":
-            assert found[name].astype(object).fillna("").tolist() == obs[name].astype(object).fillna("").tolist()
+            assert (
+                found[name].astype(object).fillna("").tolist()
+                == obs[name].astype(object).fillna("").tolist()
+            )
         else:
             np.testing.assert_allclose(found[name], obs[name], rtol=1e-4, atol=1e-4)
     for name in [*MARKERS, "age"]:
