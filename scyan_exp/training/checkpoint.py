@@ -60,9 +60,10 @@ def _meant_by_earlier() -> dict[str, Any]:
 
 
 def _comparable(hparams: dict[str, Any]) -> dict[str, Any]:
-    """Without the quantiles of the cells, which earlier versions did not keep."""
+    """Without what earlier versions did not keep: what they could not do is None in ours."""
     preprocessing = hparams.get("preprocessing") or {}
-    constants = {k: v for k, v in preprocessing.items() if k != "quantiles"}
+    unknown = ("quantiles", "compensation")  # other cells are told by their digest
+    constants = {k: v for k, v in preprocessing.items() if v is not None and k not in unknown}
     return {**hparams, "preprocessing": constants}
 
 
