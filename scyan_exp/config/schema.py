@@ -11,6 +11,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
@@ -164,13 +165,13 @@ class PredictConfig(Section):
         log_prob_th: cells whose most probable population has log p(u | z) below it stay
             unannotated (the reference's name and default).
         proba: whether the probability of every population is kept for each cell.
-        key_added: the column of ``obs`` with the populations; the other columns that a run adds
-            begin with ``scyan_`` whatever it is.
+        key_added: the column of ``obs`` with the populations; those of levels and of single
+            repeats begin with it, and all others that a run adds with ``scyan_``.
     """
 
     log_prob_th: Annotated[float, Field(allow_inf_nan=False)] = -50.0
     proba: bool = False
-    key_added: Name = "scyan_pop"
+    key_added: Annotated[str, Field(pattern=r"^[^/]{1,128}$")] = "scyan_pop"
 
 
 class CorrectConfig(Section):
@@ -198,6 +199,27 @@ class BiomarkersConfig(Section):
     sample_key: Name | None = None
     group_key: Name | None = None
     level: Name | None = None
+
+
+#: What a config means that says nothing of these.
+PREDICT, NO_CORRECTION, NO_SAMPLES = PredictConfig(), CorrectConfig(), BiomarkersConfig()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run makes of its cells once a model is trained: the sections that say so.
+
+    Attributes:
+        figures: which figures are drawn.
+        predict: how cells are annotated.
+        correct: how the batch effect is corrected.
+        biomarkers: what is measured in each sample.
+    """
+
+    figures: FiguresConfig = ALL_FIGURES
+    predict: PredictConfig = PREDICT
+    correct: CorrectConfig = NO_CORRECTION
+    biomarkers: BiomarkersConfig = NO_SAMPLES
 
 
 class RunSettings(Section):
@@ -258,6 +280,11 @@ class RunConfig(RunSettings):
     def objectives(self) -> list[str]:
         """The metrics that are the objective: one, or several."""
         return objective_names(self.objective)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is made of the cells after the training."""
+        return Wanted(self.figures, self.predict, self.correct, self.biomarkers)
 
     @property
     def hash(self) -> str:
