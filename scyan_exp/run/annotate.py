@@ -67,7 +67,7 @@ def annotation_of(
     Raises:
         InputError: as :func:`annotate` does.
     """
-    members = _members(checkpoint)
+    members = load_members(checkpoint)
     settings = settings_of(checkpoint) if settings is None else settings
     first = members[0]
     check_key(settings, adata, first.model.table)
@@ -99,7 +99,7 @@ def _inputs(members: Sequence[Member], adata: AnnData) -> dict[str, Inputs]:
     return inputs
 
 
-def _members(checkpoint: str | Path | Scyan) -> list[Member]:
+def load_members(checkpoint: str | Path | Scyan) -> list[Member]:
     """The models that annotate, with their weights: several of a run with repeats."""
     if isinstance(checkpoint, Scyan):
         return [Member("model", checkpoint, 1.0)]

@@ -48,6 +48,7 @@ def test_every_figure_that_the_run_allows_is_an_image(tmp_path, labels):
     paths = draw_figures(tmp_path / "figures", Shown(annotation, history_of(POPULATIONS), labels))
     names = ["loss", "population_weights", "latent_expressions", "population_counts"]
     names += ["confusion_matrix"] if labels is LABELS else []
+    names += ["threshold"]
     assert [path.name for path in paths] == [f"{name}.png" for name in names]
     assert sorted((tmp_path / "figures").iterdir()) == sorted(paths)
     for path in paths:
