@@ -21,5 +21,6 @@ FIGURES: Registry[Callable[..., Any]] = Registry(
         f"{_HERE}.threshold",
         f"{_HERE}.trust",
         f"{_HERE}.places",
+        f"{_HERE}.biomarkers",
     ),
 )

@@ -23,6 +23,7 @@ def relation_problems(plain: Mapping[str, Any]) -> Iterator[Problem]:
         )
     yield from _figure_problems(plain.get("figures"))
     yield from _key_problems(plain.get("predict"), plain.get("dataset"))
+    yield from _sample_problems(plain.get("biomarkers"))
     yield from _seed_problems(plain.get("seed"), plain.get("repeats"))
     yield from _device_problems(plain.get("trainer"), plain.get("model"))
 
@@ -83,6 +84,16 @@ def _key_problems(predict: Any, dataset: Any) -> Iterator[Problem]:
     if key.startswith("scyan_"):
         text = f"names that begin with 'scyan_' are the program's own, found {key!r}"
         yield Problem("predict.key_added", text)
+
+
+def _sample_problems(biomarkers: Any) -> Iterator[Problem]:
+    """What is asked of samples, without samples."""
+    given = biomarkers if isinstance(biomarkers, Mapping) else {}
+    if given.get("sample_key") is None:
+        for key in ("group_key", "level"):
+            if given.get(key) is not None:
+                text = "there are no samples; set biomarkers.sample_key to the column that has them"
+                yield Problem(f"biomarkers.{key}", text)
 
 
 def _has(package: str) -> bool:

@@ -11,6 +11,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
@@ -200,6 +201,27 @@ class BiomarkersConfig(Section):
     level: Name | None = None
 
 
+#: What a config means that says nothing of these.
+PREDICT, NO_CORRECTION, NO_SAMPLES = PredictConfig(), CorrectConfig(), BiomarkersConfig()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run makes of its cells once a model is trained: the sections that say so.
+
+    Attributes:
+        figures: which figures are drawn.
+        predict: how cells are annotated.
+        correct: how the batch effect is corrected.
+        biomarkers: what is measured in each sample.
+    """
+
+    figures: FiguresConfig = ALL_FIGURES
+    predict: PredictConfig = PREDICT
+    correct: CorrectConfig = NO_CORRECTION
+    biomarkers: BiomarkersConfig = NO_SAMPLES
+
+
 class RunSettings(Section):
     """The keys at the top of a config."""
 
@@ -258,6 +280,11 @@ class RunConfig(RunSettings):
     def objectives(self) -> list[str]:
         """The metrics that are the objective: one, or several."""
         return objective_names(self.objective)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is made of the cells after the training."""
+        return Wanted(self.figures, self.predict, self.correct, self.biomarkers)
 
     @property
     def hash(self) -> str:

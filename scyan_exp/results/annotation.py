@@ -97,6 +97,9 @@ class Annotation:
             columns.THRESHOLD: self.threshold,
             columns.MARKERS: np.array(self.table.markers, object),
             columns.POPULATIONS: np.array(self.table.populations, object),
+            columns.LEVELS: {
+                name: np.array(names, object) for name, names in self.table.levels.items()
+            },
         }
 
 

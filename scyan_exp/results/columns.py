@@ -21,12 +21,14 @@ LOG_PROB, CONFIDENCE, AGREEMENT = "scyan_log_prob", "scyan_confidence", "scyan_a
 FIXED = (LOG_PROB, CONFIDENCE, AGREEMENT)
 LATENT, PROBA = "X_scyan", "scyan_proba"
 #: In ``uns``: the name of the column of the populations; below which log-probability cells have
-#: none; the rows of the table in the order of the columns of ``scyan_proba``; the markers.
-KEY, THRESHOLD, POPULATIONS, MARKERS = (
+#: none; the rows of the table in the order of the columns of ``scyan_proba``; the markers; the
+#: names of the populations at each level of the table.
+KEY, THRESHOLD, POPULATIONS, MARKERS, LEVELS = (
     "scyan_key",
     "scyan_log_prob_th",
     "scyan_populations",
     "scyan_markers",
+    "scyan_levels",
 )
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig, PredictConfig
+from scyan_exp.config.schema import PredictConfig, Wanted
 from scyan_exp.data.cells import Cells
-from scyan_exp.results.annotation import DEFAULTS, load_model, write_annotated
+from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
 from scyan_exp.results.embedding import UMAP_KEY, umap_of
 from scyan_exp.results.figures.drawing import draw_figures, shown_of
@@ -20,6 +20,7 @@ from scyan_exp.results.signs import signs_of
 from scyan_exp.results.verdict import Verdict, judge
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
+from scyan_exp.run.sampled import biomarkers_of, sample_tables, write_biomarkers
 from scyan_exp.run.spread import spread
 from scyan_exp.run.summary import say_repeats, say_results
 from scyan_exp.run.tracked import Table, members_table, tables_of
@@ -83,8 +84,7 @@ def agree(
     trainings: Sequence[Training],
     cells: Cells,
     folder: Path,
-    wanted: FiguresConfig = ALL_FIGURES,
-    settings: PredictConfig = DEFAULTS,
+    wanted: Wanted | None = None,
 ) -> Agreed:
     """Annotate by consensus, measure, and write cells and figures to a folder.
 
@@ -92,10 +92,10 @@ def agree(
         trainings: two or more, with one table.
         cells: the cells that all of them were trained on.
         folder: where to.
-        wanted: the figures to draw.
-        settings: how the cells are annotated.
+        wanted: what to make of the cells; what the defaults say when None.
     """
-    members, consensus = _combine(trainings, cells, settings)
+    wanted = wanted or Wanted()
+    members, consensus = _combine(trainings, cells, wanted.predict)
     agreement = float(consensus.agreement.mean())
     of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
     signs = signs_of(
@@ -107,11 +107,15 @@ def agree(
     )
     verdict = judge(cells.table, signs, agreement=agreement)
     own = RunFolder(folder)
-    umap = umap_of(cells.x.numpy()) if wanted.umap else None
-    shown = shown_of(consensus, cells, members=members, signs=signs, umap=umap)
-    figures = draw_figures(own.figures, shown, wanted)
+    umap = umap_of(cells.x.numpy()) if wanted.figures.umap else None
+    biomarkers = biomarkers_of(cells.adata, consensus, wanted.biomarkers)
+    shown = shown_of(
+        consensus, cells, members=members, signs=signs, umap=umap, biomarkers=biomarkers
+    )
+    figures = draw_figures(own.figures, shown, wanted.figures)
     obsm = {} if umap is None else {UMAP_KEY: umap}
     write_annotated(cells.adata, consensus, own.annotated, obsm)
+    write_biomarkers(own, biomarkers)
     mean, std = spread([one.record.metrics for one in trainings])
     described = [
         _described(training, member, consensus)
@@ -119,7 +123,7 @@ def agree(
     ]
     summary = {"std": std, "consensus": of_consensus, "members": described}
     tables = tables_of(consensus, cells.labels, signs, _weights(members), consensus.agreement)
-    tables["members"] = members_table(described)
+    tables |= {"members": members_table(described), **sample_tables(biomarkers)}
     return Agreed(consensus, of_consensus, mean, summary, figures, verdict, tables)
 
 

@@ -26,7 +26,7 @@ from scyan_exp.run.gather import completed_trainings
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.read_run import Run
 from scyan_exp.run.record import RunRecord, objective_value
-from scyan_exp.run.settings_of import settings_of
+from scyan_exp.run.settings_of import wanted_of
 from scyan_exp.training.checkpoint import cells_of
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _is_alike(digest: str, trained_on: str | None) -> bool:
 
 def _conclude(trainings: Sequence[Training], cells: Cells, out: Path) -> RunRecord:
     """Write cells and figures, then the record, and say what came out."""
-    agreed = agree(trainings, cells, out, settings=settings_of(trainings[0].record.folder))
+    agreed = agree(trainings, cells, out, wanted_of(trainings[0].record.folder))
     records = [one.record for one in trainings]
     hashes = " ".join(sorted(record.config_hash for record in records))
     record = RunRecord(

@@ -29,6 +29,7 @@ from scyan_exp.run.fitting import Trained, fit, quiet_libraries
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_results, recording
+from scyan_exp.run.sampled import biomarkers_of, sample_tables, write_biomarkers
 from scyan_exp.run.summary import say_results, say_training, say_warm_up
 from scyan_exp.run.tracked import described, tables_of
 from scyan_exp.run.tracking import RunIdentity, Tracker
@@ -149,16 +150,25 @@ def _annotate(
     verdict = judge(cells.table, signs, is_finished=trained.is_finished)
     own = RunFolder(folder)
     umap = umap_of(cells.x.numpy()) if config.figures.umap else None
+    biomarkers = biomarkers_of(cells.adata, annotation, config.biomarkers)
     shown = shown_of(
-        annotation, cells, trained.history, None, trained.best_epoch, signs=signs, umap=umap
+        annotation,
+        cells,
+        trained.history,
+        None,
+        trained.best_epoch,
+        signs=signs,
+        umap=umap,
+        biomarkers=biomarkers,
     )
     figures = draw_figures(own.figures, shown, config.figures)
     obsm = {} if umap is None else {UMAP_KEY: umap}
     write_annotated(cells.adata, annotation, own.annotated, obsm)
+    write_biomarkers(own, biomarkers)
     tables = {}
     if tracker.run_id is not None:  # nobody else looks at them
         weights = experiment.model.module.log_pi.detach().exp().cpu().numpy()
-        tables = tables_of(annotation, cells.labels, signs, weights)
+        tables = tables_of(annotation, cells.labels, signs, weights) | sample_tables(biomarkers)
     tracker.log_results(metrics, figures, tables)
     tracker.log_verdict(verdict)
     tracker.log_artifacts()
