@@ -29,8 +29,8 @@ def _sample(arguments: Sequence[str]) -> None:
     n, seed = _numbers(given)
     out = Path(given["out"]) if "out" in given else _beside(run)
 
-    from scyan_exp.run.sampled_file import check_new_file, write_sampled
     from scyan_exp.run.sampling import POPULATION, sample_cells
+    from scyan_exp.run.sampling_file import check_new_file, write_sampled
 
     check_new_file(out)
     cells = sample_cells(run, n, _populations(arguments), given.get("batch"), seed)

@@ -39,7 +39,7 @@ class ThresholdCurve:
 
     def at(self, threshold: float) -> tuple[float, float, float]:
         """Its three shares at one of the thresholds."""
-        i = int(np.searchsorted(self.threshold, threshold))
+        i = int(np.searchsorted(self.threshold, self.threshold.dtype.type(threshold)))
         return float(self.annotated[i]), float(self.accuracy[i]), float(self.others[i])
 
 
@@ -50,11 +50,11 @@ def threshold_curve(annotation: Annotation, labels: pd.Series | None) -> Thresho
         annotation: of N cells.
         labels: N true populations, missing where not known; None without.
     """
-    log_prob_N = annotation.log_prob.astype(float)
-    chosen = annotation.threshold
+    log_prob_N = annotation.log_prob
+    chosen = log_prob_N.dtype.type(annotation.threshold)  # as it is compared with
     low, high = np.quantile(log_prob_N, RANGE)
     threshold_T = np.linspace(min(low, chosen), max(high, chosen), N_POINTS)
-    threshold_T = np.unique([*threshold_T, chosen])
+    threshold_T = np.unique(np.append(threshold_T.astype(log_prob_N.dtype), chosen))
     none = np.full(len(threshold_T), np.nan)
     annotated_T = _share_above(log_prob_N, threshold_T)
     if labels is None:
