@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from scyan_exp.results.measuring import compute_metrics, correction_of
 from scyan_exp.results.signs import signs_of
 from scyan_exp.results.verdict import Verdict, judge
 from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.read_run import Run
 from scyan_exp.run.record import RunRecord
 from scyan_exp.run.refining import correcting_model
 from scyan_exp.run.spread import spread
@@ -78,6 +79,9 @@ class Agreed:
 def trained(record: RunRecord, name: str, folder: str, device: str = "cpu") -> Training:
     """A training as its run folder has it."""
     model = load_model(RunFolder(record.folder).best).to(device)
+    if model.encoding.batch_key is None:  # of an earlier version, whose models do not say it
+        key = Run(record.folder).config.dataset.get("batch_key")
+        model.encoding = replace(model.encoding, batch_key=key)
     return Training(name, folder, record, model)
 
 

@@ -247,7 +247,9 @@ def _conclude(trainings: Sequence[Training], cells: Cells, out: Path) -> RunReco
 
 def _batch_ref(trainings: Sequence[Training]) -> str | None:
     """The batch that the cells of the first run were brought to."""
-    return (Run(trainings[0].record.folder).config.plain.get("correct") or {}).get("batch_ref")
+    config = Run(trainings[0].record.folder).config
+    batch_ref = config.get("correct", {}).get("batch_ref")
+    return None if batch_ref is None else str(batch_ref)
 
 
 def _shared_objective(trainings: Sequence[Training]) -> str | list[str] | None:
