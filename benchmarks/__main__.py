@@ -29,6 +29,7 @@ from benchmarks import (
     report,
     scaling,
     search,
+    shares,
     table,
     verdict,
 )
@@ -99,6 +100,12 @@ PARTS = {
         "five seeds and their consensus",
         lambda _: consensus.measure_consensus(),
         consensus.markdown,
+    ),
+    "shares": Part(
+        "shares of populations by sample, beside those of the gates (two minutes)",
+        lambda options: shares.measure_shares(min(options.seeds, 3)),
+        shares.markdown,
+        by_default=False,
     ),
     "report": Part(
         "the page of a sweep of 1,000 jobs: its size, and how fast a browser is with it",

@@ -125,6 +125,20 @@ class TerminalHandler(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 @contextmanager
+def lines_on_terminal() -> Iterator[None]:
+    """What the package logs inside the block, a line each."""
+    log, handler = logging.getLogger("scyan_exp"), TerminalHandler()
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+
+@contextmanager
 def quiet_terminal() -> Iterator[None]:
     """Within the block only warnings and errors reach the terminal; files get every line."""
     handlers = [one for one in logging.getLogger().handlers if isinstance(one, TerminalHandler)]

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+from anndata import AnnData
 
 from tests.conftest import TABLE, small_adata
 from tests.look.watching import watched
@@ -58,6 +60,14 @@ def commands(text: str) -> Iterator[list[str]]:
             yield words
 
 
+def in_samples(adata: AnnData) -> AnnData:
+    """The cells in eight samples of two groups."""
+    number = np.arange(adata.n_obs) % 8
+    adata.obs["sample"] = [f"s{i}" for i in number]
+    adata.obs["group"] = np.where(number % 2, "patient", "control")
+    return adata
+
+
 class Reader:
     """Someone who types what a page says, in a folder with cells and a table."""
 
@@ -65,7 +75,7 @@ class Reader:
         self.folder, self.scyan_exp, self.monkeypatch = folder, scyan_exp, monkeypatch
         self.names: dict[str, object] = {}
         (folder / "table.csv").write_text(TABLE)
-        small_adata(300).write_h5ad(folder / "cells.h5ad")
+        in_samples(small_adata(300)).write_h5ad(folder / "cells.h5ad")
         small_adata(50, seed=1).write_h5ad(folder / "new_cells.h5ad")
 
     def read(self, block: Block) -> None:
@@ -134,6 +144,11 @@ class Reader:
             folder = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
         self.run(["report", str(folder)])
         assert (folder / "report.html").is_file()
+
+    def biomarkers(self, words: list[str]) -> None:
+        assert words[2] == EXAMPLE_RUN
+        self.run([*example_run(), *SHORT])
+        self.run(words[1:])
 
     def dashboard(self, words: list[str]) -> None:
         newest = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
@@ -231,6 +246,7 @@ RULES = {
     "scyan-exp consensus": Reader.consensus,
     **{f"scyan-exp {name}": Reader.look for name in ("ls", "compare", "clean", "watch")},
     "scyan-exp report": Reader.report,
+    "scyan-exp biomarkers": Reader.biomarkers,
     "scyan-exp dashboard": Reader.dashboard,
     "scyan-exp sync": Reader.sync,
     "scyan-exp wandb-sweep": lambda reader, words: reader.run(words[1:]),

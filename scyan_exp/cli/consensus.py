@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
 from scyan_exp.errors import InputError
+from scyan_exp.terminal import lines_on_terminal
 
 USAGE = "usage: scyan-exp consensus FOLDER [FOLDER ...] [best=K] [out=FOLDER]"
 #: Where the consensus goes, in the first of the folders.
@@ -30,7 +29,7 @@ def _combine(paths: Sequence[Path], best: str | None, out: str | None) -> None:
     from scyan_exp.run.consensus_of import consensus_of
 
     folders = paths if best is None else _best(paths, best)
-    with _lines_on_terminal():
+    with lines_on_terminal():
         consensus_of(folders, paths[0] / DEFAULT if out is None else Path(out))
 
 
@@ -48,22 +47,6 @@ def _best(paths: Sequence[Path], best: str) -> list[Path]:
     for path in paths:
         chosen += best_folders(path, int(best)) if path in searches else [path]
     return chosen
-
-
-@contextmanager
-def _lines_on_terminal() -> Iterator[None]:
-    """What the package says, a line each."""
-    from scyan_exp.terminal import TerminalHandler
-
-    log, handler = logging.getLogger("scyan_exp"), TerminalHandler()
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
 
 
 COMMAND = Command(

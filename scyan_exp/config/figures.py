@@ -20,5 +20,6 @@ FIGURES: Registry[Callable[..., Any]] = Registry(
         f"{_HERE}.annotated",
         f"{_HERE}.trust",
         f"{_HERE}.places",
+        f"{_HERE}.biomarkers",
     ),
 )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from scyan_exp.config.registry import Registry
-from scyan_exp.config.types import Name, Names, Positive, Section
+from scyan_exp.config.types import Cofactor, Name, Names, Positive, Section
 
 #: An entry of a knowledge table.
 Entry = Annotated[float, Field(ge=-1, le=1)]
@@ -27,8 +28,10 @@ class DataFormat(Section):
         batch_key: column of ``obs`` with the batch; it becomes a categorical covariate.
         categorical_covariates: columns of ``obs`` that enter the model one-hot.
         continuous_covariates: columns of ``obs`` that enter the model as numbers.
-        transform: ``none`` (already transformed) or ``asinh``.
-        cofactor: divisor before arcsinh: 5 for CyTOF, 150 for flow cytometry.
+        transform: ``none`` (already transformed), ``asinh``, ``logicle``, or ``auto``: what the
+            cells look to need.
+        cofactor: divisor before arcsinh: 5 for CyTOF, 150 for flow cytometry; one number, or
+            numbers by marker and ``default`` for all others.
         scale: whether each marker is standardised.
         center: mean to 0 (True) or 0 to -1 (False); ``auto`` decides by the cells; None chooses
             False for asinh, as the reference does.
@@ -40,8 +43,8 @@ class DataFormat(Section):
     batch_key: Name | None = None
     categorical_covariates: Names = Field(default_factory=list)
     continuous_covariates: Names = Field(default_factory=list)
-    transform: Literal["none", "asinh"] = "none"
-    cofactor: Positive = 5.0
+    transform: Literal["none", "asinh", "logicle", "auto"] = "none"
+    cofactor: Cofactor = 5.0
     scale: bool = True
     center: bool | Literal["auto"] | None = None
     max_value: Positive = 10.0
@@ -62,6 +65,11 @@ class DataFormat(Section):
             InputError: they cannot be read, or lack a marker.
         """
         return self.read()
+
+    def sources(self) -> list[Path]:
+        """The files that the cells come from: cells are read anew when one of them changes."""
+        path = getattr(self, "path", None)
+        return [Path(path).expanduser()] if isinstance(path, str) else []
 
     @property
     def all_categorical(self) -> list[str]:
@@ -100,7 +108,9 @@ class TableSource(Section):
 
 
 #: Data formats and tables by the ``_target_`` that names them in a config.
-FORMATS: Registry[type[DataFormat]] = Registry("data format", ["scyan_exp.data.dataset"])
+FORMATS: Registry[type[DataFormat]] = Registry(
+    "data format", ["scyan_exp.data.dataset", "scyan_exp.data.file_datasets"]
+)
 TABLES: Registry[type[TableSource]] = Registry("table", ["scyan_exp.data.table_sources"])
 
 F = TypeVar("F", bound=type[DataFormat])

@@ -8,7 +8,7 @@ from typing import Any
 
 from scyan_exp.config.figures import FIGURES
 from scyan_exp.config.objectives import KEYS_OF_NEEDS, METRICS
-from scyan_exp.config.schema import objective_names
+from scyan_exp.config.schema import PredictConfig, objective_names
 from scyan_exp.errors import Problem, near_matches
 
 
@@ -23,6 +23,8 @@ def relation_problems(plain: Mapping[str, Any]) -> Iterator[Problem]:
         )
     yield from _batch_problems(plain.get("correct"), plain.get("dataset"))
     yield from _figure_problems(plain.get("figures"))
+    yield from _key_problems(plain.get("predict"), plain.get("dataset"))
+    yield from _sample_problems(plain.get("biomarkers"))
     yield from _seed_problems(plain.get("seed"), plain.get("repeats"))
     yield from _device_problems(plain.get("trainer"), plain.get("model"))
 
@@ -78,6 +80,31 @@ def _figure_problems(figures: Any) -> Iterator[Problem]:
             "figures.draw",
             f"expected all, none, or a list of {', '.join(FIGURES)}, found {draw!r}.{hints}",
         )
+
+
+def _key_problems(predict: Any, dataset: Any) -> Iterator[Problem]:
+    """A column of populations that would take the place of another one."""
+    key = predict.get("key_added") if isinstance(predict, Mapping) else None
+    if not isinstance(key, str) or key == PredictConfig().key_added:
+        return
+    dataset = dataset if isinstance(dataset, Mapping) else {}
+    roles = [role for role in ("label_key", "batch_key") if dataset.get(role) == key]
+    if roles:
+        text = f"{key!r} is dataset.{roles[0]}: that column would be overwritten. Choose another"
+        yield Problem("predict.key_added", text)
+    if key.startswith("scyan_"):
+        text = f"names that begin with 'scyan_' are the program's own, found {key!r}"
+        yield Problem("predict.key_added", text)
+
+
+def _sample_problems(biomarkers: Any) -> Iterator[Problem]:
+    """What is asked of samples, without samples."""
+    given = biomarkers if isinstance(biomarkers, Mapping) else {}
+    if given.get("sample_key") is None:
+        for key in ("group_key", "level"):
+            if given.get(key) is not None:
+                text = "there are no samples; set biomarkers.sample_key to the column that has them"
+                yield Problem(f"biomarkers.{key}", text)
 
 
 def _has(package: str) -> bool:

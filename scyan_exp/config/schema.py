@@ -11,6 +11,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
@@ -164,13 +165,13 @@ class PredictConfig(Section):
         log_prob_th: cells whose most probable population has log p(u | z) below it stay
             unannotated (the reference's name and default).
         proba: whether the probability of every population is kept for each cell.
-        key_added: the column of ``obs`` with the populations; the other columns that a run adds
-            begin with ``scyan_`` whatever it is.
+        key_added: the column of ``obs`` with the populations; those of levels and of single
+            repeats begin with it, and all others that a run adds with ``scyan_``.
     """
 
     log_prob_th: Annotated[float, Field(allow_inf_nan=False)] = -50.0
     proba: bool = False
-    key_added: Name = "scyan_pop"
+    key_added: Annotated[str, Field(pattern=r"^[^/]{1,128}$")] = "scyan_pop"
 
 
 def _number_as_text(value: Any) -> Any:
@@ -203,6 +204,27 @@ class BiomarkersConfig(Section):
     sample_key: Name | None = None
     group_key: Name | None = None
     level: Name | None = None
+
+
+#: What a config means that says nothing of these.
+PREDICT, NO_CORRECTION, NO_SAMPLES = PredictConfig(), CorrectConfig(), BiomarkersConfig()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run makes of its cells once a model is trained: the sections that say so.
+
+    Attributes:
+        figures: which figures are drawn.
+        predict: how cells are annotated.
+        correct: how the batch effect is corrected.
+        biomarkers: what is measured in each sample.
+    """
+
+    figures: FiguresConfig = ALL_FIGURES
+    predict: PredictConfig = PREDICT
+    correct: CorrectConfig = NO_CORRECTION
+    biomarkers: BiomarkersConfig = NO_SAMPLES
 
 
 class RunSettings(Section):
@@ -265,6 +287,11 @@ class RunConfig(RunSettings):
         return objective_names(self.objective)
 
     @property
+    def wanted(self) -> Wanted:
+        """What is made of the cells after the training."""
+        return Wanted(self.figures, self.predict, self.correct, self.biomarkers)
+
+    @property
     def hash(self) -> str:
         """Identifies what decides the result: not names, logging or where it runs."""
         return config_hash(self._plain)
@@ -309,6 +336,10 @@ ADDED_SECTIONS: dict[str, type[Section]] = {
 }
 
 
+#: Keys of data sets that configs of earlier versions lack; null means what they did then.
+ADDED_KEYS = ("metadata", "n_cells_per_file", "labels")
+
+
 def config_hash(plain: Mapping[str, Any]) -> str:
     """Identify a config in plain containers by what decides its result, see `RunConfig.hash`."""
     decisive = {key: value for key, value in plain.items() if key not in INCIDENTAL}
@@ -319,6 +350,9 @@ def config_hash(plain: Mapping[str, Any]) -> str:
         changed = {key: value for key, value in given.items() if value != default.get(key)}
         if changed:
             decisive[name] = changed
+    cells = decisive.get("dataset") or {}
+    unset = [key for key in ADDED_KEYS if key in cells and cells[key] is None]
+    decisive["dataset"] = {key: value for key, value in cells.items() if key not in unset}
     trainer = decisive.get("trainer", {})
     decisive["trainer"] = {key: value for key, value in trainer.items() if key not in PLACE}
     text = json.dumps(decisive, sort_keys=True, default=str)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +32,18 @@ def _as_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def _cofactor(value: Any) -> Any:
+    """A cofactor, or cofactors by marker: wrong ones are told with all that was given."""
+    by_marker = value if isinstance(value, Mapping) else {"all": value}
+    for name, number in by_marker.items():
+        is_number = isinstance(number, int | float) and not isinstance(number, bool)
+        if not isinstance(name, str) or not name or not is_number or not 0 < number < math.inf:
+            raise ValueError("a number greater than 0, or such numbers by marker")
+    return value
+
+
+#: Divisors before arcsinh.
+Cofactor = Annotated[float | dict[str, float], BeforeValidator(_cofactor)]
 #: Names of columns; Python code may give a tuple.
 Names = Annotated[list[Name], BeforeValidator(_as_list)]
 #: A path as text; Python code may give a ``Path``.

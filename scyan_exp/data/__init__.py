@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from scyan_exp.config.formats import DataFormat, data_format
     from scyan_exp.data.cells import Cells, encode_cells, prepare_cells
     from scyan_exp.data.datamodule import CellDataModule
-    from scyan_exp.data.dataset import (
+    from scyan_exp.data.dataset import PublicDataset, SyntheticDataset
+    from scyan_exp.data.file_datasets import (
         CsvDataset,
+        FcsDataset,
+        FilesDataset,
         H5adDataset,
-        PublicDataset,
-        SyntheticDataset,
+        ParquetDataset,
     )
     from scyan_exp.data.preprocess import Preprocessing
     from scyan_exp.data.public import load_public_table
@@ -28,8 +30,11 @@ __all__ = [
     "Cells",
     "CsvDataset",
     "DataFormat",
+    "FcsDataset",
+    "FilesDataset",
     "H5adDataset",
     "KnowledgeTable",
+    "ParquetDataset",
     "Preprocessing",
     "PublicDataset",
     "SyntheticDataset",
@@ -44,13 +49,13 @@ __all__ = [
 _ATTRIBUTES = {
     "cells": ["Cells", "encode_cells", "prepare_cells"],
     "datamodule": ["CellDataModule"],
-    "dataset": [
+    "dataset": ["DataFormat", "PublicDataset", "SyntheticDataset", "data_format"],
+    "file_datasets": [
         "CsvDataset",
-        "DataFormat",
+        "FcsDataset",
+        "FilesDataset",
         "H5adDataset",
-        "PublicDataset",
-        "SyntheticDataset",
-        "data_format",
+        "ParquetDataset",
     ],
     "preprocess": ["Preprocessing"],
     "public": ["load_public_table"],

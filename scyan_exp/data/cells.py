@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,19 +13,28 @@ import torch
 from torch import Tensor
 
 from scyan_exp.config.formats import DataFormat
+from scyan_exp.data.cells_problems import (
+    expression_problems,
+    finite_problems,
+    key_problems,
+    marker_problems,
+    no_column,
+    no_expressions,
+    size_problems,
+)
 from scyan_exp.data.covariates import CovariateEncoding
 from scyan_exp.data.preprocess import Preprocessing
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.data.table import KnowledgeTable
-from scyan_exp.errors import InputError, listed, near_matches
+from scyan_exp.data.transforms import Transform
+from scyan_exp.data.transforms.asinh import cofactor_of_each, cofactor_problems
+from scyan_exp.data.transforms.choosing import choose_transform
+from scyan_exp.errors import InputError
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 log = logging.getLogger(__name__)
-
-#: Transformed expressions stay far below this; raw counts and intensities do not.
-LARGEST_TRANSFORMED = 1e3
 
 
 @dataclass(frozen=True)
@@ -77,26 +87,28 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: DataFormat) ->
         InputError: everything that is wrong with the cells.
     """
     problems = [
-        *_marker_problems(adata, table),
-        *_key_problems(adata, dataset),
-        *_size_problems(adata, table),
-        *_no_expressions(adata),
+        *marker_problems(adata, table),
+        *key_problems(adata, dataset),
+        *size_problems(adata, table),
+        *no_expressions(adata),
+        *cofactor_problems(dataset.cofactor, table.markers),
     ]
     if problems:
         raise InputError(problems)
 
     raw_NM = read_expressions(adata, table.markers)
-    problems = _expression_problems(raw_NM, table.markers, dataset)
+    problems = expression_problems(raw_NM, table.markers, dataset)
     if problems:
         raise InputError(problems)
 
-    preprocessing = Preprocessing.fit(
+    preprocessing, x_NM = Preprocessing.fit_apply(
         raw_NM,
-        transform=dataset.transform,
-        cofactor=dataset.cofactor,
+        transform=_transform(raw_NM, dataset),
+        cofactor=cofactor_of_each(dataset.cofactor, table.markers),
         scale=dataset.scale,
         center=dataset.center,
         max_value=dataset.max_value,
+        compensation=_plain(adata.uns.get("compensation")),
     )
     _say_center(dataset, preprocessing)
     encoding = CovariateEncoding.fit(
@@ -108,7 +120,7 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: DataFormat) ->
     return Cells(
         adata=adata,
         table=table,
-        x=torch.from_numpy(preprocessing.apply(raw_NM)),
+        x=torch.from_numpy(x_NM),
         covariates=torch.from_numpy(encoding.encode(adata.obs)),
         preprocessing=preprocessing,
         encoding=encoding,
@@ -129,76 +141,30 @@ def encode_cells(
         InputError: markers or covariates that the model needs are missing, or not finite.
     """
     keys = [*encoding.categories, *encoding.continuous]
-    problems = [*_marker_problems(adata, table), *_no_expressions(adata)]
-    problems += [_no_column(adata.obs, key, "covariate") for key in keys if key not in adata.obs]
+    problems = [*marker_problems(adata, table), *no_expressions(adata)]
+    problems += [no_column(adata.obs, key, "covariate") for key in keys if key not in adata.obs]
     if problems:
         raise InputError(problems)
     raw_NM = read_expressions(adata, table.markers)
-    problems = _finite_problems(raw_NM, table.markers)
+    problems = finite_problems(raw_NM, table.markers)
     if problems:
         raise InputError(problems)
     x_NM = preprocessing.apply(raw_NM)
     return torch.from_numpy(x_NM), torch.from_numpy(encoding.encode(adata.obs))
 
 
-def _marker_problems(adata: AnnData, table: KnowledgeTable) -> list[str]:
-    names = adata.var_names.astype(str)
-    problems = [
-        f"marker {marker!r} of the table is not in the data.{near_matches(marker, names)}"
-        for marker in table.markers
-        if marker not in names
-    ]
-    if problems:
-        problems[-1] += f" The data has: {listed(names, limit=60)}"
-    repeated = names[names.duplicated()].unique()
-    problems += [
-        f"marker {marker!r} stands {int((names == marker).sum())} times in the data: rename or "
-        "drop all but one"
-        for marker in repeated
-        if marker in table.markers
-    ]
-    return problems
-
-
-def _no_expressions(adata: AnnData) -> list[str]:
-    return ["the cells have no expressions: X is not there"] if adata.X is None else []
-
-
-def _key_problems(adata: AnnData, dataset: DataFormat) -> list[str]:
-    obs, problems = adata.obs, []
-    roles = [("label_key", dataset.label_key), ("batch_key", dataset.batch_key)]
-    roles += [("categorical_covariates", key) for key in dataset.categorical_covariates]
-    roles += [("continuous_covariates", key) for key in dataset.continuous_covariates]
-    for role, key in roles:
-        if key is None:
-            continue
-        if key not in obs:
-            problems.append(_no_column(obs, key, f"dataset.{role}"))
-            continue
-        missing = int(obs[key].isna().sum())
-        if missing and role != "label_key":
-            problems.append(
-                f"dataset.{role}: obs[{key!r}] is missing in {missing} of {len(obs)} cells"
-            )
-        if role == "continuous_covariates" and not pd.api.types.is_numeric_dtype(obs[key]):
-            problems.append(
-                f"dataset.{role}: obs[{key!r}] holds text; list it under categorical_covariates"
-            )
-        elif role == "continuous_covariates" and np.isinf(obs[key].to_numpy(float)).any():
-            problems.append(f"dataset.{role}: obs[{key!r}] is infinite in some cells")
-    return problems
-
-
-def _no_column(obs: pd.DataFrame, key: str, role: str) -> str:
-    return (
-        f"{role}: the cells have no column {key!r}.{near_matches(key, obs.columns)} "
-        f"They have: {listed(obs.columns) or 'none'}"
-    )
+def _transform(raw_NM: np.ndarray, dataset: DataFormat) -> Transform:
+    """The transform that a config names, or that its ``auto`` chooses, which is said."""
+    if dataset.transform != "auto":
+        return dataset.transform
+    choice = choose_transform(raw_NM)
+    log.info("Transform: %s, because %s (dataset.transform=auto)", choice.transform, choice.why)
+    return choice.transform
 
 
 def _say_center(dataset: DataFormat, preprocessing: Preprocessing) -> None:
     """Say what was decided from the cells alone."""
-    if dataset.center != "auto" or dataset.transform != "asinh" or not dataset.scale:
+    if dataset.center != "auto" or preprocessing.transform != "asinh" or not dataset.scale:
         return
     if preprocessing.center == preprocessing.std:
         log.info("The expressions are counts with many at 0: 0 becomes -1 (dataset.center=false)")
@@ -206,52 +172,17 @@ def _say_center(dataset: DataFormat, preprocessing: Preprocessing) -> None:
         log.info("The expressions do not gather at 0: means become 0 (dataset.center=true)")
 
 
-def _size_problems(adata: AnnData, table: KnowledgeTable) -> list[str]:
-    n_pops = len(table.populations)
-    if adata.n_obs >= n_pops:
-        return []
-    return [f"{adata.n_obs} cells are fewer than the {n_pops} populations of the table"]
-
-
-def _expression_problems(raw_NM: np.ndarray, markers: list[str], dataset: DataFormat) -> list[str]:
-    problems = _finite_problems(raw_NM, markers)
-    if problems:
-        return problems
-    low_M, high_M = raw_NM.min(axis=0), raw_NM.max(axis=0)
-    problems += [
-        f"marker {markers[m]!r} is constant ({low_M[m]:g} in every cell): drop it from the table"
-        for m in np.flatnonzero(low_M == high_M)
-    ]
-    magnitude_M = np.maximum(np.abs(low_M), np.abs(high_M))
-    largest = int(magnitude_M.argmax())
-    if not dataset.check_range or dataset.transform != "none":
-        return problems
-    if magnitude_M[largest] > LARGEST_TRANSFORMED:
-        problems.append(
-            f"the expressions look untransformed: {markers[largest]!r} reaches "
-            f"{magnitude_M[largest]:,.0f}. Set dataset.transform=asinh (dataset.cofactor=5 for "
-            "CyTOF, 150 for flow cytometry), or give transformed data; if they are transformed, "
-            "set dataset.check_range=false"
-        )
-    return problems
-
-
-def _finite_problems(raw_NM: np.ndarray, markers: list[str]) -> list[str]:
-    # A sum is finite only if all its terms are: the mask is needed for bad data alone.
-    with np.errstate(invalid="ignore"):  # infinities of both signs
-        total = raw_NM.sum(dtype=np.float64)
-    if np.isfinite(total):
-        return []
-    bad_M = (~np.isfinite(raw_NM)).sum(axis=0)
-    return [
-        f"marker {markers[m]!r} has {bad_M[m]} NaN or infinite expressions in {len(raw_NM)} "
-        "cells: remove these cells or impute them"
-        for m in np.flatnonzero(bad_M)
-    ]
-
-
 def _column(obs: pd.DataFrame, key: str | None) -> pd.Series | None:
     if key is None:
         return None
     # A table holds names, so gates that are numbers are names too.
     return obs[key].astype(object).map(str, na_action="ignore").where(obs[key].notna(), None)
+
+
+def _plain(value: Any) -> Any:
+    """What a reader noted, without the arrays that a file of cells makes of lists."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return value

@@ -4,33 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
 from scyan_exp.config.formats import DataFormat, data_format
-from scyan_exp.config.types import Count, Fraction, Name, Names, NotNegative, PathName, Seed
+from scyan_exp.config.types import Count, Fraction, Name, NotNegative, Seed
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-
-@data_format("scyan_exp.data.H5adDataset")
-class H5adDataset(DataFormat):
-    """Cells of an ``.h5ad`` file (``dataset=h5ad``).
-
-    Attributes:
-        path: the file.
-        subset: keep the cells whose ``obs`` columns have these values, such as
-            ``{batch: Plate3}`` or ``{batch: [Plate3, Plate4]}``.
-    """
-
-    path: PathName
-    subset: dict[Name, Any] | None = None
-
-    def read(self) -> AnnData:
-        """The cells; X stays on disk unless a subset was asked for."""
-        from scyan_exp.data.sources import read_h5ad, select_cells
-
-        return select_cells(read_h5ad(self.path), self.subset)
 
 
 @data_format("scyan_exp.data.PublicDataset")
@@ -40,7 +18,7 @@ class PublicDataset(DataFormat):
     Attributes:
         name: ``aml``, ``bmmc``, ``debarcoding`` or ``poised``.
         version: ``default``, or ``short`` (aml only).
-        subset: as in :class:`H5adDataset`.
+        subset: as in :class:`~scyan_exp.data.FilesDataset`.
     """
 
     name: Literal["aml", "bmmc", "debarcoding", "poised"]
@@ -53,31 +31,6 @@ class PublicDataset(DataFormat):
         from scyan_exp.data.sources import read_h5ad, select_cells
 
         return select_cells(read_h5ad(fetch(f"{self.name}/{self.version}.h5ad")), self.subset)
-
-
-@data_format("scyan_exp.data.CsvDataset")
-class CsvDataset(DataFormat):
-    """Cells of a CSV file: a row a cell, a column a marker (``dataset=csv``).
-
-    Attributes:
-        path: the file.
-        obs_columns: columns that describe the cell (labels, batch) instead of a marker. The
-            columns named by the keys above and columns of text are taken as such anyway.
-        subset: as in :class:`H5adDataset`.
-    """
-
-    path: PathName
-    obs_columns: Names = Field(default_factory=list)
-    subset: dict[Name, Any] | None = None
-
-    def read(self) -> AnnData:
-        """The cells, in memory."""
-        from scyan_exp.data.sources import read_csv, select_cells
-
-        keys = (self.label_key, self.batch_key, *self.categorical_covariates)
-        named = [*self.obs_columns, *self.continuous_covariates, *(self.subset or ())]
-        named += [key for key in keys if key is not None]
-        return select_cells(read_csv(self.path, named), self.subset)
 
 
 @data_format("scyan_exp.data.SyntheticDataset")

@@ -67,10 +67,16 @@ def _what_to_check(
 def _state(preprocessing: Preprocessing) -> str:
     if preprocessing.transform == "none":
         return "the model transforms nothing: dataset.transform=none"
-    return (
-        f"the model transforms them: dataset.transform={preprocessing.transform}, "
-        f"dataset.cofactor={preprocessing.cofactor:g}"
-    )
+    name = f"the model transforms them: dataset.transform={preprocessing.transform}"
+    if preprocessing.transform == "asinh":
+        return f"{name}, dataset.cofactor={_cofactor(preprocessing.cofactor)}"
+    return f"{name}, measured on raw intensities"
+
+
+def _cofactor(cofactor: float | list[float]) -> str:
+    if not isinstance(cofactor, list):
+        return f"{cofactor:g}"
+    return f"{min(cofactor):g} to {max(cofactor):g}, by marker"
 
 
 def _likely_cause(seen_QF: np.ndarray, new_QF: np.ndarray) -> str:

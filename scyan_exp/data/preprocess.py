@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from scyan_exp.data.distribution import quantiles
+from scyan_exp.data.transforms import Invertible, Transform
+from scyan_exp.data.transforms.asinh import Asinh
+from scyan_exp.data.transforms.choosing import are_counts
+from scyan_exp.data.transforms.logicle import Logicle
 
-Transform = Literal["none", "asinh"]
 Center = bool | Literal["auto"] | None
-
-#: Share of the cells near 0 from which a marker counts ions. Of mass cytometry half of the markers
-#: have 15% or more (HIMC, multicenter), of flow cytometry less than 1% (mouse spleen).
-NEAR_ZERO = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,88 +27,115 @@ class Preprocessing:
     deviation sends 0 to -1, which the reference advises for CyTOF data.
 
     Attributes:
-        transform: ``none`` or ``asinh``.
-        cofactor: divisor before arcsinh; 5 is usual for CyTOF, 150 for flow cytometry.
+        transform: ``none``, ``asinh`` or ``logicle``.
+        cofactor: divisor before arcsinh, or M of them; 5 is usual for CyTOF, 150 for flow
+            cytometry.
         center: M numbers, or None when not scaled.
         std: M positive numbers, or None when not scaled.
         max_value: scaled values are clipped to [-max_value, max_value].
         quantiles: 100 rows of M raw expressions (``distribution.SHARES``), to compare new cells
             with; None in checkpoints of earlier versions.
+        logicle: M times T, W, M and A of the logicle scale; None for other transforms.
+        compensation: how the raw expressions were compensated, as their file's reader says
+            (``adata.uns["compensation"]``); None where nothing is known of it.
     """
 
     transform: Transform = "none"
-    cofactor: float = 5.0
+    cofactor: float | list[float] = 5.0
     center: list[float] | None = None
     std: list[float] | None = None
     max_value: float = 10.0
     quantiles: list[list[float]] | None = None
+    logicle: list[list[float]] | None = None
+    compensation: dict[str, Any] | None = None
 
     @classmethod
-    def fit(
+    def fit(cls, x_NM: np.ndarray, **settings: Any) -> Preprocessing:
+        """Measure the constants on raw expressions; as :meth:`fit_apply`."""
+        return cls.fit_apply(x_NM, **settings)[0]
+
+    @classmethod
+    def fit_apply(
         cls,
         x_NM: np.ndarray,
         *,
         transform: Transform,
-        cofactor: float = 5.0,
+        cofactor: float | Sequence[float] = 5.0,
         scale: bool = True,
         center: Center = None,
         max_value: float = 10.0,
-    ) -> Preprocessing:
-        """Measure the constants on raw expressions (N, M).
+        compensation: dict[str, Any] | None = None,
+    ) -> tuple[Preprocessing, np.ndarray]:
+        """Measure the constants on raw expressions (N, M), and make the model's inputs of them.
 
         Args:
+            x_NM: raw expressions; they stay as they are.
+            transform: what is done to them first; logicle measures its own parameters.
+            cofactor: of asinh: one for all markers, or M.
+            scale: whether each marker is divided by its standard deviation, and clipped.
             center: send the mean to 0 (True) or 0 to -1 (False); ``auto`` means False for counts
                 (:func:`are_counts`) and True otherwise; None means False for asinh and True
                 otherwise, as the reference does.
+            max_value: where scaled values are clipped.
+            compensation: what was done to them before.
+
+        Returns:
+            The constants, and a new float32 array (N, M): what :meth:`apply` gives.
         """
-        if center == "auto":
-            center = transform != "asinh" or not are_counts(x_NM)
-        seen_QM = quantiles(x_NM).tolist()
-        if not scale:
-            return cls(transform, cofactor, max_value=max_value, quantiles=seen_QM)
-        x_NM = cls(transform, cofactor).transformed(x_NM)
-        mean_M, std_M = _mean_and_std(x_NM)
-        to_mean = transform != "asinh" if center is None else center
-        center_M = mean_M if to_mean else std_M
-        return cls(transform, cofactor, center_M.tolist(), std_M.tolist(), max_value, seen_QM)
+        constants: dict[str, Any] = {
+            "transform": transform,
+            "cofactor": cofactor if isinstance(cofactor, int | float) else list(cofactor),
+            "max_value": max_value,
+            "quantiles": quantiles(x_NM).tolist(),
+            "logicle": Logicle.fit(x_NM).constants if transform == "logicle" else None,
+            "compensation": compensation,
+        }
+        inputs_NM = cls(**constants).transformed(x_NM)
+        if scale:
+            mean_M, std_M = _mean_and_std(inputs_NM)
+            to_mean = transform != "asinh" or (center == "auto" and not are_counts(x_NM))
+            if isinstance(center, bool):
+                to_mean = center
+            constants |= {"center": (mean_M if to_mean else std_M).tolist(), "std": std_M.tolist()}
+        preprocessing = cls(**constants)
+        return preprocessing, preprocessing._scaled(inputs_NM)
 
     def apply(self, x_NM: np.ndarray) -> np.ndarray:
         """Raw expressions (N, M) to model inputs (N, M), a new float32 array."""
-        x_NM = self.transformed(x_NM)
-        if self.std is not None:
-            x_NM -= np.asarray(self.center, np.float32)
-            x_NM /= np.asarray(self.std, np.float32)
-            np.clip(x_NM, -self.max_value, self.max_value, out=x_NM)
-        return x_NM
+        return self._scaled(self.transformed(x_NM))
 
     def undo(self, x_NM: np.ndarray) -> np.ndarray:
         """Model inputs (N, M) back to raw expressions; clipped values stay clipped."""
         if self.std is not None:
             dtype = np.result_type(x_NM, np.float32)
             x_NM = x_NM * np.asarray(self.std, dtype) + np.asarray(self.center, dtype)
-        return np.sinh(x_NM) * self.cofactor if self.transform == "asinh" else x_NM
+        transform = self._transform()
+        return x_NM if transform is None else transform.undo(x_NM)
 
     def transformed(self, x_NM: np.ndarray) -> np.ndarray:
         """Raw expressions (N, M) transformed and not scaled, a new float32 array."""
         x_NM = np.array(x_NM, np.float32)
-        if self.transform == "asinh":
-            x_NM /= self.cofactor
-            np.arcsinh(x_NM, out=x_NM)
+        transform = self._transform()
+        if transform is not None:
+            transform.apply_to(x_NM)
         return x_NM
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings; ``Preprocessing(**values)`` undoes it."""
         return asdict(self)
 
+    def _transform(self) -> Invertible | None:
+        if self.transform == "asinh":
+            return Asinh(self.cofactor)
+        return Logicle(self.logicle or []) if self.transform == "logicle" else None
 
-def are_counts(x_NM: np.ndarray) -> bool:
-    """Whether raw expressions (N, M) are counts of ions, as mass cytometry gives them.
-
-    Their negatives lie at 0, with or without noise of less than one ion: 0 means "negative". The
-    negatives of flow cytometry spread far around 0.
-    """
-    share_M = [np.mean(np.abs(x_N) <= 1) for x_N in x_NM.T]
-    return bool(np.median(share_M) >= NEAR_ZERO)
+    def _scaled(self, x_NM: np.ndarray) -> np.ndarray:
+        """Transformed expressions (N, M) scaled where they stand."""
+        if self.std is not None:
+            x_NM -= np.asarray(self.center, np.float32)
+            x_NM /= np.asarray(self.std, np.float32)
+            np.clip(x_NM, -self.max_value, self.max_value, out=x_NM)
+        return x_NM
 
 
 def _mean_and_std(x_NM: np.ndarray, chunk: int = 65_536) -> tuple[np.ndarray, np.ndarray]:

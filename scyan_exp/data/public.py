@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from scyan_exp.data.download import TIMEOUT, download
 from scyan_exp.data.table import KnowledgeTable, load_table
 from scyan_exp.errors import InputError, near_matches
-from scyan_exp.files import atomic_path
 
 #: Where the authors of Scyan publish them.
 BASE_URL = "https://github.com/MICS-Lab/scyan_data/raw/main/data"
-#: Seconds without an answer after which a download is given up.
-TIMEOUT = 60.0
 
 #: Git blob ids (sha1) of the files, or sha256 of the one that is too large for git.
 FILES: dict[str, str] = {
@@ -32,6 +28,8 @@ FILES: dict[str, str] = {
     "poised/full.csv": "0131708a990a73b4d13bdc8c11b1e060fd2f2372",
     "poised/short.csv": "a889fbeb13a357159d48ee5212cbfab24893e235",
 }
+#: Bytes of those whose size is known; a git blob id is one of the size as well.
+SIZES: dict[str, int] = {"aml/short.h5ad": 144_840, "aml/default.csv": 744}
 
 
 def load_public_table(name: str, version: str = "default") -> KnowledgeTable:
@@ -39,13 +37,21 @@ def load_public_table(name: str, version: str = "default") -> KnowledgeTable:
     return load_table(fetch(f"{name}/{version}.csv"))
 
 
-def fetch(file: str, base_url: str = BASE_URL, files: Mapping[str, str] = FILES) -> Path:
+def fetch(
+    file: str,
+    base_url: str = BASE_URL,
+    files: Mapping[str, str] = FILES,
+    sizes: Mapping[str, int] = SIZES,
+    timeout: float = TIMEOUT,
+) -> Path:
     """The local copy of a public file, downloaded if it is not there yet.
 
     Args:
         file: such as ``aml/default.h5ad``.
         base_url: where the files are.
         files: the known files and their digests.
+        sizes: bytes of some of them.
+        timeout: seconds without a byte after which a connection is given up.
 
     Raises:
         InputError: there is no such file, it cannot be downloaded, or it is not the file it
@@ -53,19 +59,15 @@ def fetch(file: str, base_url: str = BASE_URL, files: Mapping[str, str] = FILES)
     """
     if file not in files:
         raise InputError(f"no public file {file!r}.{near_matches(file, files)}")
-    path = cache_folder() / file
-    if path.is_file() and _digest(path, files[file]) == files[file]:
-        return path
-    url = f"{base_url}/{file}"
-    with atomic_path(path) as temporary:
-        _download(url, temporary, path)
-        found = _digest(temporary, files[file])
-        if found != files[file]:
-            raise InputError(
-                f"the downloaded file is not the expected one (digest {found}, expected "
-                f"{files[file]}): it was cut off or changed at its source; try again",
-                where=url,
-            )
+    path, expected = cache_folder() / file, files[file]
+    if not (path.is_file() and _digest(path, expected) == expected):
+        download(
+            f"{base_url}/{file}",
+            path,
+            lambda found: _digest(found, expected) == expected,
+            sizes.get(file),
+            timeout,
+        )
     return path
 
 
@@ -73,20 +75,6 @@ def cache_folder() -> Path:
     """Where public files are kept: ``$SCYAN_EXP_CACHE``, else the user's cache folder."""
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scyan_exp"
     return Path(os.environ.get("SCYAN_EXP_CACHE") or default)
-
-
-def _download(url: str, temporary: Path, path: Path) -> None:
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, temporary.open("wb") as out:
-            while block := answer.read(2**20):
-                out.write(block)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", error)
-        raise InputError(
-            f"cannot be downloaded ({reason}): without network access, fetch it elsewhere and "
-            f"put it at {path}",
-            where=url,
-        ) from error
 
 
 def _digest(path: Path, expected: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,61 +37,6 @@ def read_h5ad(path: str | Path) -> AnnData:
         raise InputError(
             f"not an .h5ad file that anndata can read ({reason})", where=str(path)
         ) from error
-
-
-def read_csv(path: str | Path, obs_columns: Sequence[str] = ()) -> AnnData:
-    """Read a CSV with a row a cell; columns of text, and ``obs_columns``, become ``obs``.
-
-    Raises:
-        InputError: there is no such file, or it has no rows or no columns of numbers.
-    """
-    import anndata
-
-    path = existing_file(path, "a CSV file of cells")
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            separator = max(",;\t", key=file.readline().count)
-            file.seek(0)
-            header = next(csv.reader(file, delimiter=separator), [])
-        with warnings.catch_warnings():
-            # Rows longer than the header would shift its names by a column, with a warning.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path, sep=separator, encoding="utf-8-sig", low_memory=False, index_col=False
-            )
-    except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
-        raise InputError(f"not a CSV of cells ({str(error).strip()})", where=str(path)) from error
-    text = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
-    obs_names = [name for name in frame if name in {*text, *obs_columns}]
-    markers = [name for name in frame if name not in obs_names]
-    problems = [
-        f"column {name!r} stands {n} times: rename or drop all but one"
-        for name, n in Counter(name for name in header if name).items()
-        if n > 1
-    ]
-    unasked = [name for name in text if name not in obs_columns]
-    problems += [p for name in unasked for p in _stray_text(frame[name])]
-    if not len(frame) or not markers:
-        problems.append(
-            f"found {len(frame)} rows and {len(markers)} columns of numbers; expected a row a "
-            "cell and a column a marker"
-        )
-    if problems:
-        raise InputError(problems, where=str(path))
-    obs = frame[obs_names].set_axis(frame.index.astype(str))
-    return anndata.AnnData(
-        frame[markers].to_numpy(np.float32), obs=obs, var=pd.DataFrame(index=markers)
-    )
-
-
-def _stray_text(column: pd.Series) -> list[str]:
-    """Cells of text in a column that otherwise holds numbers: a typing error, not a label."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    stray = column.notna() & numbers.isna()
-    if numbers.notna().sum() <= stray.sum():
-        return []
-    rows = [f"row {i + 2} ({column.iloc[i]!r})" for i in np.flatnonzero(stray)]
-    return [f"column {column.name}: expected numbers, found text in {listed(rows, limit=5)}"]
 
 
 def existing_file(path: str | Path, expected: str) -> Path:

@@ -24,6 +24,7 @@ from scyan_exp.fleet.reporting import report_jobs
 from scyan_exp.fleet.returns import job_return
 from scyan_exp.fleet.running import run_source
 from scyan_exp.fleet.settings import FleetSettings
+from scyan_exp.fleet.signals import signals_wait
 from scyan_exp.fleet.source import SweepJobs
 from scyan_exp.fleet.state import JobState
 from scyan_exp.fleet.table import shown
@@ -51,12 +52,13 @@ def launch(
     sweep_dir = Path(str(config.hydra.sweep.dir))
     try:
         fleet = check_settings(settings)
-        jobs = compose_jobs(
-            lambda overrides: context.config_loader.load_sweep_config(config, overrides),
-            job_overrides,
-            first_number,
-            getattr(task, "check", None),
-        )
+        with signals_wait() as stop_if_asked:
+
+            def load(overrides: list[str]) -> DictConfig:
+                stop_if_asked()
+                return context.config_loader.load_sweep_config(config, overrides)
+
+            jobs = compose_jobs(load, job_overrides, first_number, getattr(task, "check", None))
         engine = make_engine(jobs, fleet, task)
     except InputError:
         _discard_unused(sweep_dir)

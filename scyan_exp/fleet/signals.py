@@ -29,3 +29,24 @@ def on_signal(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def signals_wait() -> Iterator[Callable[[], None]]:
+    """Within the block a signal waits for the next call of what this gives.
+
+    Python raises KeyboardInterrupt wherever it happens to be: in a destructor or a callback of a
+    parser, which drop exceptions, Ctrl-C would be lost.
+
+    Raises:
+        KeyboardInterrupt: when called, or at the end of the block, if a signal has come.
+    """
+    came: list[bool] = []
+
+    def stop_if_asked() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    with on_signal(lambda: came.append(True)):
+        yield stop_if_asked
+    stop_if_asked()

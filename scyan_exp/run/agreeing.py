@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
+from scyan_exp.config.schema import PredictConfig, Wanted
 from scyan_exp.data.cells import Cells
 from scyan_exp.results.annotation import load_model, write_annotated
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
@@ -23,6 +23,7 @@ from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.read_run import Run
 from scyan_exp.run.record import RunRecord
 from scyan_exp.run.refining import correcting_model
+from scyan_exp.run.sampled import biomarkers_of, sample_tables, write_biomarkers
 from scyan_exp.run.spread import spread
 from scyan_exp.run.summary import say_repeats, say_results
 from scyan_exp.run.tracked import Table, members_table, tables_of
@@ -89,8 +90,7 @@ def agree(
     trainings: Sequence[Training],
     cells: Cells,
     folder: Path,
-    wanted: FiguresConfig = ALL_FIGURES,
-    batch_ref: str | None = None,
+    wanted: Wanted | None = None,
 ) -> Agreed:
     """Annotate by consensus, measure, and write cells and figures to a folder.
 
@@ -98,25 +98,36 @@ def agree(
         trainings: two or more, with one table.
         cells: the cells that all of them were trained on.
         folder: where to.
-        wanted: the figures to draw.
-        batch_ref: the batch that all cells are brought to. The training with the largest weight
-            does that alone: the mean of several inverse flows is the inverse of none.
+        wanted: what to make of the cells; what the defaults say when None. The training with the
+            largest weight corrects: the mean of several inverse flows is the inverse of none.
     """
-    members, consensus = _combine(trainings, cells)
+    wanted = wanted or Wanted()
+    members, consensus = _combine(trainings, cells, wanted.predict)
     agreement = float(consensus.agreement.mean())
+    batch_ref = wanted.correct.batch_ref
     corrector, inputs = _corrector(trainings, members)
     correction = correction_of(corrector, cells, batch_ref, inputs)
     measured = compute_metrics(consensus, cells, corrected_of=correction)
     of_consensus = {**measured, "agreement": agreement}
-    signs = signs_of(cells.table, cells.x.numpy(), consensus.population, consensus.log_prob)
+    signs = signs_of(
+        cells.table,
+        cells.x.numpy(),
+        consensus.population,
+        consensus.log_prob,
+        consensus.threshold,
+    )
     verdict = judge(cells.table, signs, agreement=agreement)
     own = RunFolder(folder)
-    umap = umap_of(cells.x.numpy()) if wanted.umap else None
-    shown = shown_of(consensus, cells, members=members, signs=signs, umap=umap)
-    figures = draw_figures(own.figures, shown, wanted)
+    umap = umap_of(cells.x.numpy()) if wanted.figures.umap else None
+    biomarkers = biomarkers_of(cells.adata, consensus, wanted.biomarkers)
+    shown = shown_of(
+        consensus, cells, members=members, signs=signs, umap=umap, biomarkers=biomarkers
+    )
+    figures = draw_figures(own.figures, shown, wanted.figures)
     obsm = {} if umap is None else {UMAP_KEY: umap}
     layers = corrected_layers(corrector, cells, batch_ref, inputs)
     write_annotated(cells.adata, consensus, own.annotated, obsm, layers)
+    write_biomarkers(own, biomarkers)
     mean, std = spread([one.record.metrics for one in trainings])
     described = [
         _described(training, member, consensus)
@@ -124,15 +135,17 @@ def agree(
     ]
     summary = {"std": std, "consensus": of_consensus, "members": described}
     tables = tables_of(consensus, cells.labels, signs, _weights(members), consensus.agreement)
-    tables["members"] = members_table(described)
+    tables |= {"members": members_table(described), **sample_tables(biomarkers)}
     return Agreed(consensus, of_consensus, mean, summary, figures, verdict, tables)
 
 
-def _combine(trainings: Sequence[Training], cells: Cells) -> tuple[list[Member], Consensus]:
+def _combine(
+    trainings: Sequence[Training], cells: Cells, settings: PredictConfig
+) -> tuple[list[Member], Consensus]:
     models = {one.name: one.model for one in trainings}
     inputs = {one.name: one.inputs for one in trainings if one.inputs is not None}
-    members, own = weigh(models, cells.x, cells.covariates, inputs)
-    return members, combine(members, cells.x, cells.covariates, own, inputs)
+    members, own = weigh(models, cells.x, cells.covariates, inputs, settings)
+    return members, combine(members, cells.x, cells.covariates, own, inputs, settings)
 
 
 def _corrector(

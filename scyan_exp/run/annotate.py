@@ -8,15 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scyan_exp.config.schema import PredictConfig
 from scyan_exp.data.cells import encode_cells
 from scyan_exp.data.new_cells_doubts import new_cells_doubts
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.errors import InputError, listed
 from scyan_exp.results.annotation import Annotation, load_model, predict_cells
+from scyan_exp.results.columns import PROBA, check_key
 from scyan_exp.results.consensus import Inputs, Member, combine
 from scyan_exp.run.cleaned import why_gone
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
+from scyan_exp.run.settings_of import settings_of
 from scyan_exp.training.scyan import Scyan
 
 if TYPE_CHECKING:
@@ -25,7 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
+def annotate(
+    checkpoint: str | Path | Scyan, adata: AnnData, settings: PredictConfig | None = None
+) -> Annotation:
     """Annotate new cells with a checkpoint alone: add ``scyan_*`` columns to ``adata``.
 
     The cells are preprocessed with the constants of the training cells, which the checkpoint
@@ -36,26 +41,41 @@ def annotate(checkpoint: str | Path | Scyan, adata: AnnData) -> Annotation:
         checkpoint: ``checkpoints/best.ckpt`` of a run, a model, or the folder of a run; that of
             a run with repeats annotates by consensus.
         adata: cells with the markers and covariates of the model; changed in place.
+        settings: the threshold, the name of the column, and whether all probabilities are kept;
+            None for those of the run.
 
     Raises:
-        InputError: a marker or covariate is missing, or an expression is not finite; or there is
-            no run, or no model of it.
+        InputError: a marker or covariate is missing, or an expression is not finite; the column
+            is there already; or there is no run, or no model of it.
     """
-    members = _members(checkpoint)
-    inputs = _inputs(members, adata)
-    first = members[0]
-    _warn_of_far_markers(first.model, adata)
-    annotation = (
-        combine(members, *inputs[first.name], inputs=inputs)
-        if len(members) > 1
-        else predict_cells(first.model, *inputs[first.name])
-    )
+    annotation = annotation_of(checkpoint, adata, settings)
     with warnings.catch_warnings():  # a view becomes a copy, which is what the user wants
         warnings.filterwarnings("ignore", message=".*view.*")
         for name, column in annotation.obs().items():
             adata.obs[name] = column.array
-        adata.obsm["X_scyan"] = annotation.latent
+        adata.obsm.pop(PROBA, None)  # of an earlier annotation
+        adata.obsm.update(annotation.obsm())
+        adata.uns.update(annotation.uns())
     return annotation
+
+
+def annotation_of(
+    checkpoint: str | Path | Scyan, adata: AnnData, settings: PredictConfig | None = None
+) -> Annotation:
+    """The annotation of new cells, which stay as they are; arguments as in :func:`annotate`.
+
+    Raises:
+        InputError: as :func:`annotate` does.
+    """
+    members = _members(checkpoint)
+    settings = settings_of(checkpoint) if settings is None else settings
+    first = members[0]
+    check_key(settings, adata, first.model.table)
+    inputs = _inputs(members, adata)
+    _warn_of_far_markers(first.model, adata)
+    if len(members) > 1:
+        return combine(members, *inputs[first.name], inputs=inputs, settings=settings)
+    return predict_cells(first.model, *inputs[first.name], settings)
 
 
 def _warn_of_far_markers(model: Scyan, adata: AnnData) -> None:

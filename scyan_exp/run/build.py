@@ -21,6 +21,7 @@ from scyan_exp.config.schema import CallbackConfig, RunConfig, TrainerConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.data.datamodule import CellDataModule
 from scyan_exp.errors import InputError, Problem, listed, near_matches
+from scyan_exp.results.samples import sample_problems
 from scyan_exp.training.scyan import Scyan
 
 log = logging.getLogger(__name__)
@@ -49,9 +50,7 @@ class Experiment:
 def build(config: RunConfig, cells: Cells) -> Experiment:
     """Build the model of a config for its cells."""
     table = cells.table
-    check_objective(config, cells)
-    if config.correct.batch_ref is not None:
-        cells.encoding.check_batch(config.correct.batch_ref)
+    check_cells(config, cells)
     model = Scyan(
         table,
         cells.encoding,
@@ -158,18 +157,29 @@ def check_trainer(config: RunConfig, populations: Sequence[str], folder: Path) -
         raise InputError(problems, where="config")
 
 
-def check_objective(config: RunConfig, cells: Cells) -> None:
-    """Make sure that the objective can be computed on these cells.
+def check_cells(config: RunConfig, cells: Cells) -> None:
+    """Make sure that all that the config wants to know of these cells can be measured.
 
     Raises:
-        InputError: it needs labels, and none of them is a row of the table.
+        InputError: the objective needs labels, and none of them is a row of the table; samples
+            cannot be measured or compared; or cells are to be brought to a batch that is none.
     """
+    levels = list(cells.table.levels)
+    problems = [
+        *_objective_problems(config, cells),
+        *sample_problems(cells.adata.obs, levels, config.biomarkers),
+        *cells.encoding.batch_problems(config.correct.batch_ref),
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _objective_problems(config: RunConfig, cells: Cells) -> list[str]:
     wanted = [name for name in config.objectives if "labels" in METRICS[name].needs]
-    if not wanted or cells.labels is None:
-        return
-    if not cells.labels.isin(cells.table.populations).any():
-        raise InputError(
-            f"objective: {wanted[0]!r} needs labels that are rows of the table; labels: "
-            f"{listed(sorted(cells.labels.dropna().unique())) or 'none'}; rows: "
-            f"{listed(cells.table.populations)}"
-        )
+    if not wanted or cells.labels is None or cells.labels.isin(cells.table.populations).any():
+        return []
+    return [
+        f"objective: {wanted[0]!r} needs labels that are rows of the table; labels: "
+        f"{listed(sorted(cells.labels.dropna().unique())) or 'none'}; rows: "
+        f"{listed(cells.table.populations)}"
+    ]

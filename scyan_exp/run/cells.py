@@ -72,6 +72,8 @@ def load_cells(config: RunConfig) -> Cells:
 def _key(config: RunConfig) -> str:
     """Tells cells from others; also when their files have changed since they were read."""
     parts = [config.plain()[name] for name in ("table", "dataset")]
-    paths = [Path(str(part.get("path", ""))).expanduser() for part in parts]
-    states = [path.stat() for path in paths if path.is_file()]
-    return json.dumps([*parts, *([state.st_mtime_ns, state.st_size] for state in states)])
+    table = Path(str(parts[0].get("path", ""))).expanduser()
+    paths = [table, *config.dataset.sources()]
+    states = [(path, path.stat()) for path in paths if path.is_file()]
+    told = [[str(path), state.st_mtime_ns, state.st_size] for path, state in states]
+    return json.dumps([*parts, *told])

@@ -90,6 +90,25 @@ class RunFolder:
         return self.path / "metrics.csv"
 
     @property
+    def biomarkers(self) -> Path:
+        """Intensities, a row a sample, population and marker; with ``biomarkers.sample_key``."""
+        return self.path / "biomarkers.csv"
+
+    @property
+    def populations(self) -> Path:
+        """Counts and shares, a row a sample and population; with ``biomarkers.sample_key``."""
+        return self.path / "populations.csv"
+
+    @property
+    def groups(self) -> Path:
+        """What differs between groups of samples; with ``biomarkers.group_key``."""
+        return self.path / "groups.csv"
+
+    def of_samples(self) -> tuple[Path, Path, Path]:
+        """The files that are there only if samples were measured."""
+        return self.populations, self.biomarkers, self.groups
+
+    @property
     def figures(self) -> Path:
         """The folder of the figures, a PNG each."""
         return self.path / "figures"

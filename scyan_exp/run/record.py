@@ -201,7 +201,7 @@ def recording(record: RunRecord) -> Iterator[None]:
 def clear_results(folder: Path) -> None:
     """A run folder used again must not show the results of one run beside the record of another."""
     own = RunFolder(folder)
-    for path in (own.annotated, own.report, own.cleaned):
+    for path in (own.annotated, own.report, own.cleaned, *own.of_samples()):
         path.unlink(missing_ok=True)
     shutil.rmtree(own.figures, ignore_errors=True)
 

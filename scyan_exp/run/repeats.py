@@ -204,8 +204,7 @@ def _agree(config: RunConfig, record: RunRecord, cells: Cells, repeats: Sequence
     trainings = [
         trained(RunRecord.of_run(one.folder), one.name, one.name, device) for one in repeats
     ]
-    batch_ref = config.correct.batch_ref
-    agreed = agree(trainings, cells, record.folder, config.figures, batch_ref)
+    agreed = agree(trainings, cells, record.folder, config.wanted)
     record.repeats, record.trust = agreed.summary, agreed.verdict.to_dict()
     return agreed
 

@@ -31,6 +31,8 @@ TABLES = {
     ),
     "confusion_matrix": ("label", "annotated", "cells", "share"),
     "members": ("name", "seed", "weight", "agreement"),
+    "samples": ("sample", "population", "count", "share"),
+    "groups": ("measure", "population", "marker", "p_adjusted"),
 }
 
 

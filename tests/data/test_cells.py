@@ -210,9 +210,9 @@ def test_constant_markers_are_refused(table, value):
 def test_untransformed_cells_are_refused_unless_a_transform_is_asked_for(table, value):
     adata = changed("CD19", 5, value)
     assert problems_of(adata, table) == [
-        "the expressions look untransformed: 'CD19' reaches 4,321. Set dataset.transform=asinh "
-        "(dataset.cofactor=5 for CyTOF, 150 for flow cytometry), or give transformed data; if "
-        "they are transformed, set dataset.check_range=false"
+        "the expressions look untransformed: 'CD19' reaches 4,321. Set dataset.transform=auto "
+        "(the cells choose), asinh (dataset.cofactor=5 for CyTOF, 150 for flow cytometry) or "
+        "logicle, or give transformed data; if they are transformed, set dataset.check_range=false"
     ]
     assert len(prepare(adata, table, transform="asinh")) == 600
     assert len(prepare(adata, table, check_range=False)) == 600
@@ -242,6 +242,76 @@ def test_cells_that_are_counts_are_told(table, caplog):
         "The expressions are counts with many at 0: 0 becomes -1 (dataset.center=false)"
     ]
     assert cells.x.min().item() == pytest.approx(-1)
+
+
+def raw_flow() -> anndata.AnnData:
+    """The small cells on a linear scale, with the noise of a flow cytometer."""
+    adata = small_adata()
+    noise = np.random.default_rng(0).normal(0, 100, adata.shape)
+    adata.X = (10 ** np.clip(adata.X, 0, 4.5) + noise).astype(np.float32)
+    return adata
+
+
+def test_what_auto_chose_is_said_and_kept(table, caplog):
+    caplog.set_level("INFO", "scyan_exp.data.cells")
+    cells = prepare(raw_flow(), table, transform="auto")
+    assert cells.preprocessing.transform == "logicle"
+    assert len(cells.preprocessing.logicle) == len(MARKERS)
+    (message,) = caplog.messages
+    assert message.startswith("Transform: logicle, because they are linear intensities of flow")
+    assert message.endswith("(dataset.transform=auto)")
+    x, _ = encode(raw_flow()[:50].copy(), cells)
+    torch.testing.assert_close(x, cells.x[:50], rtol=0, atol=0)
+
+
+def test_auto_leaves_transformed_cells_as_they_are(table, caplog):
+    """Also those that reach far: ``check_range`` guards against forgotten transforms alone."""
+    adata = small_adata()
+    adata.X = 300 * adata.X + 500
+    assert "look untransformed" in problems_of(adata, table)[0]
+    cells = prepare(adata, table, transform="auto")
+    assert cells.preprocessing.transform == "none"
+    torch.testing.assert_close(cells.x, prepare(small_adata(), table).x, atol=1e-3, rtol=0)
+
+
+def test_auto_takes_the_cofactor_for_counts(table):
+    adata = small_adata()
+    adata.X = np.where(adata.X > 2, 100 * adata.X, 0)
+    for cofactor in (5.0, {"default": 7}):
+        cells = prepare(adata, table, transform="auto", cofactor=cofactor)
+        asked = prepare(adata, table, transform="asinh", cofactor=cofactor)
+        assert cells.preprocessing == asked.preprocessing
+
+
+def test_a_cofactor_by_marker_and_one_for_the_others(table):
+    cofactor = {"CD8": 100.0, "default": 7}
+    cells = prepare(small_adata(), table, transform="asinh", cofactor=cofactor, scale=False)
+    expected = [100.0 if marker == "CD8" else 7.0 for marker in MARKERS]
+    np.testing.assert_allclose(
+        cells.x, np.arcsinh(small_adata()[:, MARKERS].X / expected), rtol=1e-5
+    )
+
+
+def test_cofactors_of_unknown_markers_and_markers_without_one(table):
+    assert problems_of(
+        small_adata(), table, transform="asinh", cofactor={"CD8a": 5.0, "CD3": 5}
+    ) == [
+        "dataset.cofactor: the table has no marker 'CD8a'. Did you mean 'CD8'? "
+        "It has: CD3, CD4, CD8, CD19",
+        "dataset.cofactor: no cofactor for CD4, CD8, CD19: name them too, or say what all others "
+        "have, such as {default: 150}",
+    ]
+
+
+def test_how_cells_were_compensated_is_kept(table, tmp_path):
+    """As plain numbers, also when a file of cells made arrays of them."""
+    adata = small_adata()
+    noted = {"kind": "matrix", "channels": ["FL1", "FL2"], "numbers": [[1.0, 0.1], [0.0, 1.0]]}
+    adata.uns["compensation"] = noted
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    for cells in (adata, anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")):
+        assert prepare(cells, table).preprocessing.compensation == noted
+    assert prepare(small_adata(), table).preprocessing.compensation is None
 
 
 def test_all_problems_of_names_at_once(table):

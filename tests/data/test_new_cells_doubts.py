@@ -10,6 +10,7 @@ import pytest
 
 from scyan_exp.data.new_cells_doubts import new_cells_doubts
 from scyan_exp.data.preprocess import Preprocessing
+from tests.data.raw_cells import flow
 from tests.data.spleen import read_spleen
 
 NAMES = ["CD3", "CD4", "CD8", "CD19"]
@@ -61,6 +62,12 @@ NARROWER = "narrower: are they transformed already, or with a larger cofactor?"
 WIDER = "wider: are they not transformed, or with a smaller cofactor?"
 
 
+def test_cells_on_the_logicle_scale():
+    assert doubts(flow(), flow(seed=1), transform="logicle") == []
+    first, *_ = doubts(flow(), asinh(flow(seed=1), 150), transform="logicle")
+    assert NARROWER in first
+
+
 @pytest.mark.parametrize(
     ("train", "new", "settings", "cause"),
     [
@@ -84,6 +91,11 @@ def test_cells_in_another_state_are_doubted_first_of_all(train, new, settings, c
 def test_the_state_in_which_cells_are_expected_is_told():
     transforming = doubts(counts(), asinh(counts()), transform="asinh")[0]
     assert "dataset.transform=asinh, dataset.cofactor=5" in transforming
+    cofactors = {"transform": "asinh", "cofactor": [5.0, 5.0, 150.0, 20.0]}
+    by_marker = doubts(counts(), asinh(counts()), **cofactors)[0]
+    assert "dataset.transform=asinh, dataset.cofactor=5 to 150, by marker" in by_marker
+    logicle = doubts(flow(), asinh(flow(), 150), transform="logicle")[0]
+    assert "dataset.transform=logicle, measured on raw intensities" in logicle
     transforming_nothing = doubts(counts(), 0 * counts())[0]
     assert "the model transforms nothing: dataset.transform=none" in transforming_nothing
 
@@ -142,3 +154,7 @@ def test_the_spleen_without_its_compensation(real_data: Path):
     first, *each = new_cells_doubts(names, preprocessing, raw)
     assert "Are they compensated" in first
     assert len(each) == 4
+    linear = read_spleen(folder, transformed=False).X
+    preprocessing = Preprocessing.fit(linear[::2], transform="logicle")
+    assert new_cells_doubts(names, preprocessing, linear[1::2]) == []
+    assert "Are they compensated" in new_cells_doubts(names, preprocessing, events[:, columns])[0]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scyan_exp.data import Preprocessing
+from tests.data.raw_cells import counts, flow
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +112,8 @@ def test_new_cells_are_scaled_by_the_constants_of_the_old():
 @settings(deadline=None, max_examples=50)
 @given(
     seed=st.integers(0, 100),
-    transform=st.sampled_from(["none", "asinh"]),
-    cofactor=st.floats(1, 500),
+    transform=st.sampled_from(["none", "asinh", "logicle"]),
+    cofactor=st.floats(1, 500) | st.lists(st.floats(1, 500), min_size=4, max_size=4),
     scale=st.booleans(),
     center=st.none() | st.booleans(),
 )
@@ -126,7 +127,7 @@ def test_undo_is_the_inverse_where_nothing_was_clipped(seed, transform, cofactor
     assert (error <= 1e-3 * np.abs(raw) + atol)[inside].all()
 
 
-@pytest.mark.parametrize("transform", ["none", "asinh"])
+@pytest.mark.parametrize("transform", ["none", "asinh", "logicle"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_the_callers_array_is_not_changed(transform, dtype):
     raw = intensities().astype(dtype)
@@ -146,16 +147,65 @@ def test_whole_numbers_are_undone_as_any_others():
     np.testing.assert_allclose(preprocessing.undo(whole), preprocessing.undo(whole.astype(float)))
 
 
-@pytest.mark.parametrize("scale", [True, False])
-def test_a_copy_made_of_the_dict_does_the_same(scale):
+def test_each_marker_has_its_cofactor():
     raw = intensities()
-    preprocessing, x = fitted(raw, transform="asinh", cofactor=150.0, scale=scale, max_value=2.0)
+    _, x = fitted(raw, transform="asinh", cofactor=[5.0, 20.0, 100.0, 150.0], scale=False)
+    for m, cofactor in enumerate([5.0, 20.0, 100.0, 150.0]):
+        _, alone = fitted(raw[:, [m]], transform="asinh", cofactor=cofactor, scale=False)
+        np.testing.assert_array_equal(x[:, [m]], alone)
+
+
+@pytest.mark.parametrize("transform", ["none", "asinh", "logicle"])
+def test_what_is_fitted_is_what_is_applied(transform):
+    raw = intensities()
+    preprocessing, x = Preprocessing.fit_apply(raw, transform=transform)
+    assert preprocessing == Preprocessing.fit(raw, transform=transform)
+    np.testing.assert_array_equal(x, preprocessing.apply(raw))
+
+
+def test_intensities_on_the_logicle_scale_are_standardised():
+    _, x = fitted(flow(), transform="logicle", center="auto", max_value=1e9)
+    np.testing.assert_allclose(x.mean(axis=0, dtype=float), 0, atol=1e-5)
+    np.testing.assert_allclose(x.std(axis=0, dtype=float), 1, rtol=1e-5)
+
+
+def test_constants_of_earlier_versions_are_read():
+    """Checkpoints hold what ``to_dict`` gave: before there were quantiles, and before logicle."""
+    first = {
+        "transform": "asinh",
+        "cofactor": 5.0,
+        "center": [1.0],
+        "std": [2.0],
+        "max_value": 10.0,
+    }
+    for known in (first, first | {"quantiles": [[0.0]] * 100}):
+        x = Preprocessing(**known).apply(np.array([[30.0]]))
+        np.testing.assert_allclose(x, (np.arcsinh(6) - 1) / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [True, False])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"transform": "asinh", "cofactor": 150.0},
+        {"transform": "asinh", "cofactor": [5.0, 20.0, 100.0, 150.0]},
+        {"transform": "logicle", "compensation": {"kind": "matrix", "numbers": [[1.0, 0.0]]}},
+    ],
+    ids=["cofactor", "cofactors", "logicle"],
+)
+def test_a_copy_made_of_the_dict_does_the_same(scale, settings):
+    raw = intensities()
+    preprocessing, x = fitted(raw, **settings, scale=scale, max_value=2.0)
     again = Preprocessing(**preprocessing.to_dict())
     assert again == preprocessing
     np.testing.assert_array_equal(again.apply(raw), x)
-    values = [np.ravel(np.asarray(value, object)) for value in preprocessing.to_dict().values()]
-    flat = np.concatenate(values).tolist()
-    assert {type(v) for v in flat} <= {str, float, type(None)}
+    assert types_in(preprocessing.to_dict()) <= {dict, list, str, float, type(None)}
+
+
+def types_in(value: object) -> set[type]:
+    """The types of a value, and of all that it holds."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {type(value)}.union(*(types_in(part) for part in parts))
 
 
 def test_many_cells_far_from_zero_are_measured_exactly():
@@ -164,19 +214,6 @@ def test_many_cells_far_from_zero_are_measured_exactly():
     preprocessing = Preprocessing.fit(raw, transform="none")
     np.testing.assert_allclose(preprocessing.center, raw.mean(axis=0, dtype=float), rtol=1e-12)
     np.testing.assert_allclose(preprocessing.std, raw.std(axis=0, dtype=float), rtol=1e-10)
-
-
-def counts(n_cells: int = 2000) -> np.ndarray:
-    """Ions: many cells have none of a marker, others many."""
-    rng = np.random.default_rng(0)
-    return rng.poisson(np.where(rng.random((n_cells, 4)) < 0.6, 0.3, 60.0)).astype(np.float32)
-
-
-def flow(n_cells: int = 2000) -> np.ndarray:
-    """Intensities whose negatives spread around 0."""
-    rng = np.random.default_rng(0)
-    negative = rng.normal(0, 300, (n_cells, 4))
-    return np.where(rng.random((n_cells, 4)) < 0.6, negative, 2e4 + 10 * negative)
 
 
 @pytest.mark.parametrize("noise", [0.0, 1.0])

@@ -12,7 +12,8 @@ import pytest
 from scipy import sparse
 
 from scyan_exp.data import CsvDataset, H5adDataset
-from scyan_exp.data.sources import read_csv, read_expressions, read_h5ad, select_cells
+from scyan_exp.data.sources import read_expressions, read_h5ad, select_cells
+from scyan_exp.data.tabular import read_csv
 from scyan_exp.errors import InputError
 from tests.conftest import MARKERS, small_adata
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from scyan_exp.fleet.signals import signals_wait
 from tests.fleet.sweeps import (
     ENDLESS,
     FOUR,
@@ -151,6 +152,32 @@ def test_two_signals_end_at_once(sweep):
     assert "Traceback" not in output
     assert sweep.statuses == ["interrupted", "interrupted", "not run"]
     no_process_is_left(sweep, seconds=5)
+
+
+class Dropping:
+    """An exception in its destructor is dropped, as Python does."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_that_python_would_drop_waits_for_the_next_job():
+    reached = []
+
+    def compose():
+        with signals_wait() as stop_if_asked:
+            for job in range(3):
+                stop_if_asked()
+                reached.append(job)
+                Dropping()
+
+    with pytest.raises(KeyboardInterrupt):
+        compose()
+    assert reached == [0]
+    with pytest.raises(KeyboardInterrupt), signals_wait():
+        Dropping()  # at the last job
+    with signals_wait() as stop_if_asked:
+        stop_if_asked()
 
 
 @pytest.mark.slow

@@ -180,9 +180,7 @@ def test_killed_while_it_is_refined_a_run_goes_on_there_and_ends_the_same(scyan_
     code, output = scyan_exp("train", *LONGER, last, f"hydra.run.dir={cut}")
     assert code == 0, output
     assert load(cut / "refined", "last")["epoch"] == 14
-    assert 0 < output.count("epoch ") < 15, (
-        output
-    )  # of the refining alone
+    assert 0 < output.count("epoch ") < 15, output  # of the refining alone
     code, output = scyan_exp("train", *LONGER, f"hydra.run.dir={uncut}")
     assert code == 0, output
     for name in ("best", "last"):

@@ -18,6 +18,7 @@ from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.files import atomic_path
 from scyan_exp.results.annotation import Annotation
+from scyan_exp.results.biomarkers import Biomarkers
 from scyan_exp.results.consensus import Consensus, Member
 from scyan_exp.results.figures.registry import History
 from scyan_exp.results.signs import Signs
@@ -44,6 +45,7 @@ class Shown:
         best_epoch: the epoch that annotates; None for a consensus.
         signs: what speaks for and against the annotation.
         umap: (N, 2) places of the cells, NaN for those without; None if nobody asked for them.
+        biomarkers: what was measured in each sample; None without samples.
     """
 
     annotation: Annotation
@@ -55,6 +57,7 @@ class Shown:
     best_epoch: int | None = None
     signs: Signs | None = None
     umap: np.ndarray | None = None
+    biomarkers: Biomarkers | None = None
 
     def by_name(self) -> dict[str, Any]:
         """What there is, by the name of the argument that takes it.
@@ -76,6 +79,7 @@ class Shown:
             "best_epoch": self.best_epoch,
             "signs": self.signs,
             "umap": self.umap,
+            **of_biomarkers(self.biomarkers),
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -88,11 +92,22 @@ def shown_of(
     best_epoch: int | None = None,
     signs: Signs | None = None,
     umap: np.ndarray | None = None,
+    biomarkers: Biomarkers | None = None,
 ) -> Shown:
     """An annotation of cells, for figures."""
     x = cells.x.numpy()
     labels, batches = cells.labels, cells.batches
-    return Shown(annotation, history, labels, batches, x, members, best_epoch, signs, umap)
+    return Shown(
+        annotation, history, labels, batches, x, members, best_epoch, signs, umap, biomarkers
+    )
+
+
+def of_biomarkers(biomarkers: Biomarkers | None) -> dict[str, Any]:
+    """What figures can show of samples, by the name of the argument that takes it."""
+    if biomarkers is None:
+        return {}
+    groups = {} if biomarkers.groups is None else {"groups": biomarkers.groups}
+    return {"biomarkers": biomarkers, **groups}
 
 
 def draw_figures(folder: Path, shown: Shown, wanted: FiguresConfig = ALL_FIGURES) -> list[Path]:
@@ -100,11 +115,16 @@ def draw_figures(folder: Path, shown: Shown, wanted: FiguresConfig = ALL_FIGURES
 
     A figure that fails is left out, with a warning in the log.
     """
+    return draw_given(folder, shown.by_name(), wanted)
+
+
+def draw_given(folder: Path, given: Mapping[str, Any], wanted: FiguresConfig) -> list[Path]:
+    """As :func:`draw_figures`, with what there is by the name of the argument that takes it."""
     if wanted.draw == "none":
         return []
     from matplotlib import rc_context
 
-    given, paths = shown.by_name(), []
+    paths = []
     with rc_context({"text.parse_math": False}):  # "$" in a name is a dollar
         for name, draw in FIGURES.items():
             image = _image(name, draw, given) if wanted.has(name) else None

@@ -32,6 +32,8 @@ NAMES = (
     "best_epoch",
     "signs",
     "umap",
+    "biomarkers",
+    "groups",
 )
 
 

@@ -1,0 +1,44 @@
+"""``scyan-exp biomarkers``: counts and intensities of annotated cells, by sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scyan_exp.cli.command import Command, exit_code, read_options, refuse, set_environment
+from scyan_exp.errors import InputError
+from scyan_exp.terminal import lines_on_terminal
+
+KEYS = ("sample_key", "group_key", "level")
+USAGE = (
+    "usage: scyan-exp biomarkers FOLDER_OR_H5AD [sample_key=COLUMN] [group_key=COLUMN] "
+    "[level=LEVEL] [out=FOLDER]"
+)
+
+
+def biomarkers(arguments: list[str]) -> int:
+    """Measure samples: ``biomarkers RUN [sample_key=..] [group_key=..] [level=..] [out=..]``."""
+    set_environment()
+    try:
+        words, given = read_options(arguments, (*KEYS, "out"), USAGE)
+    except InputError as error:
+        return refuse(error)
+    if len(words) != 1:
+        return refuse(USAGE)
+    return exit_code(lambda: _measure(Path(words[0]), given))
+
+
+def _measure(path: Path, given: dict[str, str]) -> None:
+    from scyan_exp.run.measured_samples import measure_again
+
+    out = given.pop("out", None)
+    with lines_on_terminal():
+        folder = measure_again(path, given, None if out is None else Path(out))
+    print(folder)
+
+
+COMMAND = Command(
+    "biomarkers",
+    "counts, shares and intensities of annotated cells by sample, and groups of samples compared",
+    biomarkers,
+    (("biomarkers outputs/2026-11-22/10-15-00-000000 sample_key=sample", "a row a sample"),),
+)

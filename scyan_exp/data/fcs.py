@@ -1,0 +1,116 @@
+"""Cells of one FCS file."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scyan_exp.data.compensation import (
+    Spillover,
+    compensate,
+    is_compensated,
+    read_matrix,
+    spillover_of,
+)
+from scyan_exp.data.fcs_events import read_events
+from scyan_exp.data.fcs_head import FcsHead, read_head
+from scyan_exp.errors import InputError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+log = logging.getLogger(__name__)
+
+#: How cells are compensated: by the file (``auto``), not at all, by the CSV of a path, or by
+#: what ``uns["compensation"]`` of other cells says.
+Compensation = str | bool | Mapping[str, Any]
+
+
+def read_fcs(
+    path: str | Path, compensation: Compensation = "auto", rows: np.ndarray | None = None
+) -> AnnData:
+    """Read an FCS file: X holds linear float32 numbers, compensated.
+
+    ``var_names`` are the labels ``$PnS``, or ``$PnN`` where there is none; ``var["channel"]`` is
+    ``$PnN``. ``uns["compensation"]`` says what was done: ``{"kind": "file"}``, ``{"kind":
+    "none"}`` or ``{"kind": "matrix", "channels": [...], "matrix": [...]}``.
+
+    Args:
+        path: the file.
+        compensation: ``auto`` for the matrix of the file, if it has one; False for none; the
+            path of a CSV; or what ``uns["compensation"]`` of other cells says.
+        rows: the events wanted, in increasing order; all when None.
+
+    Raises:
+        InputError: what is wrong with the file, or with its matrix.
+    """
+    import anndata
+
+    events_NC, var, done = load_fcs(read_head(path), compensation, rows)
+    index = pd.RangeIndex(len(events_NC)) if rows is None else pd.Index(rows)
+    obs = pd.DataFrame(index=index.astype(str))
+    return anndata.AnnData(events_NC, obs=obs, var=var, uns={"compensation": done})
+
+
+def load_fcs(
+    head: FcsHead, compensation: Compensation, rows: np.ndarray | None = None
+) -> tuple[np.ndarray, pd.DataFrame, dict[str, Any]]:
+    """Events (N, C) float32, a row a channel, and how they were compensated.
+
+    Raises:
+        InputError: what is wrong with the events, or with the matrix.
+    """
+    spillover, done = chosen_spillover(head, compensation)
+    events_NC = read_events(head, rows)
+    names = [channel.name for channel in head.channels]
+    if spillover is not None:
+        try:
+            compensate(events_NC, names, spillover)
+        except InputError as error:
+            raise InputError(error.problems, where=str(head.path)) from None
+    return events_NC, describe_channels(head), done
+
+
+def describe_channels(head: FcsHead) -> pd.DataFrame:
+    """A row a channel: its name in ``var_names``, its ``label`` and its ``channel``."""
+    labels = [channel.label for channel in head.channels]
+    channels = [channel.name for channel in head.channels]
+    names = [label or name for label, name in zip(labels, channels, strict=True)]
+    times = Counter(names)
+    unique = [
+        name if times[name] == 1 else f"{name} ({channel})"
+        for name, channel in zip(names, channels, strict=True)
+    ]
+    return pd.DataFrame({"channel": channels, "label": names}, index=unique)
+
+
+def chosen_spillover(
+    head: FcsHead, compensation: Compensation
+) -> tuple[Spillover | None, dict[str, Any]]:
+    """The matrix to compensate a file with, and what ``uns["compensation"]`` says of it.
+
+    Raises:
+        InputError: the matrix cannot be used.
+    """
+    if isinstance(compensation, Mapping):
+        if compensation["kind"] == "matrix":
+            spillover = Spillover.of_plain(compensation)
+            return spillover, {"kind": "matrix", **spillover.plain()}
+        compensation = "auto" if compensation["kind"] == "file" else False
+    if compensation is False:
+        return None, {"kind": "none"}
+    if compensation not in ("auto", True):
+        spillover = read_matrix(str(compensation))
+        return spillover, {"kind": "matrix", **spillover.plain()}
+    own = spillover_of(head.text)
+    names = [channel.name for channel in head.channels]
+    if own is not None and is_compensated(names, own):
+        log.info("%s: compensated before, by the names of its channels", head.path)
+        own = None
+    return own, {"kind": "none" if own is None else "file"}

@@ -1,0 +1,173 @@
+"""How a file of each format is looked at before it is read, and how it is read."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from scyan_exp.data.fcs import Compensation, describe_channels, load_fcs
+from scyan_exp.data.fcs_head import read_head
+from scyan_exp.data.sample_sheet import read_labels
+from scyan_exp.data.sources import existing_file, read_h5ad
+from scyan_exp.data.tabular import import_parquet, read_csv, read_parquet
+from scyan_exp.errors import InputError, listed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+#: Formats by the ends of file names.
+CSV = (".csv", ".tsv", ".txt")
+PARQUET = (".parquet", ".pq")
+FCS = (".fcs", ".lmd")
+H5AD = (".h5ad",)
+
+#: The rows wanted of a file with so many; None for all.
+Draw = Callable[[int], "np.ndarray | None"]
+
+
+class Peek(NamedTuple):
+    """A file at a glance.
+
+    Attributes:
+        n_rows: its cells, or a few more.
+        columns: the names that each column goes by, the best first.
+    """
+
+    n_rows: int
+    columns: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The cells of one file, on their way into those of many.
+
+    Attributes:
+        x: (N, C) numbers; of a file that stays on disk, its ``AnnData``.
+        var: a row a column.
+        obs: a row a cell.
+        compensation: what was done to them; empty for formats that have none.
+    """
+
+    x: np.ndarray | AnnData
+    var: pd.DataFrame
+    obs: pd.DataFrame
+    compensation: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, adata: AnnData) -> Part:
+        """Cells that were read."""
+        x = adata.X if isinstance(adata.X, np.ndarray) else adata
+        return cls(x, adata.var, adata.obs.reset_index(drop=True))
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """A format.
+
+    Attributes:
+        suffixes: of its files.
+        peek: look at a file without its numbers.
+        read: its cells, in memory or on disk.
+        only_markers: whether columns that are no markers of the table belong into ``obs``.
+    """
+
+    suffixes: tuple[str, ...]
+    peek: Callable[[Path], Peek]
+    read: Callable[[Path, Draw], Part]
+    only_markers: bool = False
+
+
+def fcs_files(compensation: Compensation, labels: str | None = None) -> FileKind:
+    """FCS files; ``labels`` is a CSV with a row an event."""
+
+    def peek(path: Path) -> Peek:
+        head = read_head(path)
+        described = describe_channels(head)
+        names = zip(described.index, described["label"], described["channel"], strict=True)
+        return Peek(head.n_events, [list(dict.fromkeys(one)) for one in names])
+
+    def read(path: Path, draw: Draw) -> Part:
+        head = read_head(path)
+        rows = draw(head.n_events)
+        events_NC, var, done = load_fcs(head, compensation, rows)
+        obs = pd.DataFrame(index=range(len(events_NC)))
+        if labels is not None:
+            frame = read_labels(labels, head.n_events)
+            obs = (frame if rows is None else frame.iloc[rows]).reset_index(drop=True)
+        return Part(events_NC, var, obs, done)
+
+    return FileKind(FCS, peek, read, only_markers=True)
+
+
+def csv_files(obs_columns: Sequence[str]) -> FileKind:
+    """CSV files; ``obs_columns`` are no markers."""
+
+    def peek(path: Path) -> Peek:
+        existing_file(path, "a CSV file of cells")
+        with path.open("rb") as file:
+            n_lines = 1 + sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))
+        try:
+            with path.open(encoding="utf-8-sig") as text:
+                line = text.readline()
+        except UnicodeDecodeError as error:
+            raise InputError(f"not a CSV of cells ({error})", where=str(path)) from None
+        header = next(csv.reader([line], delimiter=max(",;\t", key=line.count)), [])
+        return Peek(n_lines, [[name] for name in header if name not in obs_columns])
+
+    return FileKind(CSV, peek, lambda path, draw: _drawn(read_csv(path, obs_columns), draw))
+
+
+def parquet_files(obs_columns: Sequence[str]) -> FileKind:
+    """Parquet files; ``obs_columns`` are no markers."""
+
+    def peek(path: Path) -> Peek:
+        existing_file(path, "a .parquet file of cells")
+        parquet = import_parquet(path)
+        try:
+            about = parquet.ParquetFile(str(path))
+            names, n_rows = about.schema_arrow.names, about.metadata.num_rows
+        except Exception as error:  # pyarrow's errors have no common base
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"not a Parquet file that pyarrow can read ({reason})", where=str(path)
+            ) from error
+        return Peek(n_rows, [[name] for name in names if name not in obs_columns])
+
+    def read(path: Path, draw: Draw) -> Part:
+        return _drawn(read_parquet(path, obs_columns), draw)
+
+    return FileKind(PARQUET, peek, read)
+
+
+def h5ad_files() -> FileKind:
+    """``.h5ad`` files."""
+
+    def peek(path: Path) -> Peek:
+        adata = read_h5ad(path)
+        try:
+            names = [str(name) for name in adata.var_names]
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            if repeated:
+                raise InputError(
+                    f"markers that stand there twice: {listed(repeated)}: rename or drop all but "
+                    "one",
+                    where=str(path),
+                )
+            return Peek(adata.n_obs, [[name] for name in names])
+        finally:
+            adata.file.close()
+
+    return FileKind(H5AD, peek, lambda path, draw: _drawn(read_h5ad(path), draw))
+
+
+def _drawn(adata: AnnData, draw: Draw) -> Part:
+    rows = draw(adata.n_obs)
+    if rows is None:
+        return Part.of(adata)
+    return Part.of(adata[rows].to_memory() if adata.isbacked else adata[rows].copy())

@@ -1,0 +1,167 @@
+"""Cells of several files, one put behind the other into memory that was taken for all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scyan_exp.data.file_kinds import Part
+from scyan_exp.data.sources import read_expressions
+from scyan_exp.errors import InputError, listed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+log = logging.getLogger(__name__)
+
+#: The column of ``obs`` with the name of each cell's file.
+SAMPLE = "sample"
+
+
+class JoinedCells:
+    """The cells read so far.
+
+    Args:
+        names: of the columns of numbers.
+        n_markers: how many of them, the first ones, belong into X; the others into ``obs``.
+        most: cells, or a few more.
+    """
+
+    def __init__(self, names: Sequence[str], n_markers: int, most: int) -> None:
+        self._markers, self._others = list(names[:n_markers]), list(names[n_markers:])
+        # Memory that is never written to is never taken.
+        self._x = np.empty((most, n_markers), np.float32)
+        self._more = np.empty((most, len(self._others)), np.float32)
+        self._obs: list[pd.DataFrame] = []
+        self._done: list[tuple[Path, dict[str, Any]]] = []
+        self._var: pd.DataFrame | None = None
+        self._n = 0
+
+    def add(self, path: Path, part: Part, columns: Sequence[str]) -> None:
+        """Take over the cells of a file, and close it; ``columns`` is what it calls the names.
+
+        Raises:
+            InputError: a column that holds numbers in other files holds text in this one.
+        """
+        places = part.var.index.get_indexer(pd.Index(columns))
+        text = [name for name, place in zip(columns, places, strict=True) if place < 0]
+        if text:
+            raise InputError(
+                [f"column {name!r} holds text here, and numbers in other files" for name in text],
+                where=str(path),
+            )
+        stop, n_markers = self._n + len(part.obs), len(self._markers)
+        _copy(part, columns[:n_markers], self._x[self._n : stop])
+        _copy(part, columns[n_markers:], self._more[self._n : stop])
+        if self._var is None:
+            self._var = part.var.iloc[places[:n_markers]].set_axis(pd.Index(self._markers))
+        self._obs.append(self._columns_of(part))
+        self._done.append((path, dict(part.compensation)))
+        self._n = stop
+        if not isinstance(part.x, np.ndarray) and part.x.isbacked:
+            part.x.file.close()
+
+    def _columns_of(self, part: Part) -> pd.DataFrame:
+        """``obs``; a column of text that is empty in this file was taken for numbers."""
+        obs = part.obs.copy()
+        for name in self._obs[0].columns if self._obs else []:
+            if name not in obs and name in part.var.index:
+                values = np.empty((len(obs), 1), np.float32)
+                _copy(part, [name], values)
+                obs[name] = values[:, 0]
+        text = [name for name in obs if obs[name].dtype == object]
+        return obs.astype(dict.fromkeys(text, "category"))
+
+    def finish(self, samples: list[str], sheet: pd.DataFrame | None) -> AnnData:
+        """The cells; ``samples`` are the names of the files, ``sheet`` has a row a file.
+
+        Raises:
+            InputError: ``sheet`` has a column that the files have too.
+        """
+        import anndata
+
+        codes = np.repeat(np.arange(len(samples)), [len(obs) for obs in self._obs])
+        columns = self._described()
+        sheet = pd.DataFrame(index=range(len(samples))) if sheet is None else sheet
+        own = [name for name in sheet if name in columns or name in self._others]
+        if own:
+            raise InputError(
+                f"the files have columns of the same name as dataset.metadata: {listed(own)}. "
+                "Rename them there"
+            )
+        given = {name: _spread(sheet[name], codes) for name in sheet}
+        first = {SAMPLE: pd.Categorical.from_codes(codes, samples)}
+        # A frame around the array as it is: columns of one block need no copy.
+        obs = pd.DataFrame(self._more[: self._n], columns=self._others, copy=False)
+        for i, (name, values) in enumerate({**first, **columns, **given}.items()):
+            if name in obs:
+                log.info("obs[%r] is a channel of the files, not their names", name)
+                continue
+            obs.insert(i, name, values)
+        obs.index = obs.index.astype(str)
+        uns = {"compensation": done} if (done := self._compensation()) else {}
+        return anndata.AnnData(self._x[: self._n], obs=obs, var=self._var, uns=uns)
+
+    def _described(self) -> dict[str, Any]:
+        """The columns of ``obs`` that all files have, from their files."""
+        first = self._obs[0]
+        common = [name for name in first if all(name in obs for obs in self._obs)]
+        lost = sorted({str(name) for obs in self._obs for name in obs} - {*map(str, common)})
+        if lost:
+            log.info("Left out of obs, because not all files have them: %s", listed(lost))
+        return {str(name): _behind_each_other([obs[name] for obs in self._obs]) for name in common}
+
+    def _compensation(self) -> dict[str, Any]:
+        """What was done to all files; ``file`` if some had a matrix of their own."""
+        kinds = [done.get("kind") for _, done in self._done]
+        if len(set(kinds)) > 1:
+            without = [path.name for path, done in self._done if done.get("kind") != "file"]
+            log.warning(
+                "%d of %d files have no spillover matrix and are not compensated: %s",
+                *(len(without), len(kinds), listed(without)),
+            )
+            return next(done for _, done in self._done if done.get("kind") == "file")
+        done, n_files = self._done[0][1], len(self._done)
+        if done.get("kind") == "file":
+            log.info("Compensated by the spillover matrix of %s", _each(n_files))
+        elif done.get("kind") == "matrix":
+            channels = listed(done["channels"], limit=60)
+            log.info("Compensated by the matrix of dataset.compensation: %s", channels)
+        elif done:
+            log.info("Not compensated: no spillover matrix, or dataset.compensation=false")
+        return done
+
+
+def _each(n_files: int) -> str:
+    return "the file" if n_files == 1 else f"each of the {n_files} files"
+
+
+def _copy(part: Part, columns: Sequence[str], out: np.ndarray) -> None:
+    """Numbers of a file into the result; column by column where that needs no memory."""
+    if not columns:
+        return
+    if isinstance(part.x, np.ndarray):
+        for j, place in enumerate(part.var.index.get_indexer(pd.Index(columns))):
+            out[:, j] = part.x[:, place]
+    else:
+        out[:] = read_expressions(part.x, columns)
+
+
+def _spread(values: pd.Series, codes: np.ndarray) -> Any:
+    """A value a file, for each of its cells."""
+    if pd.api.types.is_numeric_dtype(values):
+        return values.to_numpy()[codes]
+    return pd.Categorical(values)[codes]
+
+
+def _behind_each_other(parts: Sequence[pd.Series]) -> Any:
+    if all(isinstance(part.dtype, pd.CategoricalDtype) or part.isna().all() for part in parts):
+        return pd.api.types.union_categoricals(
+            [pd.Categorical(part) for part in parts], ignore_order=True
+        )
+    return pd.concat(parts, ignore_index=True).to_numpy()

@@ -1,0 +1,160 @@
+"""Many files of cells as one: in memory is the result, and one file at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scyan_exp.data.file_kinds import FileKind, Peek
+from scyan_exp.data.joined import JoinedCells
+from scyan_exp.data.markers import match_markers, obs_name, say_matches
+from scyan_exp.errors import InputError, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+log = logging.getLogger(__name__)
+
+#: Seed of the cells that are drawn of each file.
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The columns that all files have.
+
+    Attributes:
+        names: of the result.
+        columns: for each file, what it calls each of them.
+        n_markers: how many of them, the first ones, belong into X; the others into ``obs``.
+    """
+
+    names: list[str]
+    columns: list[list[str]]
+    n_markers: int
+
+    def without(self, text: Iterable[str]) -> Panel:
+        """The columns that hold numbers in the first file."""
+        left_out = set(text)
+        kept = [i for i, name in enumerate(self.columns[0]) if name not in left_out]
+        return Panel(
+            [self.names[i] for i in kept],
+            [[mine[i] for i in kept] for mine in self.columns],
+            sum(i < self.n_markers for i in kept),
+        )
+
+
+def read_files(
+    files: Sequence[Path],
+    samples: Sequence[str],
+    kind: FileKind,
+    markers: Sequence[str] | None = None,
+    n_per_file: int | None = None,
+    sheet: pd.DataFrame | None = None,
+) -> AnnData:
+    """Read files one after the other into one ``AnnData``.
+
+    Args:
+        files: F files.
+        samples: their F names, for ``obs["sample"]``.
+        kind: their format.
+        markers: those of the table; they get its names. All columns stay as they are when None.
+        n_per_file: draw so many cells of each file, in their order; all when None.
+        sheet: F rows with columns for ``obs``.
+
+    Raises:
+        InputError: everything that is wrong with the files.
+    """
+    peeks = _peek_all(files, kind)
+    panel = _panel(files, peeks, kind, markers)
+    most = [min(peek.n_rows, n_per_file or peek.n_rows) for peek in peeks]
+    cells: JoinedCells | None = None
+    for i, path in enumerate(files):
+        part = kind.read(path, lambda n: _draw(n, n_per_file))
+        if cells is None:  # only now is it known which columns hold text
+            panel = panel.without(part.obs.columns)
+            cells = JoinedCells(panel.names, panel.n_markers, sum(most))
+        cells.add(path, part, panel.columns[i])
+        del part  # or two files would be in memory
+    assert cells is not None
+    joined = cells.finish(list(samples), sheet)
+    if len(files) > 1:
+        log.info("%d files with %s cells: %s", len(files), f"{joined.n_obs:,}", listed(samples))
+    return joined
+
+
+def _draw(n_rows: int, wanted: int | None) -> np.ndarray | None:
+    if wanted is None or wanted >= n_rows:
+        return None
+    return np.sort(np.random.default_rng(SEED).choice(n_rows, wanted, replace=False))
+
+
+def _peek_all(files: Sequence[Path], kind: FileKind) -> list[Peek]:
+    peeks, problems = [], []
+    for path in files:
+        try:
+            peeks.append(kind.peek(path))
+        except InputError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise InputError([str(error) for error in problems])
+    return peeks
+
+
+def _panel(
+    files: Sequence[Path], peeks: Sequence[Peek], kind: FileKind, markers: Sequence[str] | None
+) -> Panel:
+    """The markers of the table in each file, and the other columns that all have."""
+    found = _matched(files, peeks, markers or [])
+    own = [
+        [names[0] for i, names in enumerate(peek.columns) if i not in mine.values()]
+        for peek, mine in zip(peeks, found, strict=True)
+    ]
+    others = [name for name in own[0] if all(name in mine for mine in own[1:])]
+    lost = sorted({name for mine in own for name in mine} - set(others))
+    if lost:
+        log.info("Left out, because not all files have them: %s", listed(lost))
+    only = kind.only_markers and markers is not None
+    n_markers = len(markers or []) + (0 if only else len(others))
+    columns = [
+        [peek.columns[mine[marker]][0] for marker in markers or []] + others
+        for peek, mine in zip(peeks, found, strict=True)
+    ]
+    named = [obs_name(name) for name in others] if only else others
+    return Panel([*(markers or []), *named], columns, n_markers)
+
+
+def _matched(
+    files: Sequence[Path], peeks: Sequence[Peek], markers: Sequence[str]
+) -> list[dict[str, int]]:
+    """The column of each marker in each file."""
+    found, places = [], dict[str, list[int]]()
+    for i, peek in enumerate(peeks):
+        mine, problems = match_markers(markers, peek.columns)
+        found.append(mine)
+        for problem in problems:
+            places.setdefault(problem.text, []).append(i)
+        names = {marker: peek.columns[place][0] for marker, place in mine.items()}
+        if not problems and (i == 0 or mine != found[0]):
+            say_matches(names, files[i].name)
+    if places:
+        raise InputError(list(_lacking(files, peeks, places)))
+    return found
+
+
+def _lacking(
+    files: Sequence[Path], peeks: Sequence[Peek], places: dict[str, list[int]]
+) -> Iterable[str]:
+    for problem, which in places.items():
+        names = listed(str(files[i]) for i in which)
+        yield f"{problem} (in {names})" if len(files) > 1 else f"{files[0]}: {problem}"
+    for i in list(dict.fromkeys(i for which in places.values() for i in which))[:1]:
+        yield f"{files[i].name} has: {listed((names[0] for names in peeks[i].columns), limit=60)}"

@@ -1,0 +1,210 @@
+"""Which channel of a file is which marker of the table."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from scyan_exp.errors import InputError, listed, near_matches
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+log = logging.getLogger(__name__)
+
+#: An isotope, as cytometers write it: ``147Sm``, ``Nd142``, ``Nd142Di``.
+_ISOTOPE = r"(?:\d{2,3}[A-Z][a-z]?|[A-Z][a-z]?\d{2,3})(?:D[id])?"
+#: What may stand before a marker: an isotope, or a detector as in ``FITC-A :: CD3``.
+_BEFORE = re.compile(rf"^(?:{_ISOTOPE}[\W_]+|.*\S\s*::\s*)")
+#: What may stand behind it: an isotope, also in brackets, as in ``CD19(Nd142)Di``.
+_BEHIND = re.compile(rf"(?:[\W_]+{_ISOTOPE}|\({_ISOTOPE}\)(?:D[id])?)$")
+#: Greek letters of receptors and chains: alpha to epsilon, kappa and lambda.
+_GREEK = str.maketrans("\u03b1\u03b2\u03b3\u03b4\u03b5\u03ba\u03bb", "abgdekl")
+
+
+def plain_name(name: str) -> str:
+    """A name without case, dashes and spaces.
+
+    Example:
+        >>> plain_name("HLA-DR"), plain_name("TCR gd")
+        ('hladr', 'tcrgd')
+    """
+    return "".join(c for c in name.casefold().translate(_GREEK) if c.isalnum() or c == "+")
+
+
+def bare_name(name: str) -> str:
+    """A plain name without the channel beside it.
+
+    Example:
+        >>> bare_name("147Sm_CD-20"), bare_name("CD19(Nd142)Di"), bare_name("Comp-FITC-A :: CD3")
+        ('cd20', 'cd19', 'cd3')
+    """
+    bare = _BEHIND.sub("", _BEFORE.sub("", name.strip()))
+    return plain_name(bare) or plain_name(name)
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A marker of the table that has no column of its own.
+
+    Attributes:
+        text: what is wrong, and what to do.
+        lacking: whether no column matches; else several do, or one matches several markers.
+    """
+
+    text: str
+    lacking: bool
+
+
+def match_markers(
+    markers: Sequence[str], columns: Sequence[Sequence[str]]
+) -> tuple[dict[str, int], list[Mismatch]]:
+    """Find the column of each marker: by its very name, else loosely, else without its channel.
+
+    Args:
+        markers: names of the table.
+        columns: for each column, the names that it goes by, the best first.
+
+    Returns:
+        The column of each marker that has one, and what is wrong with the others.
+    """
+    found, problems = dict[str, int](), list[Mismatch]()
+    by_name = _by_name(columns)
+    for marker in markers:
+        places = _places(marker, by_name)
+        if len(places) == 1:
+            found[marker] = places[0]
+        elif places:
+            candidates = listed([_shown(columns[i]) for i in places])
+            text = f"marker {marker!r} of the table may be any of {candidates}: give it the very "
+            problems.append(Mismatch(text + "name of one of them in the table", lacking=False))
+        else:
+            hint = near_matches(marker, [name for column in columns for name in column])
+            text = f"marker {marker!r} of the table is not in the data.{hint}"
+            problems.append(Mismatch(text, lacking=True))
+    return found, [*problems, *_shared(found, columns)]
+
+
+def _shared(found: Mapping[str, int], columns: Sequence[Sequence[str]]) -> Iterator[Mismatch]:
+    """Columns that are several markers."""
+    for place, n in Counter(found.values()).items():
+        if n > 1:
+            both = listed(repr(marker) for marker, other in found.items() if other == place)
+            yield Mismatch(
+                f"markers {both} of the table are all column {_shown(columns[place])} of the "
+                "data: keep one of them",
+                lacking=False,
+            )
+
+
+def choose_markers(adata: AnnData, markers: Sequence[str], where: str) -> AnnData:
+    """The cells with the markers of a table alone, by its names; other channels go to ``obs``.
+
+    Args:
+        adata: cells in memory, as :func:`~scyan_exp.data.reading.read_cells` gives them.
+        markers: M names of the table.
+        where: the file, for messages.
+
+    Raises:
+        InputError: markers that are not there, or that may be several channels.
+    """
+    found, problems = match_markers(markers, names_of(adata))
+    if problems:
+        known = listed((_shown(names) for names in names_of(adata)), limit=60)
+        texts = [problem.text for problem in problems]
+        raise InputError([*texts, f"the data has: {known}"], where=where)
+    columns = list(found.values())
+    say_matches({m: str(adata.var_names[i]) for m, i in found.items()}, where)
+    others = [i for i in range(adata.n_vars) if i not in columns]
+    obs = _with_channels(adata, others)
+    var = adata.var.iloc[columns].set_axis(list(found))
+    return type(adata)(adata.X[:, columns], obs=obs, var=var, uns=adata.uns)
+
+
+def names_of(adata: AnnData) -> list[list[str]]:
+    """The names that each column goes by: its own, its label and its channel."""
+    kinds = [kind for kind in ("label", "channel") if kind in adata.var]
+    return [
+        list(dict.fromkeys([str(name), *(str(adata.var[kind].iloc[i]) for kind in kinds)]))
+        for i, name in enumerate(adata.var_names)
+    ]
+
+
+def obs_name(channel: str) -> str:
+    """A channel's name in ``obs``: h5ad files have no slash there."""
+    return channel.replace("/", "_")
+
+
+def say_matches(names: Mapping[str, str], where: str) -> None:
+    """Log what was matched loosely."""
+    loose = [f"{marker} = {name}" for marker, name in names.items() if marker != name]
+    same = len(names) - len(loose)
+    if loose:
+        log.info(
+            "%s: %d markers by their names, others matched: %s",
+            *(where, same, listed(loose, limit=100)),
+        )
+
+
+#: How a name is compared, the strictest first; the first of several names counts alone before.
+_WAYS: tuple[Callable[[str], str], ...] = (str, plain_name, bare_name)
+
+
+def _by_name(columns: Sequence[Sequence[str]]) -> list[dict[str, list[int]]]:
+    """The columns of each name, for each way to compare."""
+    ways: list[dict[str, list[int]]] = [{}, *({} for _ in _WAYS)]
+    for i, names in enumerate(columns):
+        ways[0].setdefault(names[0], []).append(i)
+        for way, by_name in zip(_WAYS, ways[1:], strict=True):
+            for name in {way(name) for name in names if name}:
+                by_name.setdefault(name, []).append(i)
+    return ways
+
+
+def _places(marker: str, ways: Sequence[Mapping[str, list[int]]]) -> list[int]:
+    keys = [marker, *(way(marker) for way in _WAYS)]
+    return next(
+        (by_name[key] for key, by_name in zip(keys, ways, strict=True) if key in by_name), []
+    )
+
+
+def _shown(names: Iterable[str]) -> str:
+    first, *others = dict.fromkeys(name for name in names if name)
+    return f"{first!r} ({', '.join(others)})" if others else repr(first)
+
+
+def _with_channels(adata: AnnData, columns: Sequence[int]) -> pd.DataFrame:
+    """``obs`` with expressions as further columns; names that it has stay its own."""
+    names = {i: obs_name(str(adata.var_names[i])) for i in columns}
+    kept = {i: name for i, name in names.items() if name not in adata.obs}
+    more = pd.DataFrame(
+        np.asarray(adata.X[:, list(kept)]), index=adata.obs_names, columns=list(kept.values())
+    )
+    return pd.concat([adata.obs, more], axis=1)
+
+
+def renamed(adata: AnnData, markers: Sequence[str], where: str) -> AnnData:
+    """The cells with the markers' own names where they match loosely; columns stay where they are.
+
+    Raises:
+        InputError: a marker may be several columns. Markers that are not there are not refused.
+    """
+    if set(markers) <= set(adata.var_names):
+        return adata
+    found, problems = match_markers(markers, names_of(adata))
+    problems = [problem for problem in problems if not problem.lacking]
+    if problems:
+        raise InputError([problem.text for problem in problems], where=where)
+    names = adata.var_names.tolist()
+    for marker, place in found.items():
+        names[place] = marker
+    say_matches({m: str(adata.var_names[i]) for m, i in found.items()}, where)
+    adata.var_names = names
+    return adata
