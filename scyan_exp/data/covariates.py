@@ -102,23 +102,22 @@ class CovariateEncoding:
         Raises:
             InputError: it does not.
         """
-        problems = self.batch_problems(batch)
-        if problems:
+        if problems := self.batch_problems(batch):
             raise InputError(problems)
 
-    def batch_problems(self, batch: str) -> list[str]:
-        """Why cells cannot be brought to a batch; nothing if they can."""
+    def batch_problems(self, batch: str | None) -> list[str]:
+        """Why cells cannot be brought to a batch; nothing of None."""
+        if batch is None or batch in self.batches:
+            return []
         if not self.batches:
             return [
                 "correct.batch_ref: the model knows no batches, so there is no batch effect that "
                 "it could correct: train with dataset.batch_key=COLUMN"
             ]
-        if batch not in self.batches:
-            return [
-                f"correct.batch_ref: {batch!r} is no batch of obs[{self.batch_key!r}]."
-                f"{near_matches(batch, self.batches)} Batches: {listed(self.batches)}"
-            ]
-        return []
+        return [
+            f"correct.batch_ref: {batch!r} is no batch of obs[{self.batch_key!r}]."
+            f"{near_matches(batch, self.batches)} Batches: {listed(self.batches)}"
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and strings; ``CovariateEncoding(**values)`` undoes it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weig
 from scyan_exp.results.verdict import Verdict
 from scyan_exp.run.concluding import Corrector, conclude
 from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.read_run import Run
 from scyan_exp.run.record import RunRecord
 from scyan_exp.run.refining import correcting_model
 from scyan_exp.run.spread import spread
@@ -74,6 +75,9 @@ class Agreed:
 def trained(record: RunRecord, name: str, folder: str, device: str = "cpu") -> Training:
     """A training as its run folder has it."""
     model = load_model(RunFolder(record.folder).best).to(device)
+    if model.encoding.batch_key is None:  # of an earlier version, whose models do not say it
+        key = Run(record.folder).config.dataset.get("batch_key")
+        model.encoding = replace(model.encoding, batch_key=key)
     return Training(name, folder, record, model)
 
 

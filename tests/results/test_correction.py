@@ -57,9 +57,8 @@ def test_corrected_expressions_are_those_of_the_reference(trained, in_float64, b
     )
     theirs = theirs.double()
     expected = theirs.batch_effect_correction(batch_ref).numpy()
-    found = corrected_inputs(
-        ours, cells.x, cells.covariates, batch_ref or largest_batch(cells.batches)
-    )
+    chosen = batch_ref or largest_batch(cells.batches)
+    found = corrected_inputs(ours, cells.x, cells.covariates, chosen)
     assert np.abs(expected - cells.x.numpy()).max() > 1e-3
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
