@@ -8,7 +8,7 @@ from typing import Any
 
 from scyan_exp.config.figures import FIGURES
 from scyan_exp.config.objectives import KEYS_OF_NEEDS, METRICS
-from scyan_exp.config.schema import objective_names
+from scyan_exp.config.schema import PredictConfig, objective_names
 from scyan_exp.errors import Problem, near_matches
 
 
@@ -21,7 +21,9 @@ def relation_problems(plain: Mapping[str, Any]) -> Iterator[Problem]:
             "is of one training, and there are repeats; a run with repeats that was cut off goes "
             "on in its own folder (hydra.run.dir=...)",
         )
+    yield from _batch_problems(plain.get("correct"), plain.get("dataset"))
     yield from _figure_problems(plain.get("figures"))
+    yield from _key_problems(plain.get("predict"), plain.get("dataset"))
     yield from _sample_problems(plain.get("biomarkers"))
     yield from _seed_problems(plain.get("seed"), plain.get("repeats"))
     yield from _device_problems(plain.get("trainer"), plain.get("model"))
@@ -52,6 +54,16 @@ def _objective_problems(objective: Any, dataset: Any) -> Iterator[Problem]:
                 yield Problem("objective", text)
 
 
+def _batch_problems(correct: Any, dataset: Any) -> Iterator[Problem]:
+    """Corrections of a batch effect where there are no batches."""
+    correct = correct if isinstance(correct, Mapping) else {}
+    if isinstance(dataset, Mapping) and dataset.get("batch_key") is None:
+        for key in ("batch_ref", "refine"):
+            if correct.get(key) not in (None, False):
+                text = "needs batches; set dataset.batch_key to the column of obs that has them"
+                yield Problem(f"correct.{key}", text)
+
+
 def _figure_problems(figures: Any) -> Iterator[Problem]:
     """Names that do not name a figure."""
     draw = figures.get("draw", "all") if isinstance(figures, Mapping) else "all"
@@ -68,6 +80,21 @@ def _figure_problems(figures: Any) -> Iterator[Problem]:
             "figures.draw",
             f"expected all, none, or a list of {', '.join(FIGURES)}, found {draw!r}.{hints}",
         )
+
+
+def _key_problems(predict: Any, dataset: Any) -> Iterator[Problem]:
+    """A column of populations that would take the place of another one."""
+    key = predict.get("key_added") if isinstance(predict, Mapping) else None
+    if not isinstance(key, str) or key == PredictConfig().key_added:
+        return
+    dataset = dataset if isinstance(dataset, Mapping) else {}
+    roles = [role for role in ("label_key", "batch_key") if dataset.get(role) == key]
+    if roles:
+        text = f"{key!r} is dataset.{roles[0]}: that column would be overwritten. Choose another"
+        yield Problem("predict.key_added", text)
+    if key.startswith("scyan_"):
+        text = f"names that begin with 'scyan_' are the program's own, found {key!r}"
+        yield Problem("predict.key_added", text)
 
 
 def _sample_problems(biomarkers: Any) -> Iterator[Problem]:

@@ -11,9 +11,10 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from scyan_exp.config.formats import DataFormat, TableSource
 from scyan_exp.config.types import Count, Fraction, Name, Names, Positive, Section, not_zero
@@ -164,13 +165,18 @@ class PredictConfig(Section):
         log_prob_th: cells whose most probable population has log p(u | z) below it stay
             unannotated (the reference's name and default).
         proba: whether the probability of every population is kept for each cell.
-        key_added: the column of ``obs`` with the populations; the other columns that a run adds
-            begin with ``scyan_`` whatever it is.
+        key_added: the column of ``obs`` with the populations; those of levels and of single
+            repeats begin with it, and all others that a run adds with ``scyan_``.
     """
 
     log_prob_th: Annotated[float, Field(allow_inf_nan=False)] = -50.0
     proba: bool = False
-    key_added: Name = "scyan_pop"
+    key_added: Annotated[str, Field(pattern=r"^[^/]{1,128}$")] = "scyan_pop"
+
+
+def _number_as_text(value: Any) -> Any:
+    """Batches are often numbered."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class CorrectConfig(Section):
@@ -182,7 +188,7 @@ class CorrectConfig(Section):
             latent expressions of the first training, and it trains on.
     """
 
-    batch_ref: Name | None = None
+    batch_ref: Annotated[Name, BeforeValidator(_number_as_text)] | None = None
     refine: bool = False
 
 
@@ -203,8 +209,25 @@ class BiomarkersConfig(Section):
     channels: Names = []
 
 
-#: What a config means that says nothing of samples.
-NO_SAMPLES = BiomarkersConfig()
+#: What a config means that says nothing of these.
+PREDICT, NO_CORRECTION, NO_SAMPLES = PredictConfig(), CorrectConfig(), BiomarkersConfig()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run makes of its cells once a model is trained: the sections that say so.
+
+    Attributes:
+        figures: which figures are drawn.
+        predict: how cells are annotated.
+        correct: how the batch effect is corrected.
+        biomarkers: what is measured in each sample.
+    """
+
+    figures: FiguresConfig = ALL_FIGURES
+    predict: PredictConfig = PREDICT
+    correct: CorrectConfig = NO_CORRECTION
+    biomarkers: BiomarkersConfig = NO_SAMPLES
 
 
 class RunSettings(Section):
@@ -265,6 +288,11 @@ class RunConfig(RunSettings):
     def objectives(self) -> list[str]:
         """The metrics that are the objective: one, or several."""
         return objective_names(self.objective)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is made of the cells after the training."""
+        return Wanted(self.figures, self.predict, self.correct, self.biomarkers)
 
     @property
     def hash(self) -> str:

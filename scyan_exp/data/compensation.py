@@ -95,8 +95,8 @@ def read_matrix(path: str | Path) -> Spillover:
     header, *rows = [
         [cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)
     ] or [[]]
-    names = header[1:] if (rows and not header[0]) or len(header) == len(rows) + 1 else header
-    shift = int(bool(rows) and len(rows[0]) == len(names) + 1)
+    shift = int(bool(rows) and bool(rows[0]) and not _is_number(rows[0][0]))
+    names = header[1:] if shift and rows and len(header) == len(rows[0]) else header
     numbers = [row[shift:] for row in rows]
     if not names or len(numbers) != len(names) or any(len(row) != len(names) for row in numbers):
         raise InputError(
@@ -153,6 +153,14 @@ def columns_of(names: Sequence[str], spillover: Spillover) -> list[int]:
 
 
 _REMEDY = "Set dataset.compensation to false (no compensation), or to a CSV with the right matrix"
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _numbers(rows: Sequence[Sequence[str]], where: str) -> np.ndarray:

@@ -6,7 +6,6 @@ right. pooch fetches them; what is left to do is to go on, to check, and to say 
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
@@ -14,8 +13,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
+from scyan_exp.data.download_lock import alone
+from scyan_exp.data.download_reasons import reason
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable
 
@@ -29,8 +30,8 @@ log = logging.getLogger(__name__)
 TIMEOUT = 60.0
 #: Connections in a row that may be cut, as long as each brings some bytes.
 TRIES = 10
-#: Bytes that are read at a time.
-BLOCK = 2**18
+#: Bytes that are read at a time; of a connection that is cut, at most so many are lost.
+BLOCK = 2**14
 #: What a server answers when all the bytes are there already, or more.
 NO_SUCH_RANGE = 416
 
@@ -58,7 +59,7 @@ def download(
             arrived are kept for the next try.
         OutputError: it cannot be written.
     """
-    with explain_unwritable(path.parent), _alone(path):
+    with explain_unwritable(path.parent), alone(path):
         if path.is_file() and is_right(path):
             return
         part = path.with_name(f"{path.name}.part")
@@ -80,54 +81,21 @@ def download(
         part.replace(path)
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One process at a time; whoever waits finds the file there, or tries it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(f"{path.name}.lock")
-    while True:
-        with lock.open("a") as file:
-            _wait(file, path)
-            if not _is_at(file, lock):  # the one before has removed it, and a third may have anew
-                continue
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
-            return
-
-
-def _wait(file: TextIO, path: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.info("Another process is downloading %s: waiting for it", path)
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-
-def _is_at(file: TextIO, path: Path) -> bool:
-    """Whether an open file is the one that stands at a path now."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
-
-
 def _complete(part: Path, url: str, path: Path, size: int | None, timeout: float) -> None:
     """Fetch the bytes that are missing, in as many connections as it takes."""
     from requests import RequestException
 
     for left in reversed(range(TRIES)):
-        before = part.stat().st_size if part.is_file() else 0
+        before = _size(part)
         try:
             _connect(part, url, size, timeout)
             return
         except RequestException as error:
-            arrived = part.stat().st_size
+            arrived = _size(part)
             if _status(error) == NO_SUCH_RANGE and before:
                 return
             if arrived <= before or not left:
-                _give_up(error, part, url, path, timeout)
+                _give_up(error, arrived, url, path, timeout)
             log.warning("Cut off after %s of %s: going on", _bytes(arrived), url)
 
 
@@ -143,7 +111,12 @@ def _connect(part: Path, url: str, size: int | None, timeout: float) -> None:
         get = HTTPDownloader(
             chunk_size=BLOCK, timeout=timeout, headers=headers, hooks={"response": rest.begin}
         )
-        get(url, rest, None)
+        try:
+            get(url, rest, None)
+        finally:
+            rest.end()
+            if not _size(part):
+                part.unlink()
 
 
 class _Rest:
@@ -152,9 +125,11 @@ class _Rest:
     def __init__(self, file: BinaryIO, url: str, size: int | None, bar: Progress | None) -> None:
         self._file, self._url, self._size, self._bar = file, url, size, bar
         self.there = file.tell()
+        self._answers: list[Response] = []
 
     def begin(self, answer: Response, **_: object) -> None:
         """Look at an answer before its bytes come: are they the rest, or the whole again?"""
+        self._answers.append(answer)
         if answer.is_redirect or not answer.ok:
             return
         if not answer.headers.get("Content-Range", "").startswith(f"bytes {self.there}-"):
@@ -177,6 +152,12 @@ class _Rest:
     def flush(self) -> None:
         """Bytes that have arrived outlive a process that is killed."""
         self._file.flush()
+
+    def end(self) -> None:
+        """Close what a cut connection, or an error, leaves open."""
+        self._file.flush()
+        for answer in self._answers:
+            answer.close()
 
     def _refuse(self, total: int | None) -> None:
         """Do not begin what cannot end well."""
@@ -219,50 +200,25 @@ def _bar(name: str) -> Iterator[Progress | None]:
         yield bar
 
 
-def _give_up(error: RequestException, part: Path, url: str, path: Path, timeout: float) -> NoReturn:
+def _give_up(
+    error: RequestException, arrived: int, url: str, path: Path, timeout: float
+) -> NoReturn:
     """Say why it did not work, what is kept, and what to do."""
-    kept, size = "", part.stat().st_size
-    if size:
-        kept = f" {_bytes(size)} are kept: the next try goes on from there."
-    else:
-        part.unlink()
+    kept = f" {_bytes(arrived)} are kept: the next try goes on from there." if arrived else ""
     raise InputError(
-        f"cannot be downloaded ({_reason(error, timeout)}).{kept} Without network access, fetch "
+        f"cannot be downloaded ({reason(error, timeout)}).{kept} Without network access, fetch "
         f"it elsewhere and put it at {path}",
         where=url,
     ) from error
 
 
-def _reason(error: RequestException, timeout: float) -> str:
-    """What went wrong, in words: the errors of libraries stand one in the other."""
-    from requests.exceptions import SSLError, Timeout
-    from urllib3.exceptions import NameResolutionError, ReadTimeoutError
-
-    if error.response is not None:
-        return f"the server answers {error.response.status_code} {error.response.reason}"
-    causes = list(_causes(error))
-    if any(isinstance(cause, Timeout | ReadTimeoutError | TimeoutError) for cause in causes):
-        return f"no answer for {timeout:g} seconds"
-    if isinstance(error, SSLError):
-        return "the server's certificate is not trusted: does a proxy stand between?"
-    if any(isinstance(cause, NameResolutionError) for cause in causes):
-        return "the server's name is not known: is there a network?"
-    texts = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    return texts[-1] if texts else "the connection was cut"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that it wraps, from the outside in."""
-    yield error
-    inner = [getattr(error, "reason", None), error.__cause__, error.__context__, *error.args]
-    for one in inner:
-        if isinstance(one, BaseException):
-            yield from _causes(one)
-            return
-
-
 def _status(error: RequestException) -> int | None:
     return None if error.response is None else error.response.status_code
+
+
+def _size(part: Path) -> int:
+    """Bytes that have arrived."""
+    return part.stat().st_size if part.is_file() else 0
 
 
 def _bytes(n: int | None) -> str:

@@ -52,7 +52,20 @@ def read_fcs(
     """
     import anndata
 
-    head = read_head(path)
+    events_NC, var, done = load_fcs(read_head(path), compensation, rows)
+    index = pd.RangeIndex(len(events_NC)) if rows is None else pd.Index(rows)
+    obs = pd.DataFrame(index=index.astype(str))
+    return anndata.AnnData(events_NC, obs=obs, var=var, uns={"compensation": done})
+
+
+def load_fcs(
+    head: FcsHead, compensation: Compensation, rows: np.ndarray | None = None
+) -> tuple[np.ndarray, pd.DataFrame, dict[str, Any]]:
+    """Events (N, C) float32, a row a channel, and how they were compensated.
+
+    Raises:
+        InputError: what is wrong with the events, or with the matrix.
+    """
     spillover, done = chosen_spillover(head, compensation)
     events_NC = read_events(head, rows)
     names = [channel.name for channel in head.channels]
@@ -61,13 +74,7 @@ def read_fcs(
             compensate(events_NC, names, spillover)
         except InputError as error:
             raise InputError(error.problems, where=str(head.path)) from None
-    index = pd.RangeIndex(head.n_events) if rows is None else pd.Index(rows)
-    return anndata.AnnData(
-        events_NC,
-        obs=pd.DataFrame(index=index.astype(str)),
-        var=describe_channels(head),
-        uns={"compensation": done},
-    )
+    return events_NC, describe_channels(head), done
 
 
 def describe_channels(head: FcsHead) -> pd.DataFrame:

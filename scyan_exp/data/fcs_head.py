@@ -215,15 +215,15 @@ def _events(text: FcsText, row_bytes: int) -> tuple[int, int]:
         raise InputError(
             f"$TOT is {text.get('TOT')!r}; expected the number of events", where=str(text.path)
         )
-    if n_events == 0:
-        raise InputError("it holds no events ($TOT is 0)", where=str(text.path))
+    if n_events <= 0:
+        raise InputError("it holds no events", where=str(text.path))
     size = n_events * row_bytes
     # Programs differ in whether the last byte belongs to the events; no event hides in the rest.
     most = size + max(row_bytes, CHECKSUM_BYTES)
     fitting = {
         start
         for start, stop in segments
-        if size <= stop - start + 1 <= most and start + size <= text.size
+        if size <= stop - start + 1 <= most and text.end < start <= text.size - size
     }
     if len(fitting) == 1:
         return n_events, fitting.pop()
@@ -243,6 +243,8 @@ def _misplaced(
     need = f"{n_events:,} events of {row_bytes} bytes need {size:,} bytes"
     if not segments:
         return "it does not say where its events are: $BEGINDATA and the header are 0"
+    if all(start <= text.end for start, _ in segments):
+        return f"its events are said to begin at byte {segments[0][0]:,}, within its keywords"
     places = " or ".join(f"{start:,} to {stop:,}" for start, stop in segments)
     if all(start + size > text.size for start, _ in segments):
         return f"is cut off: {need} from byte {segments[0][0]:,} on, the file has {text.size:,}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -31,6 +31,7 @@ class FcsText:
         header: first and last byte of the segments ``text``, ``data`` and ``analysis``; 0 and 0
             for one that is not there.
         keywords: as the file spells them, in its order.
+        end: the byte of the last delimiter of the TEXT segment; no event stands before it.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class FcsText:
     encoding: str
     header: Mapping[str, tuple[int, int]]
     keywords: Mapping[str, str]
+    end: int
 
     def get(self, name: str) -> str | None:
         """The value of a keyword, without regard to case and to its ``$``; None without one."""
@@ -68,12 +70,13 @@ def read_text(path: str | Path) -> FcsText:
         file.seek(header["text"][0])
         primary = file.read(header["text"][1] - header["text"][0] + 1)
         keywords, encoding = _keywords(path, primary)
-        text = FcsText(path, size, version, encoding, header, keywords)
+        end = header["text"][0] + primary.rfind(primary[:1])
+        text = FcsText(path, size, version, encoding, header, keywords, end)
         start, stop = (_offset(text.get(name)) for name in ("BEGINSTEXT", "ENDSTEXT"))
         if start and stop > start and stop < size and start != header["text"][0]:
             file.seek(start)
             more, _ = _keywords(path, file.read(stop - start + 1))
-            text = FcsText(path, size, version, encoding, header, {**more, **keywords})
+            text = replace(text, keywords={**more, **keywords})
     return text
 
 

@@ -18,7 +18,7 @@ from scyan_exp.files import atomic_path
 #: Numbers of the HEADER are shorter than this; larger ones stand in the TEXT alone.
 MOST_IN_HEADER = 99_999_999
 #: Characters that part keywords; the first that none of them holds is taken.
-DELIMITERS = "/|\\\x0c\x1e~^!"
+DELIMITERS = "/|\\\x0c\x1e~^!" + "".join(map(chr, range(1, 32)))
 #: Events written at a time.
 CHUNK = 100_000
 #: Keywords that say where and how events stand: the writer's own.

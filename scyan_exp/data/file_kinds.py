@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from scyan_exp.data.fcs import Compensation, describe_channels, read_fcs
+from scyan_exp.data.fcs import Compensation, describe_channels, load_fcs
 from scyan_exp.data.fcs_head import read_head
 from scyan_exp.data.sample_sheet import read_labels
 from scyan_exp.data.sources import existing_file, read_h5ad
 from scyan_exp.data.tabular import import_parquet, read_csv, read_parquet
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -43,6 +44,29 @@ class Peek(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Part:
+    """The cells of one file, on their way into those of many.
+
+    Attributes:
+        x: (N, C) numbers; of a file that stays on disk, its ``AnnData``.
+        var: a row a column.
+        obs: a row a cell.
+        compensation: what was done to them; empty for formats that have none.
+    """
+
+    x: np.ndarray | AnnData
+    var: pd.DataFrame
+    obs: pd.DataFrame
+    compensation: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, adata: AnnData) -> Part:
+        """Cells that were read."""
+        x = adata.X if isinstance(adata.X, np.ndarray) else adata
+        return cls(x, adata.var, adata.obs.reset_index(drop=True))
+
+
+@dataclass(frozen=True)
 class FileKind:
     """A format.
 
@@ -55,7 +79,7 @@ class FileKind:
 
     suffixes: tuple[str, ...]
     peek: Callable[[Path], Peek]
-    read: Callable[[Path, Draw], AnnData]
+    read: Callable[[Path, Draw], Part]
     only_markers: bool = False
 
 
@@ -68,15 +92,15 @@ def fcs_files(compensation: Compensation, labels: str | None = None) -> FileKind
         names = zip(described.index, described["label"], described["channel"], strict=True)
         return Peek(head.n_events, [list(dict.fromkeys(one)) for one in names])
 
-    def read(path: Path, draw: Draw) -> AnnData:
-        n_events = read_head(path).n_events
-        rows = draw(n_events)
-        adata = read_fcs(path, compensation, rows)
+    def read(path: Path, draw: Draw) -> Part:
+        head = read_head(path)
+        rows = draw(head.n_events)
+        events_NC, var, done = load_fcs(head, compensation, rows)
+        obs = pd.DataFrame(index=range(len(events_NC)))
         if labels is not None:
-            frame = read_labels(labels, n_events)
-            chosen = frame if rows is None else frame.iloc[rows]
-            adata.obs = chosen.set_axis(adata.obs_names)
-        return adata
+            frame = read_labels(labels, head.n_events)
+            obs = (frame if rows is None else frame.iloc[rows]).reset_index(drop=True)
+        return Part(events_NC, var, obs, done)
 
     return FileKind(FCS, peek, read, only_markers=True)
 
@@ -115,7 +139,7 @@ def parquet_files(obs_columns: Sequence[str]) -> FileKind:
             ) from error
         return Peek(n_rows, [[name] for name in names if name not in obs_columns])
 
-    def read(path: Path, draw: Draw) -> AnnData:
+    def read(path: Path, draw: Draw) -> Part:
         return _drawn(read_parquet(path, obs_columns), draw)
 
     return FileKind(PARQUET, peek, read)
@@ -127,15 +151,23 @@ def h5ad_files() -> FileKind:
     def peek(path: Path) -> Peek:
         adata = read_h5ad(path)
         try:
-            return Peek(adata.n_obs, [[str(name)] for name in adata.var_names])
+            names = [str(name) for name in adata.var_names]
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            if repeated:
+                raise InputError(
+                    f"markers that stand there twice: {listed(repeated)}: rename or drop all but "
+                    "one",
+                    where=str(path),
+                )
+            return Peek(adata.n_obs, [[name] for name in names])
         finally:
             adata.file.close()
 
     return FileKind(H5AD, peek, lambda path, draw: _drawn(read_h5ad(path), draw))
 
 
-def _drawn(adata: AnnData, draw: Draw) -> AnnData:
+def _drawn(adata: AnnData, draw: Draw) -> Part:
     rows = draw(adata.n_obs)
     if rows is None:
-        return adata
-    return adata[rows].to_memory() if adata.isbacked else adata[rows].copy()
+        return Part.of(adata)
+    return Part.of(adata[rows].to_memory() if adata.isbacked else adata[rows].copy())

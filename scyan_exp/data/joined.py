@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scyan_exp.data.file_kinds import Part
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.errors import InputError, listed
 
@@ -41,36 +42,38 @@ class JoinedCells:
         self._var: pd.DataFrame | None = None
         self._n = 0
 
-    def add(self, path: Path, adata: AnnData, columns: Sequence[str]) -> None:
+    def add(self, path: Path, part: Part, columns: Sequence[str]) -> None:
         """Take over the cells of a file, and close it; ``columns`` is what it calls the names.
 
         Raises:
             InputError: a column that holds numbers in other files holds text in this one.
         """
-        text = [name for name in columns if name not in adata.var_names]
+        places = part.var.index.get_indexer(pd.Index(columns))
+        text = [name for name, place in zip(columns, places, strict=True) if place < 0]
         if text:
             raise InputError(
                 [f"column {name!r} holds text here, and numbers in other files" for name in text],
                 where=str(path),
             )
-        stop, n_markers = self._n + adata.n_obs, len(self._markers)
-        _copy(adata, columns[:n_markers], self._x[self._n : stop])
-        _copy(adata, columns[n_markers:], self._more[self._n : stop])
+        stop, n_markers = self._n + len(part.obs), len(self._markers)
+        _copy(part, columns[:n_markers], self._x[self._n : stop])
+        _copy(part, columns[n_markers:], self._more[self._n : stop])
         if self._var is None:
-            var = adata.var.loc[list(columns[:n_markers])]
-            self._var = var.set_axis(pd.Index(self._markers))
-        self._obs.append(self._columns_of(adata))
-        self._done.append((path, dict(adata.uns.get("compensation") or {})))
+            self._var = part.var.iloc[places[:n_markers]].set_axis(pd.Index(self._markers))
+        self._obs.append(self._columns_of(part))
+        self._done.append((path, dict(part.compensation)))
         self._n = stop
-        if adata.isbacked:
-            adata.file.close()
+        if not isinstance(part.x, np.ndarray) and part.x.isbacked:
+            part.x.file.close()
 
-    def _columns_of(self, adata: AnnData) -> pd.DataFrame:
+    def _columns_of(self, part: Part) -> pd.DataFrame:
         """``obs``; a column of text that is empty in this file was taken for numbers."""
-        obs = adata.obs.reset_index(drop=True)
+        obs = part.obs.copy()
         for name in self._obs[0].columns if self._obs else []:
-            if name not in obs and name in adata.var_names:
-                obs[name] = read_expressions(adata, [name])[:, 0]
+            if name not in obs and name in part.var.index:
+                values = np.empty((len(obs), 1), np.float32)
+                _copy(part, [name], values)
+                obs[name] = values[:, 0]
         text = [name for name in obs if obs[name].dtype == object]
         return obs.astype(dict.fromkeys(text, "category"))
 
@@ -138,15 +141,15 @@ def _each(n_files: int) -> str:
     return "the file" if n_files == 1 else f"each of the {n_files} files"
 
 
-def _copy(adata: AnnData, columns: Sequence[str], out: np.ndarray) -> None:
-    """Expressions of a file into the result; column by column where that needs no memory."""
+def _copy(part: Part, columns: Sequence[str], out: np.ndarray) -> None:
+    """Numbers of a file into the result; column by column where that needs no memory."""
     if not columns:
         return
-    if isinstance(adata.X, np.ndarray):
-        for j, place in enumerate(adata.var_names.get_indexer(pd.Index(columns))):
-            out[:, j] = adata.X[:, place]
+    if isinstance(part.x, np.ndarray):
+        for j, place in enumerate(part.var.index.get_indexer(pd.Index(columns))):
+            out[:, j] = part.x[:, place]
     else:
-        out[:] = read_expressions(adata, columns)
+        out[:] = read_expressions(part.x, columns)
 
 
 def _spread(values: pd.Series, codes: np.ndarray) -> Any:
@@ -157,8 +160,10 @@ def _spread(values: pd.Series, codes: np.ndarray) -> Any:
 
 
 def _behind_each_other(parts: Sequence[pd.Series]) -> Any:
-    if all(isinstance(part.dtype, pd.CategoricalDtype) or part.isna().all() for part in parts):
-        return pd.api.types.union_categoricals(
-            [pd.Categorical(part) for part in parts], ignore_order=True
-        )
-    return pd.concat(parts, ignore_index=True).to_numpy()
+    """One column; names stay categories, which take little memory."""
+    if not all(isinstance(part.dtype, pd.CategoricalDtype) or part.isna().all() for part in parts):
+        return pd.concat(parts, ignore_index=True).to_numpy()
+    whole = [pd.Categorical(part if part.notna().any() else part.astype(object)) for part in parts]
+    if len({part.categories.dtype for part in whole}) > 1:  # numbers in one file, names in another
+        whole = [pd.Categorical(pd.Series(part).map(str, na_action="ignore")) for part in whole]
+    return pd.api.types.union_categoricals(whole, ignore_order=True)

@@ -76,12 +76,12 @@ def read_files(
     most = [min(peek.n_rows, n_per_file or peek.n_rows) for peek in peeks]
     cells: JoinedCells | None = None
     for i, path in enumerate(files):
-        adata = kind.read(path, lambda n: _draw(n, n_per_file))
+        part = kind.read(path, lambda n: _draw(n, n_per_file))
         if cells is None:  # only now is it known which columns hold text
-            panel = panel.without(adata.obs.columns)
+            panel = panel.without(part.obs.columns)
             cells = JoinedCells(panel.names, panel.n_markers, sum(most))
-        cells.add(path, adata, panel.columns[i])
-        del adata  # or two files would be in memory
+        cells.add(path, part, panel.columns[i])
+        del part  # or two files would be in memory
     assert cells is not None
     joined = cells.finish(list(samples), sheet)
     if len(files) > 1:

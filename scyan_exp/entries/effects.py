@@ -19,6 +19,7 @@ from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.entries.edits import Edit
 from scyan_exp.errors import InputError
 from scyan_exp.metrics.agreement import table_agreement
+from scyan_exp.results.columns import key_of
 from scyan_exp.run.cells import load_cells
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
@@ -188,7 +189,7 @@ def _population(run: RunFolder, table: KnowledgeTable) -> np.ndarray:
     """
     try:
         with h5py.File(run.annotated) as file:
-            column = read_elem(file["obs"]["scyan_pop"])
+            column = read_elem(file["obs"][key_of(file)])
     except (OSError, KeyError) as error:
         reason = "the annotation is gone, or damaged; delete result.json there and resume"
         raise InputError(reason, where=str(run.annotated)) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scyan_exp.report.numbers import rounded
+from scyan_exp.results.columns import AGREEMENT, key_of
 from scyan_exp.run.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def read_populations(folder: Path) -> Column | None:
 
     try:
         with h5py.File(RunFolder(folder).annotated, "r") as file:
-            return column(file, "scyan_pop")
+            return column(file, key_of(file))
     except (OSError, KeyError, RuntimeError):  # damaged, or of another program
         return None
 
@@ -74,7 +75,7 @@ def agreements(folder: Path) -> list[dict[str, Any]]:
 
     try:
         with h5py.File(RunFolder(folder).annotated, "r") as file:
-            cells, agreement_N = column(file, "scyan_pop"), numbers(file, "scyan_agreement")
+            cells, agreement_N = column(file, key_of(file)), numbers(file, AGREEMENT)
     except (OSError, KeyError, RuntimeError):
         return []
     if cells is None or agreement_N is None:

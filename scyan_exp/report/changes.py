@@ -82,6 +82,8 @@ def _read(folder: Path) -> pd.Series:
     import pandas as pd
     from anndata.io import read_elem
 
+    from scyan_exp.results.columns import key_of
+
     path = RunFolder(folder).annotated
     if not path.is_file():
         record = RunRecord.of_run(folder)
@@ -91,7 +93,7 @@ def _read(folder: Path) -> pd.Series:
         with h5py.File(path) as file:
             obs = file["obs"]
             names = read_elem(obs[obs.attrs["_index"]])
-            populations = read_elem(obs["scyan_pop"])
+            populations = read_elem(obs[key_of(file)])
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"not annotated cells ({error})", where=str(path)) from error
     return pd.Series(pd.Categorical(populations), index=pd.Index(names.astype(str)))

@@ -15,6 +15,7 @@ import numpy as np
 from scyan_exp.errors import InputError
 from scyan_exp.report.annotated import Column, column
 from scyan_exp.report.numbers import all_rounded, rounded
+from scyan_exp.results.columns import LATENT, key_of
 from scyan_exp.results.verdict import contradiction
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
@@ -59,13 +60,13 @@ def cells_data(folder: Path, checkpoint: Path, label_key: str | None) -> Data | 
     table = model.table
     try:
         with h5py.File(path, "r") as file:
-            annotated = column(file, "scyan_pop")
+            annotated = column(file, key_of(file))
             if annotated is None:
                 return None
             codes_N = annotated.as_codes_of(table.populations)
             labels = column(file, label_key) if label_key else None
             some = chosen_cells(codes_N, len(table.populations))
-            latent = means(file["obsm"]["X_scyan"][:][some], codes_N[some], table)
+            latent = means(file["obsm"][LATENT][:][some], codes_N[some], table)
             umap = _umap(file, codes_N)
     except (OSError, KeyError):  # damaged, or of another program
         return None

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from scyan_exp.config.schema import PredictConfig
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.files import atomic_path
+from scyan_exp.results import columns
 from scyan_exp.results.chunks import in_chunks
-from scyan_exp.training.scyan import Prediction, Scyan
+from scyan_exp.results.posteriors import Posteriors
+from scyan_exp.training.scyan import Scyan
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-#: Cells whose most probable population has log p(u | z) below this stay unannotated
-#: (default of the reference).
-LOG_PROB_THRESHOLD = -50.0
+#: How cells are annotated if nobody says otherwise; the defaults are the reference's.
+DEFAULTS = PredictConfig()
+#: Cells whose most probable population has log p(u | z) below this stay unannotated.
+LOG_PROB_THRESHOLD = DEFAULTS.log_prob_th
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,18 +33,27 @@ class Annotation:
     """Annotation of N cells.
 
     Attributes:
-        table: the table of the model.
+        table: the table of the model, P populations by M markers.
         population: (N,) index of the most probable population of every cell.
         log_prob: (N,) log p(u | z) of that population.
         latent: (N, M) latent expressions.
+        confidence: (N,) p(z | x) of that population, 0 to 1.
+        level_confidence: for each level of the table, (N,) the sum of p(z | x) over all
+            populations that are there of the same name as the most probable one.
+        proba: (N, P) p(z | x) of every population; None if nobody asked for it.
         threshold: cells with a lower ``log_prob`` count as unannotated.
+        key: the column with the populations.
     """
 
     table: KnowledgeTable
     population: np.ndarray
     log_prob: np.ndarray
     latent: np.ndarray
+    confidence: np.ndarray
+    level_confidence: Mapping[str, np.ndarray] = field(default_factory=dict)
+    proba: np.ndarray | None = None
     threshold: float = LOG_PROB_THRESHOLD
+    key: str = columns.DEFAULT_KEY
 
     def __repr__(self) -> str:
         counts = f"{len(self.population):,} cells, {len(self.table.populations)} populations"
@@ -52,30 +65,74 @@ class Annotation:
         return np.where(self.log_prob < self.threshold, -1, self.population)
 
     def obs(self) -> pd.DataFrame:
-        """``scyan_pop``, ``scyan_log_prob`` and a column a level of the table."""
-        columns = {
-            "scyan_pop": pd.Categorical.from_codes(self.codes, categories=self.table.populations),
-            "scyan_log_prob": self.log_prob,
+        """The columns of the cells.
+
+        ``scyan_pop`` (or ``key``), ``scyan_log_prob``, ``scyan_confidence``, and for each level
+        of the table ``scyan_pop_<level>`` and ``scyan_confidence_<level>``.
+        """
+        found: dict[str, Any] = {
+            self.key: pd.Categorical.from_codes(self.codes, categories=self.table.populations),
+            columns.LOG_PROB: self.log_prob,
+            columns.CONFIDENCE: self.confidence,
         }
         for level, names in self.table.levels.items():
             categories = list(dict.fromkeys(names))
             position = np.array([categories.index(name) for name in names] + [-1])
-            columns[f"scyan_pop_{level}"] = pd.Categorical.from_codes(
+            found[f"{self.key}_{level}"] = pd.Categorical.from_codes(
                 position[self.codes], categories=categories
             )
-        return pd.DataFrame(columns)
+            if level in self.level_confidence:
+                found[f"{columns.CONFIDENCE}_{level}"] = self.level_confidence[level]
+        return pd.DataFrame(found)
+
+    def obsm(self) -> dict[str, np.ndarray]:
+        """What has several numbers a cell: ``X_scyan`` (N, M), ``scyan_proba`` (N, P) if asked."""
+        proba = {} if self.proba is None else {columns.PROBA: self.proba}
+        return {columns.LATENT: self.latent, **proba}
+
+    def uns(self) -> dict[str, Any]:
+        """What the columns mean: their key, the threshold, the markers and populations."""
+        return {
+            columns.KEY: self.key,
+            columns.THRESHOLD: self.threshold,
+            columns.MARKERS: np.array(self.table.markers, object),
+            columns.POPULATIONS: np.array(self.table.populations, object),
+            columns.LEVELS: {
+                name: np.array(names, object) for name, names in self.table.levels.items()
+            },
+        }
 
 
-def predict_cells(model: Scyan, x: Tensor, covariates: Tensor) -> Annotation:
-    """Annotate prepared cells: inputs (N, M) and covariates (N, C)."""
+def predict_cells(
+    model: Scyan, x: Tensor, covariates: Tensor, settings: PredictConfig = DEFAULTS
+) -> Annotation:
+    """Annotate prepared cells.
+
+    Args:
+        model: the trained model.
+        x: (N, M) inputs.
+        covariates: (N, C) covariates.
+        settings: the threshold, the key, and whether all probabilities are kept.
+    """
     model.eval()
+    posteriors = Posteriors(model.table, settings.proba)
 
-    def predict(*batch: Tensor) -> Prediction:
+    def predict(*batch: Tensor) -> list[Tensor]:
         x, covariates = (part.to(model.device) for part in batch)
-        return model.predict_step((x, covariates))
+        found = model.predict_step((x, covariates))
+        confidences = posteriors.of(found.log_joint, found.population)
+        return [found.population, found.log_prob, found.latent, *confidences]
 
-    population, log_prob, latent = in_chunks(predict, x, covariates)
-    return Annotation(model.table, population, log_prob, latent)
+    population, log_prob, latent, *confidences = in_chunks(predict, x, covariates)
+    return Annotation(
+        model.table,
+        population,
+        log_prob,
+        latent,
+        **posteriors.named(confidences),
+        threshold=settings.log_prob_th,
+        key=settings.key_added,
+    )
 
 
 def load_model(checkpoint: str | Path) -> Scyan:
@@ -114,14 +171,13 @@ def write_annotated(
         else:
             _write_in_memory(adata, target)
         write_elem(target, "obs", obs)
-        write_elem(target["obsm"], "X_scyan", annotation.latent)
-        for name, values in (obsm or {}).items():
+        target["obsm"].pop(columns.PROBA, None)  # of an earlier annotation
+        for name, values in {**annotation.obsm(), **(obsm or {})}.items():
             write_elem(target["obsm"], name, values)
         for name, values in (layers or {}).items():
             write_elem(target["layers"], name, values)
-        write_elem(target["uns"], "scyan_markers", np.array(annotation.table.markers, object))
-        levels = {name: np.array(names, object) for name, names in annotation.table.levels.items()}
-        write_elem(target["uns"], "scyan_levels", levels)
+        for name, value in annotation.uns().items():
+            write_elem(target["uns"], name, value)
 
 
 def _writable(obs: pd.DataFrame) -> pd.DataFrame:

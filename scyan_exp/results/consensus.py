@@ -17,9 +17,12 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from scyan_exp.config.schema import PredictConfig
 from scyan_exp.metrics.agreement import table_agreement
-from scyan_exp.results.annotation import Annotation, predict_cells
+from scyan_exp.results.annotation import DEFAULTS, Annotation, predict_cells
 from scyan_exp.results.chunks import in_chunks
+from scyan_exp.results.columns import AGREEMENT
+from scyan_exp.results.posteriors import Posteriors
 from scyan_exp.training.scyan import Scyan
 
 #: A member that agrees with the table by this much less has 1/e of the weight.
@@ -48,7 +51,8 @@ class Consensus(Annotation):
     """An annotation on which several models agree.
 
     ``log_prob`` is the weighted mean of the members' ``log p(u | z)`` of the population chosen,
-    ``latent`` that of the member with the largest weight.
+    ``latent`` that of the member with the largest weight. ``confidence`` and ``proba`` are those
+    of the weighted geometric mean of the members' ``p(z | x)``, which chooses the population.
 
     Attributes:
         agreement: (N,) weights of the members whose own annotation is the same, 0 to 1.
@@ -59,11 +63,14 @@ class Consensus(Annotation):
     members: dict[str, Annotation] = None  # type: ignore[assignment]
 
     def obs(self) -> pd.DataFrame:
-        """The columns of an annotation, ``scyan_agreement``, and ``scyan_pop_<member>`` each."""
+        """The columns of an annotation, ``scyan_agreement``, and ``scyan_pop_<member>`` each.
+
+        The latter begin with ``key``, if it is another one.
+        """
         columns = super().obs()
-        columns["scyan_agreement"] = self.agreement.astype(np.float32)
+        columns[AGREEMENT] = self.agreement.astype(np.float32)
         for name, annotation in self.members.items():
-            columns[f"scyan_pop_{name}"] = pd.Categorical.from_codes(
+            columns[f"{self.key}_{name}"] = pd.Categorical.from_codes(
                 annotation.codes, categories=self.table.populations
             )
         return columns
@@ -85,6 +92,7 @@ def weigh(
     x: Tensor,
     covariates: Tensor,
     inputs: Mapping[str, Inputs] | None = None,
+    settings: PredictConfig = DEFAULTS,
 ) -> tuple[list[Member], dict[str, Annotation]]:
     """Annotate cells with each model, and weigh the models by their agreement with the table.
 
@@ -93,12 +101,14 @@ def weigh(
         x: (N, M) model inputs; on these, the agreement of all members is measured.
         covariates: (N, C) covariates.
         inputs: inputs and covariates of members that were trained on others, by name.
+        settings: the threshold of the members' own annotations; their probabilities are not kept.
 
     Returns:
         The members, and their own annotations by name.
     """
     given = {name: (inputs or {}).get(name, (x, covariates)) for name in models}
-    own = {name: predict_cells(model, *given[name]) for name, model in models.items()}
+    alone = of_members(settings)
+    own = {name: predict_cells(model, *given[name], alone) for name, model in models.items()}
     rho_PM = next(iter(models.values())).table.rho
     agreements = [table_agreement(x.numpy(), one.population, rho_PM) for one in own.values()]
     weights = weights_of(agreements).tolist()
@@ -109,12 +119,18 @@ def weigh(
     return members, own
 
 
+def of_members(settings: PredictConfig) -> PredictConfig:
+    """The same for single members: of these, nobody reads all probabilities."""
+    return settings.model_copy(update={"proba": False})
+
+
 def combine(
     members: Sequence[Member],
     x: Tensor,
     covariates: Tensor,
     own: dict[str, Annotation] | None = None,
     inputs: Mapping[str, Inputs] | None = None,
+    settings: PredictConfig = DEFAULTS,
 ) -> Consensus:
     """The consensus of weighted members on cells.
 
@@ -127,30 +143,37 @@ def combine(
         covariates: (N, C) covariates.
         own: the members' own annotations, if they are known already.
         inputs: inputs and covariates of members that were trained on others, by name.
+        settings: the threshold, the key, and whether all probabilities are kept.
     """
     given = [(inputs or {}).get(one.name, (x, covariates)) for one in members]
     own = own or {
-        one.name: predict_cells(one.model, *parts)
+        one.name: predict_cells(one.model, *parts, of_members(settings))
         for one, parts in zip(members, given, strict=True)
     }
-    population, log_prob = in_chunks(partial(_combined, members), *chain(*given))
-    agreement = sum(one.weight * (own[one.name].population == population) for one in members)
     heaviest = max(members, key=lambda one: one.weight)
+    posteriors = Posteriors(heaviest.model.table, settings.proba)
+    combined = partial(_combined, members, posteriors)
+    population, log_prob, *confidences = in_chunks(combined, *chain(*given))
+    agreement = sum(one.weight * (own[one.name].population == population) for one in members)
     return Consensus(
         table=heaviest.model.table,
         population=population,
         log_prob=log_prob,
         latent=own[heaviest.name].latent,
+        **posteriors.named(confidences),
+        threshold=settings.log_prob_th,
+        key=settings.key_added,
         agreement=np.asarray(agreement),
         members=own,
     )
 
 
-def _combined(members: Sequence[Member], *parts: Tensor) -> tuple[Tensor, Tensor]:
-    """(B,) populations of a chunk, and the mean (B,) log p(u | z) of them.
+def _combined(members: Sequence[Member], posteriors: Posteriors, *parts: Tensor) -> list[Tensor]:
+    """(B,) populations of a chunk, the mean (B,) log p(u | z) of them, and their confidences.
 
     Args:
         members: models with their weights.
+        posteriors: turns log-posteriors into confidences.
         parts: inputs and covariates of the first member, then those of the next.
     """
     posterior_BP: Tensor | float = 0.0
@@ -165,4 +188,5 @@ def _combined(members: Sequence[Member], *parts: Tensor) -> tuple[Tensor, Tensor
     assert isinstance(posterior_BP, Tensor)
     assert isinstance(conditional_BP, Tensor)
     best_B = posterior_BP.argmax(dim=1)
-    return best_B, conditional_BP.gather(1, best_B[:, None])[:, 0]
+    log_prob_B = conditional_BP.gather(1, best_B[:, None])[:, 0]
+    return [best_B, log_prob_B, *posteriors.of(posterior_BP, best_B)]

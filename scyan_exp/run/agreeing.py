@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scyan_exp.config.schema import ALL_FIGURES, NO_SAMPLES, BiomarkersConfig, FiguresConfig
+from scyan_exp.config.schema import PredictConfig, Wanted
 from scyan_exp.data.cells import Cells
-from scyan_exp.results.annotation import load_model, write_annotated
+from scyan_exp.results.annotation import load_model
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
-from scyan_exp.results.embedding import UMAP_KEY, umap_of
-from scyan_exp.results.figures.drawing import draw_figures, shown_of
-from scyan_exp.results.measuring import compute_metrics
-from scyan_exp.results.signs import signs_of
-from scyan_exp.results.verdict import Verdict, judge
+from scyan_exp.results.verdict import Verdict
+from scyan_exp.run.concluding import Corrector, conclude
 from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.read_run import Run
 from scyan_exp.run.record import RunRecord
-from scyan_exp.run.sampled import biomarkers_of, sample_tables, write_biomarkers
+from scyan_exp.run.refining import correcting_model
 from scyan_exp.run.spread import spread
 from scyan_exp.run.summary import say_repeats, say_results
-from scyan_exp.run.tracked import Table, members_table, tables_of
+from scyan_exp.run.tracked import Table, members_table
 from scyan_exp.training.scyan import Scyan
 
 
@@ -77,6 +75,9 @@ class Agreed:
 def trained(record: RunRecord, name: str, folder: str, device: str = "cpu") -> Training:
     """A training as its run folder has it."""
     model = load_model(RunFolder(record.folder).best).to(device)
+    if model.encoding.batch_key is None:  # of an earlier version, whose models do not say it
+        key = Run(record.folder).config.dataset.get("batch_key")
+        model.encoding = replace(model.encoding, batch_key=key)
     return Training(name, folder, record, model)
 
 
@@ -84,8 +85,7 @@ def agree(
     trainings: Sequence[Training],
     cells: Cells,
     folder: Path,
-    wanted: FiguresConfig = ALL_FIGURES,
-    of_samples: BiomarkersConfig = NO_SAMPLES,
+    wanted: Wanted | None = None,
 ) -> Agreed:
     """Annotate by consensus, measure, and write cells and figures to a folder.
 
@@ -93,40 +93,39 @@ def agree(
         trainings: two or more, with one table.
         cells: the cells that all of them were trained on.
         folder: where to.
-        wanted: the figures to draw.
-        of_samples: what is measured in each sample.
+        wanted: what to make of the cells; what the defaults say when None.
     """
-    members, consensus = _combine(trainings, cells)
-    agreement = float(consensus.agreement.mean())
-    of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
-    signs = signs_of(cells.table, cells.x.numpy(), consensus.population, consensus.log_prob)
-    verdict = judge(cells.table, signs, agreement=agreement)
-    own = RunFolder(folder)
-    umap = umap_of(cells.x.numpy()) if wanted.umap else None
-    biomarkers = biomarkers_of(cells.adata, consensus, of_samples)
-    shown = shown_of(
-        consensus, cells, members=members, signs=signs, umap=umap, biomarkers=biomarkers
-    )
-    figures = draw_figures(own.figures, shown, wanted)
-    obsm = {} if umap is None else {UMAP_KEY: umap}
-    write_annotated(cells.adata, consensus, own.annotated, obsm)
-    write_biomarkers(own, biomarkers)
+    wanted = wanted or Wanted()
+    members, consensus = _combine(trainings, cells, wanted.predict)
+    corrector = _corrector(trainings, members)
+    done = conclude(consensus, cells, folder, wanted, corrector, members=members)
     mean, std = spread([one.record.metrics for one in trainings])
     described = [
         _described(training, member, consensus)
         for training, member in zip(trainings, members, strict=True)
     ]
-    summary = {"std": std, "consensus": of_consensus, "members": described}
-    tables = tables_of(consensus, cells.labels, signs, _weights(members), consensus.agreement)
-    tables |= {"members": members_table(described), **sample_tables(biomarkers)}
-    return Agreed(consensus, of_consensus, mean, summary, figures, verdict, tables)
+    summary = {"std": std, "consensus": done.metrics, "members": described}
+    tables = {**done.tables(_weights(members)), "members": members_table(described)}
+    return Agreed(consensus, done.metrics, mean, summary, done.figures, done.verdict, tables)
 
 
-def _combine(trainings: Sequence[Training], cells: Cells) -> tuple[list[Member], Consensus]:
+def _combine(
+    trainings: Sequence[Training], cells: Cells, settings: PredictConfig
+) -> tuple[list[Member], Consensus]:
     models = {one.name: one.model for one in trainings}
     inputs = {one.name: one.inputs for one in trainings if one.inputs is not None}
-    members, own = weigh(models, cells.x, cells.covariates, inputs)
-    return members, combine(members, cells.x, cells.covariates, own, inputs)
+    members, own = weigh(models, cells.x, cells.covariates, inputs, settings)
+    return members, combine(members, cells.x, cells.covariates, own, inputs, settings)
+
+
+def _corrector(trainings: Sequence[Training], members: Sequence[Member]) -> Corrector:
+    """What corrects the batch effect: the model of the training with the largest weight alone.
+
+    The mean of several inverse flows is the inverse of none.
+    """
+    heaviest = max(members, key=lambda one: one.weight)
+    training = next(one for one in trainings if one.name == heaviest.name)
+    return Corrector(correcting_model(training.record.folder, training.model), training.inputs)
 
 
 def _weights(members: Sequence[Member]) -> np.ndarray:

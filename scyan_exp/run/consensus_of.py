@@ -18,6 +18,7 @@ from scyan_exp.data.cells import Cells, encode_cells
 from scyan_exp.data.sources import read_h5ad
 from scyan_exp.data.table_differences import table_differences
 from scyan_exp.errors import InputError
+from scyan_exp.results.columns import DEFAULT_KEY, KEY, added_columns
 from scyan_exp.run.agreeing import Training, agree, trained
 from scyan_exp.run.cleaned import why_gone
 from scyan_exp.run.folder import RunFolder
@@ -25,13 +26,12 @@ from scyan_exp.run.gather import completed_trainings
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.read_run import Run
 from scyan_exp.run.record import RunRecord, objective_value
+from scyan_exp.run.settings_of import wanted_of
 from scyan_exp.training.checkpoint import cells_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-#: What a run adds to the columns of the cells, besides one for each level or member.
-ADDED = ("scyan_pop", "scyan_log_prob", "scyan_agreement")
 #: Sums of inputs that differ by less than this times the number of cells are those of one input.
 ROUNDING = 1e-5
 
@@ -48,7 +48,8 @@ def consensus_of(folders: Sequence[Path], out: Path) -> RunRecord:
     """Combine the completed runs in folders, as repeats are combined, into a new folder.
 
     The cells are those that the first run left behind. Every model sees them as it was trained:
-    transformed and scaled by the constants in its checkpoint.
+    transformed and scaled by the constants in its checkpoint. The first run also says how they
+    are annotated (``predict``).
 
     Args:
         folders: of runs, sweeps and searches.
@@ -143,7 +144,7 @@ def _read_cells(trainings: Sequence[Training]) -> Cells:
         raise InputError(f"{paths[0]} is gone, and none of the other runs has its cells either")
     adata, first = read_h5ad(there[0]), trainings[0]
     roles = _roles(first)
-    adata.obs = _original(adata.obs, first, roles)
+    adata.obs = _original(adata.obs, first, roles, adata.uns.get(KEY, DEFAULT_KEY))
     x, covariates = encode_cells(
         adata, first.model.table, first.model.preprocessing, first.model.encoding
     )
@@ -164,10 +165,11 @@ def _roles(training: Training) -> _Roles:
     return _Roles(dataset.get("label_key"), dataset.get("batch_key"))
 
 
-def _original(obs: pd.DataFrame, training: Training, roles: _Roles) -> pd.DataFrame:
+def _original(
+    obs: pd.DataFrame, training: Training, roles: _Roles, key: str = DEFAULT_KEY
+) -> pd.DataFrame:
     """The columns without those of the run's own annotation."""
-    levels = [f"scyan_pop_{level}" for level in training.model.table.levels]
-    added = {*ADDED, *levels} - {roles.label_key, roles.batch_key}
+    added = {*added_columns(key, training.model.table.levels)} - {roles.label_key, roles.batch_key}
     return obs.drop(columns=[name for name in obs if name in added])
 
 
@@ -223,7 +225,7 @@ def _is_alike(digest: str, trained_on: str | None) -> bool:
 
 def _conclude(trainings: Sequence[Training], cells: Cells, out: Path) -> RunRecord:
     """Write cells and figures, then the record, and say what came out."""
-    agreed = agree(trainings, cells, out)
+    agreed = agree(trainings, cells, out, wanted_of(trainings[0].record.folder))
     records = [one.record for one in trainings]
     hashes = " ".join(sorted(record.config_hash for record in records))
     record = RunRecord(

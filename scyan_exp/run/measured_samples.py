@@ -16,6 +16,7 @@ from scyan_exp.config.sentences import problems_of
 from scyan_exp.data.table import LEVEL_PREFIX
 from scyan_exp.errors import InputError, listed
 from scyan_exp.files import explain_unwritable
+from scyan_exp.results import columns
 from scyan_exp.results.biomarkers import Assigned, Biomarkers, measure_biomarkers
 from scyan_exp.results.figures.drawing import draw_given, of_biomarkers
 from scyan_exp.results.samples import sample_problems, samples_of
@@ -27,8 +28,6 @@ from scyan_exp.run.sampled import write_biomarkers
 if TYPE_CHECKING:
     import h5py
 
-#: The column of the populations, and what the names of all others that a run adds begin with.
-KEY, ADDED = "scyan_pop", "scyan_"
 #: The figures of samples.
 FIGURES = FiguresConfig(draw=["sample_shares", "sample_intensities", "group_shares"])
 
@@ -41,13 +40,11 @@ class Source:
         cells: the file.
         out: where the results go unless another folder is named.
         settings: what the run says of its samples.
-        key: the column of the populations.
     """
 
     cells: Path
     out: Path
     settings: BiomarkersConfig = NO_SAMPLES
-    key: str = KEY
 
 
 @dataclass(frozen=True)
@@ -130,14 +127,15 @@ def _source(path: Path) -> Source:
     except ValidationError as error:
         found = problems_of(error, BiomarkersConfig, "biomarkers.")
         raise InputError(found, where=str(RunFolder(path).config)) from error
-    return Source(cells, path, settings, (config.get("predict") or {}).get("key_added", KEY))
+    return Source(cells, path, settings)
 
 
 def _measure(source: Source, settings: BiomarkersConfig) -> Biomarkers:
     with _opened(source.cells) as file:
         try:
-            obs = _columns(file, source, settings)
-            assigned, cells = _assigned(file, obs, source.key), _cells(file, obs)
+            key = columns.key_of(file)
+            obs = _columns(file, source, key, settings)
+            assigned, cells = _assigned(file, obs, key), _cells(file, obs)
             names = [str(name) for name in file["obs"].attrs["column-order"]]
         except (KeyError, ValueError) as error:
             if isinstance(error, InputError):
@@ -162,20 +160,20 @@ def _opened(path: Path) -> h5py.File:
         raise InputError(f"not an .h5ad file ({error})", where=str(path)) from error
 
 
-def _columns(file: h5py.File, source: Source, settings: BiomarkersConfig) -> pd.DataFrame:
+def _columns(file: h5py.File, source: Source, key: str, settings: BiomarkersConfig) -> pd.DataFrame:
     """The columns of ``obs`` that are needed: all of them may be larger than memory."""
     from anndata.io import read_elem
 
     names = [str(name) for name in file["obs"].attrs["column-order"]]
-    if source.key not in names:
+    if key not in names:
         found = listed(names) or "none"
         raise InputError(
-            f"the cells have no column {source.key!r}: expected cells that a run or scyan-exp "
+            f"the cells have no column {key!r}: expected cells that a run or scyan-exp "
             f"annotate has annotated. They have: {found}",
             where=str(source.cells),
         )
-    needed = {source.key, settings.sample_key, settings.group_key, *settings.channels}
-    needed |= {name for name in names if _level_of(name, source.key)}
+    needed = {key, settings.sample_key, settings.group_key, *settings.channels}
+    needed |= {name for name in names if _level_of(name, key)}
     n_obs = len(file["obs"][file["obs"].attrs["_index"]])
     read = {name: read_elem(file["obs"][name]) for name in names if name in needed}
     return pd.DataFrame(read, index=pd.RangeIndex(n_obs))
@@ -206,9 +204,9 @@ def _known_levels(file: h5py.File, n_pops: int) -> dict[str, list[str]]:
     """The levels as they were written with the annotation; none in files of earlier versions."""
     from anndata.io import read_elem
 
-    if "scyan_levels" not in file.get("uns", {}):
+    if columns.LEVELS not in file.get("uns", {}):
         return {}
-    found: dict[str, Any] = read_elem(file["uns"]["scyan_levels"])
+    found: dict[str, Any] = read_elem(file["uns"][columns.LEVELS])
     levels = {name: [str(one) for one in names] for name, names in found.items()}
     return {name: names for name, names in levels.items() if len(names) == n_pops}
 

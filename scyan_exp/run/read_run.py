@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scyan_exp.errors import InputError
 from scyan_exp.run.cleaned import why_gone
+from scyan_exp.run.config_file import read_config_file
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value
@@ -75,17 +76,7 @@ class Run:
         Raises:
             InputError: the file is gone, or damaged.
         """
-        from omegaconf import OmegaConf
-        from omegaconf.errors import OmegaConfBaseException
-        from yaml import YAMLError
-
-        path = self._existing(RunFolder(self.folder).config)
-        try:
-            config = OmegaConf.load(path)
-        except (OmegaConfBaseException, YAMLError, ValueError) as error:
-            raise InputError(f"not a config ({error})", where=str(path)) from error
-        OmegaConf.set_readonly(config, True)
-        return config
+        return read_config_file(self._existing(RunFolder(self.folder).config))
 
     @cached_property
     def weights(self) -> DataFrame:

@@ -204,7 +204,7 @@ def _agree(config: RunConfig, record: RunRecord, cells: Cells, repeats: Sequence
     trainings = [
         trained(RunRecord.of_run(one.folder), one.name, one.name, device) for one in repeats
     ]
-    agreed = agree(trainings, cells, record.folder, config.figures, config.biomarkers)
+    agreed = agree(trainings, cells, record.folder, config.wanted)
     record.repeats, record.trust = agreed.summary, agreed.verdict.to_dict()
     return agreed
 

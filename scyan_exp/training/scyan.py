@@ -22,11 +22,16 @@ from scyan_exp.module import ScyanModule
 
 
 class Prediction(NamedTuple):
-    """Annotation of B cells: population index (B,), log p(u | z) of it (B,), latent u (B, M)."""
+    """Annotation of B cells.
+
+    Population index (B,), log p(u | z) of it (B,), latent u (B, M), and for every population
+    log p(u | z) + log pi_z (B, P).
+    """
 
     population: Tensor
     log_prob: Tensor
     latent: Tensor
+    log_joint: Tensor
 
 
 class TrainingDiverged(RuntimeError):
@@ -215,7 +220,8 @@ class Scyan(pl.LightningModule):
         """Annotate a batch of cells ``(x (B, M), covariates (B, C))``."""
         log_probs_BP, _, latent = self.computing.compute_probabilities(*batch)
         best = log_probs_BP.max(dim=1)
-        return Prediction(best.indices, best.values - self.module.log_pi[best.indices], latent)
+        log_prob_B = best.values - self.module.log_pi[best.indices]
+        return Prediction(best.indices, log_prob_B, latent, log_probs_BP)
 
 
 def _plain(value: Any, default: Any) -> dict[str, Any]:

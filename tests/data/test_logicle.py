@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flowutils.transforms import logicle as flowutils_logicle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
@@ -53,7 +54,32 @@ def test_it_is_that_of_flowkit():
     ours = transformed(logicle, flow())
     for m, (top, width, decades, negative) in enumerate(logicle.constants):
         theirs = flowkit.transforms.LogicleTransform(top, width, decades, negative)
-        np.testing.assert_allclose(ours[:, m], theirs.apply(flow()[:, m].astype(float)), atol=1e-9)
+        np.testing.assert_allclose(ours[:, m], theirs.apply(flow()[:, m].astype(float)), atol=1e-7)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    top=st.floats(1e-2, 1e7),
+    width=st.floats(0.5, 2.25),
+    values=st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=200),
+)
+def test_values_from_the_table_are_those_of_flowutils(top, width, values):
+    """In and outside of the table; equal to what a number of 32 bits can tell."""
+    logicle, raw = Logicle([[top, width, 4.5, 0.0]]), np.array(values)
+    expected = flowutils_logicle(raw, None, t=top, w=width, m=4.5, a=0)
+    found = transformed(logicle, raw[:, None])[:, 0]
+    np.testing.assert_allclose(found, expected, rtol=6e-8, atol=3e-8)
+    near_zero = np.linspace(-top, top, 1001)
+    expected = flowutils_logicle(near_zero, None, t=top, w=width, m=4.5, a=0)
+    found = transformed(logicle, near_zero[:, None])[:, 0]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-8)
+
+
+def test_cells_alone_have_the_values_they_have_among_others():
+    logicle = Logicle.fit(flow())
+    together = transformed(logicle, flow())
+    for some in (slice(0, 1), slice(7, 300)):
+        np.testing.assert_array_equal(transformed(logicle, flow()[some]), together[some])
 
 
 def test_its_top_is_1_and_0_is_the_middle_of_the_linear_part():

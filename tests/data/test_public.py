@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import http.server
-import threading
 
 import pytest
 
-from scyan_exp.data.public import FILES, cache_folder, fetch, load_public_table
+from scyan_exp.data.public import FILES, SIZES, cache_folder, fetch, load_public_table
 from scyan_exp.errors import InputError
+from tests.data.file_server import FileServer, serving
 
 TABLE = b"Populations,CD3\nT cells,1\nB cells,-1\n"
 
 
 @pytest.fixture
-def server(tmp_path):
-    """A real HTTP server on loopback with one file; counts the requests."""
-    folder = tmp_path / "served"
-    (folder / "mine").mkdir(parents=True)
-    (folder / "mine" / "default.csv").write_bytes(TABLE)
-    requests: list[str] = []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            requests.append(self.path)
-
-    handler = functools.partial(Handler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}", requests
-        running.shutdown()
+def server():
+    """A real HTTP server on loopback with one file."""
+    with serving(FileServer({"/mine/default.csv": TABLE})) as served:
+        yield served
 
 
 @pytest.fixture(autouse=True)
@@ -48,37 +34,41 @@ def digests() -> tuple[str, str]:
 
 @pytest.mark.parametrize("digest", digests(), ids=["git blob", "sha256"])
 def test_a_file_is_downloaded_once_and_kept(server, cache, digest):
-    url, requests = server
     for _ in range(2):
-        path = fetch("mine/default.csv", url, {"mine/default.csv": digest})
+        path = fetch("mine/default.csv", server.url, {"mine/default.csv": digest})
         assert path == cache / "mine" / "default.csv"
         assert path.read_bytes() == TABLE
-    assert requests == ["/mine/default.csv"]
+    assert server.requests == [("/mine/default.csv", None)]
 
 
 def test_a_file_that_was_changed_is_refused_and_not_kept(server, cache):
-    url, _ = server
     with pytest.raises(InputError, match="not the expected one"):
-        fetch("mine/default.csv", url, {"mine/default.csv": "0" * 40})
+        fetch("mine/default.csv", server.url, {"mine/default.csv": "0" * 40})
     assert not (cache / "mine" / "default.csv").exists()
     assert list(cache.rglob("*.csv")) == []
 
 
 def test_a_damaged_copy_is_downloaded_again(server, cache):
-    url, requests = server
     (cache / "mine").mkdir(parents=True)
     (cache / "mine" / "default.csv").write_bytes(TABLE[:10])
-    path = fetch("mine/default.csv", url, {"mine/default.csv": digests()[0]})
+    path = fetch("mine/default.csv", server.url, {"mine/default.csv": digests()[0]})
     assert path.read_bytes() == TABLE
-    assert len(requests) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("where", ["/nothing/here", None])
 def test_without_an_answer_the_message_says_what_to_do(server, cache, where):
-    url = server[0] + where if where else "http://127.0.0.1:9"
-    message = r"cannot be downloaded .*: without network access, fetch it elsewhere and put it at"
+    url = server.url + where if where else "http://127.0.0.1:9"
+    message = r"cannot be downloaded .*Without network access, fetch it elsewhere and put it at"
     with pytest.raises(InputError, match=message):
         fetch("mine/default.csv", url, {"mine/default.csv": "0" * 40})
+    assert list(cache.rglob("*.csv")) == []
+
+
+def test_a_size_that_is_known_is_checked(server, cache):
+    name = "mine/default.csv"
+    with pytest.raises(InputError, match=f"the file has {len(TABLE)} bytes, expected 44"):
+        fetch(name, server.url, {name: digests()[0]}, {name: 44})
     assert list(cache.rglob("*.csv")) == []
 
 
@@ -93,6 +83,13 @@ def test_the_digests_are_those_of_the_published_files(real_data, cache):
         (cache / "aml" / name).write_bytes((real_data / "aml" / source).read_bytes())
         assert fetch(f"aml/{name}", "http://127.0.0.1:9") == cache / "aml" / name
     assert len(load_public_table("aml").populations) == 14
+
+
+def test_the_sizes_are_those_of_the_published_files(real_data):
+    folder = real_data / "aml"
+    assert (folder / "short.h5ad").stat().st_size == SIZES["aml/short.h5ad"]
+    assert (folder / "table.csv").stat().st_size == SIZES["aml/default.csv"]
+    assert set(SIZES) <= set(FILES)
 
 
 def test_every_data_set_has_cells_and_a_table():

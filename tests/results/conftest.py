@@ -58,6 +58,12 @@ def make_annotation(populations: list[str], codes, n_markers: int = 3, **setting
     codes = np.asarray(codes)
     latent = np.nan_to_num(rho)[codes] + 0.1 * rng.normal(size=(len(codes), n_markers))
     log_prob = settings.pop("log_prob", np.full(len(codes), -3.0))
+    confidence = settings.pop("confidence", np.full(len(codes), 0.9))
     return Annotation(
-        table, codes, np.asarray(log_prob, np.float32), latent.astype(np.float32), **settings
+        table,
+        codes,
+        np.asarray(log_prob, np.float32),
+        latent.astype(np.float32),
+        np.asarray(confidence, np.float32),
+        **settings,
     )

@@ -39,7 +39,7 @@ def test_predictions_follow_the_definition(trained, monkeypatch, chunk_size):
 def test_columns_of_obs():
     log_prob = [-1, -49.5, -50.5, -2]
     obs = make_annotation(["B", "T", "NK"], [0, 1, 1, 1], log_prob=log_prob).obs()
-    assert obs.columns.tolist() == ["scyan_pop", "scyan_log_prob"]
+    assert obs.columns.tolist() == ["scyan_pop", "scyan_log_prob", "scyan_confidence"]
     assert obs["scyan_pop"].astype(object).fillna("-").tolist() == ["B", "T", "-", "T"]
     assert obs["scyan_pop"].cat.categories.tolist() == ["B", "T", "NK"]
     np.testing.assert_allclose(obs["scyan_log_prob"], log_prob)

@@ -271,7 +271,8 @@ def test_columns_of_a_consensus(models, cells):
     found = combine(members, cells.x, cells.covariates, own)
     assert isinstance(found, Consensus)
     obs = found.obs()
-    names = ["scyan_pop", "scyan_log_prob", "scyan_pop_level", "scyan_agreement"]
+    names = ["scyan_pop", "scyan_log_prob", "scyan_confidence"]
+    names += ["scyan_pop_level", "scyan_confidence_level", "scyan_agreement"]
     assert obs.columns.tolist() == [*names, *(f"scyan_pop_{name}" for name in models)]
     assert obs["scyan_agreement"].between(0, 1 + 1e-6).all()
     for name, annotation in own.items():

@@ -87,7 +87,8 @@ def test_new_cells_have_the_columns_of_a_consensus(runs):
     adata = small_adata(50, seed=9)
     annotation = annotate(runs / "several", adata)
     members = [f"scyan_pop_seed_{seed}" for seed in (4, 5, 6)]
-    names = ["scyan_pop", "scyan_log_prob", "scyan_pop_level", "scyan_agreement", *members]
+    names = ["scyan_pop", "scyan_log_prob", "scyan_confidence", "scyan_pop_level"]
+    names += ["scyan_confidence_level", "scyan_agreement", *members]
     assert columns(adata).columns.tolist() == names
     assert adata.obs["scyan_agreement"].between(0, 1 + 1e-6).all()
     assert adata.obsm["X_scyan"].shape == (50, 4)

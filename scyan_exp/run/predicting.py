@@ -1,0 +1,42 @@
+"""The probability of every population for new cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scyan_exp.config.schema import PredictConfig
+from scyan_exp.run.annotate import annotation_of
+from scyan_exp.run.read_run import Run
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from pandas import DataFrame
+
+    from scyan_exp.training.scyan import Scyan
+
+
+def predict_proba(run: str | Path | Scyan | Run, adata: AnnData) -> DataFrame:
+    """The probability of every population for every cell.
+
+    For a run with repeats, or a consensus of runs, it is the normalised weighted geometric mean of
+    the members' probabilities: what the consensus chooses by.
+
+    Args:
+        run: the folder of a run, ``checkpoints/best.ckpt`` of one, what ``read_run`` gives, or a
+            model.
+        adata: N cells with the markers and covariates of the model; they stay as they are.
+
+    Returns:
+        (N, P) ``p(z | x)`` in float32: a row a cell, by its name; a column a population. Each row
+        sums to 1.
+
+    Raises:
+        InputError: a marker or covariate is missing, or an expression is not finite; or there is
+            no run, or no model of it.
+    """
+    import pandas as pd
+
+    what = run.folder if isinstance(run, Run) else run
+    found = annotation_of(what, adata, PredictConfig(proba=True))
+    return pd.DataFrame(found.proba, index=adata.obs_names, columns=found.table.populations)
