@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 from scyan_exp.config.schema import NO_SAMPLES, BiomarkersConfig, FiguresConfig
-from scyan_exp.config.sentences import problems_of
 from scyan_exp.data.table import LEVEL_PREFIX
 from scyan_exp.errors import InputError, listed
 from scyan_exp.results import columns
@@ -23,6 +21,7 @@ from scyan_exp.run.cleaned import why_gone
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.read_run import Run
 from scyan_exp.run.sampled import write_biomarkers
+from scyan_exp.run.settings_of import wanted_of
 
 if TYPE_CHECKING:
     import h5py
@@ -124,17 +123,7 @@ def _source(path: Path) -> Source:
     if not cells.is_file():
         why = why_gone(path, cells) or f"it is {run.outcome}"
         raise InputError(f"no {cells.name} in this run ({why})", where=str(path))
-    if not RunFolder(path).config.is_file():  # a consensus of several runs
-        return Source(cells, path)
-    from omegaconf import OmegaConf
-
-    config: Any = OmegaConf.to_container(run.config)
-    try:
-        settings = BiomarkersConfig.model_validate(config.get("biomarkers") or {})
-    except ValidationError as error:
-        found = problems_of(error, BiomarkersConfig, "biomarkers.")
-        raise InputError(found, where=str(RunFolder(path).config)) from error
-    return Source(cells, path, settings)
+    return Source(cells, path, wanted_of(path).biomarkers)
 
 
 def _measure(source: Source, settings: BiomarkersConfig) -> Biomarkers:
