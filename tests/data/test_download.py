@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -229,6 +230,7 @@ def test_a_process_that_is_killed_leaves_a_beginning(server, path):
         part = path.with_name("cells.h5ad.part")
         while not (part.is_file() and part.stat().st_size >= 1_300_000):
             assert process.poll() is None
+            time.sleep(0.01)
         process.kill()
     kept = part.stat().st_size
     get(server, path)
@@ -241,7 +243,8 @@ def test_a_terminal_shows_a_bar_and_a_file_does_not(server, path, tmp_path):
     assert subprocess.run(command, capture_output=True, check=True).stderr == b""
     path.unlink()
     ours, theirs = pty.openpty()
-    with subprocess.Popen(command, stderr=theirs) as process:
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(command, stderr=theirs, env=environment) as process:
         os.close(theirs)
         shown = b""
         try:
