@@ -62,8 +62,7 @@ def _meant_by_earlier() -> dict[str, Any]:
 def _comparable(hparams: dict[str, Any]) -> dict[str, Any]:
     """Without what earlier versions did not keep: what they could not do is None in ours."""
     preprocessing = hparams.get("preprocessing") or {}
-    unknown = ("quantiles", "compensation")  # other cells are told by their digest
-    constants = {k: v for k, v in preprocessing.items() if v is not None and k not in unknown}
+    constants = {k: v for k, v in preprocessing.items() if v is not None and k != "quantiles"}
     return {**hparams, "preprocessing": constants}
 
 
