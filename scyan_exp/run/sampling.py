@@ -12,7 +12,7 @@ import torch
 
 from scyan_exp.errors import InputError, listed, near_matches
 from scyan_exp.results.consensus import Member
-from scyan_exp.run.annotate import load_members
+from scyan_exp.run.annotating.models import load_members
 from scyan_exp.run.drawn_covariates import draw_covariates
 from scyan_exp.run.read_run import Run
 from scyan_exp.training.scyan import Scyan
