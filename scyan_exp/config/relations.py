@@ -101,8 +101,8 @@ def _sample_problems(biomarkers: Any) -> Iterator[Problem]:
     """What is asked of samples, without samples."""
     given = biomarkers if isinstance(biomarkers, Mapping) else {}
     if given.get("sample_key") is None:
-        for key in ("group_key", "level"):
-            if given.get(key) is not None:
+        for key in ("group_key", "level", "channels"):
+            if given.get(key):
                 text = "there are no samples; set biomarkers.sample_key to the column that has them"
                 yield Problem(f"biomarkers.{key}", text)
 

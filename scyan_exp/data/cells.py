@@ -18,7 +18,7 @@ from scyan_exp.data.cells_problems import (
     finite_problems,
     key_problems,
     marker_problems,
-    no_column,
+    new_cells_problems,
     no_expressions,
     size_problems,
 )
@@ -87,7 +87,7 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: DataFormat) ->
         InputError: everything that is wrong with the cells.
     """
     problems = [
-        *marker_problems(adata, table),
+        *marker_problems(adata.var_names, table.markers),
         *key_problems(adata, dataset),
         *size_problems(adata, table),
         *no_expressions(adata),
@@ -141,16 +141,31 @@ def encode_cells(
         InputError: markers or covariates that the model needs are missing, or not finite.
     """
     keys = [*encoding.categories, *encoding.continuous]
-    problems = [*marker_problems(adata, table), *no_expressions(adata)]
-    problems += [no_column(adata.obs, key, "covariate") for key in keys if key not in adata.obs]
+    problems = new_cells_problems(adata.var_names, adata.obs.columns, table.markers, keys)
+    problems += no_expressions(adata)
     if problems:
         raise InputError(problems)
     raw_NM = read_expressions(adata, table.markers)
+    return encode_expressions(raw_NM, adata.obs, table, preprocessing, encoding)
+
+
+def encode_expressions(
+    raw_NM: np.ndarray,
+    obs: pd.DataFrame,
+    table: KnowledgeTable,
+    preprocessing: Preprocessing,
+    encoding: CovariateEncoding,
+) -> tuple[Tensor, Tensor]:
+    """As :func:`encode_cells`, of expressions (N, M) and the covariates' columns of N cells.
+
+    Raises:
+        InputError: an expression is not finite, or a covariate is not one of the model's.
+    """
     problems = finite_problems(raw_NM, table.markers)
     if problems:
         raise InputError(problems)
     x_NM = preprocessing.apply(raw_NM)
-    return torch.from_numpy(x_NM), torch.from_numpy(encoding.encode(adata.obs))
+    return torch.from_numpy(x_NM), torch.from_numpy(encoding.encode(obs))
 
 
 def _transform(raw_NM: np.ndarray, dataset: DataFormat) -> Transform:

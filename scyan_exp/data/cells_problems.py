@@ -18,12 +18,28 @@ if TYPE_CHECKING:
 LARGEST_TRANSFORMED = 1e3
 
 
-def marker_problems(adata: AnnData, table: KnowledgeTable) -> list[str]:
+def new_cells_problems(
+    names: pd.Index, columns: pd.Index, markers: list[str], covariates: list[str]
+) -> list[str]:
+    """What new cells lack, as far as names tell.
+
+    Args:
+        names: of the columns of X.
+        columns: of the columns of ``obs``.
+        markers: those of the model.
+        covariates: columns of ``obs`` that enter the model.
+    """
+    problems = marker_problems(names, markers)
+    problems += [no_column(columns, key, "covariate") for key in covariates if key not in columns]
+    return problems
+
+
+def marker_problems(names: pd.Index, markers: list[str]) -> list[str]:
     """Markers of the table that the data lacks, or has more than once."""
-    names = adata.var_names.astype(str)
+    names = names.astype(str)
     problems = [
         f"marker {marker!r} of the table is not in the data.{near_matches(marker, names)}"
-        for marker in table.markers
+        for marker in markers
         if marker not in names
     ]
     if problems:
@@ -33,7 +49,7 @@ def marker_problems(adata: AnnData, table: KnowledgeTable) -> list[str]:
         f"marker {marker!r} stands {int((names == marker).sum())} times in the data: rename or "
         "drop all but one"
         for marker in repeated
-        if marker in table.markers
+        if marker in markers
     ]
     return problems
 
@@ -53,7 +69,7 @@ def key_problems(adata: AnnData, dataset: DataFormat) -> list[str]:
         if key is None:
             continue
         if key not in obs:
-            problems.append(no_column(obs, key, f"dataset.{role}"))
+            problems.append(no_column(obs.columns, key, f"dataset.{role}"))
             continue
         missing = int(obs[key].isna().sum())
         if missing and role != "label_key":
@@ -69,11 +85,11 @@ def key_problems(adata: AnnData, dataset: DataFormat) -> list[str]:
     return problems
 
 
-def no_column(obs: pd.DataFrame, key: str, role: str) -> str:
+def no_column(columns: pd.Index, key: str, role: str) -> str:
     """What is said of a column that is not there."""
     return (
-        f"{role}: the cells have no column {key!r}.{near_matches(key, obs.columns)} "
-        f"They have: {listed(obs.columns) or 'none'}"
+        f"{role}: the cells have no column {key!r}.{near_matches(key, columns)} "
+        f"They have: {listed(columns) or 'none'}"
     )
 
 

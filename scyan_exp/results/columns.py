@@ -62,16 +62,30 @@ def check_key(settings: PredictConfig, adata: AnnData, table: KnowledgeTable) ->
     Raises:
         InputError: the cells have such a column.
     """
+    names = [*adata.obs.columns, str(adata.obs.index.name)]
+    problems = key_problems(settings, names, table, adata.uns.get(KEY))
+    if problems:
+        raise InputError(problems)
+
+
+def key_problems(
+    settings: PredictConfig, names: Iterable[str], table: KnowledgeTable, earlier: str | None
+) -> list[str]:
+    """Columns of the user's that ``predict.key_added`` would overwrite.
+
+    Args:
+        settings: how cells are annotated.
+        names: of all columns of the cells.
+        table: the table of the model.
+        earlier: the column of an earlier annotation, which may be overwritten.
+    """
     key = settings.key_added
-    if key in (DEFAULT_KEY, adata.uns.get(KEY)):
-        return
+    if key in (DEFAULT_KEY, earlier):
+        return []
     own = [key, *(f"{key}_{level}" for level in table.levels)]
-    taken = [name for name in own if name in adata.obs or name == adata.obs.index.name]
-    if taken:
-        raise InputError(
-            [
-                f"predict.key_added: {key!r} would overwrite the column {name!r} of the cells: "
-                "choose a name that is free"
-                for name in taken
-            ]
-        )
+    return [
+        f"predict.key_added: {key!r} would overwrite the column {name!r} of the cells: "
+        "choose a name that is free"
+        for name in own
+        if name in set(names)
+    ]

@@ -1,24 +1,20 @@
-"""Annotating new cells with what a run left behind."""
+"""Annotating new cells in memory with what a run left behind."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scyan_exp.config.schema import PredictConfig
-from scyan_exp.data.cells import encode_cells
-from scyan_exp.data.new_cells_doubts import new_cells_doubts
+from scyan_exp.data.cells_problems import new_cells_problems, no_expressions
 from scyan_exp.data.sources import read_expressions
-from scyan_exp.errors import InputError, listed
-from scyan_exp.results.annotation import Annotation, load_model, predict_cells
+from scyan_exp.errors import InputError
+from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.columns import PROBA, check_key
-from scyan_exp.results.consensus import Inputs, Member, combine
-from scyan_exp.run.cleaned import why_gone
-from scyan_exp.run.folder import RunFolder
-from scyan_exp.run.record import RunRecord
+from scyan_exp.run.annotating.annotator import Annotator
+from scyan_exp.run.annotating.models import load_members
 from scyan_exp.run.settings_of import settings_of
 from scyan_exp.training.scyan import Scyan
 
@@ -67,78 +63,18 @@ def annotation_of(
     Raises:
         InputError: as :func:`annotate` does.
     """
-    members = _members(checkpoint)
+    members = load_members(checkpoint)
     settings = settings_of(checkpoint) if settings is None else settings
-    first = members[0]
-    check_key(settings, adata, first.model.table)
-    inputs = _inputs(members, adata)
-    _warn_of_far_markers(first.model, adata)
-    if len(members) > 1:
-        return combine(members, *inputs[first.name], inputs=inputs, settings=settings)
-    return predict_cells(first.model, *inputs[first.name], settings)
-
-
-def _warn_of_far_markers(model: Scyan, adata: AnnData) -> None:
-    markers = model.table.markers
-    for doubt in new_cells_doubts(markers, model.preprocessing, read_expressions(adata, markers)):
+    annotator = Annotator(members, settings)
+    check_key(settings, adata, annotator.table)
+    problems = new_cells_problems(
+        adata.var_names, adata.obs.columns, annotator.markers, annotator.covariates
+    )
+    problems += no_expressions(adata)
+    if problems:
+        raise InputError(problems)
+    raw_NM = read_expressions(adata, annotator.markers)
+    annotation = annotator.annotation(raw_NM, adata.obs)
+    for doubt in annotator.doubts(raw_NM):
         log.warning("new cells: %s", doubt)
-
-
-def _inputs(members: Sequence[Member], adata: AnnData) -> dict[str, Inputs]:
-    """The cells as each member saw its own; members of one preprocessing share the tensors."""
-    inputs: dict[str, Inputs] = {}
-    for i, one in enumerate(members):
-        model = one.model
-        for earlier in members[:i]:
-            theirs = earlier.model
-            if (theirs.preprocessing, theirs.encoding) == (model.preprocessing, model.encoding):
-                inputs[one.name] = inputs[earlier.name]
-                break
-        else:
-            inputs[one.name] = encode_cells(adata, model.table, model.preprocessing, model.encoding)
-    return inputs
-
-
-def _members(checkpoint: str | Path | Scyan) -> list[Member]:
-    """The models that annotate, with their weights: several of a run with repeats."""
-    if isinstance(checkpoint, Scyan):
-        return [Member("model", checkpoint, 1.0)]
-    path = Path(checkpoint)
-    if not path.exists():
-        why = why_gone(path.parents[1]) if len(path.parents) > 1 else ""
-        reason = f"no such file{f' ({why})' if why else ''}"
-        raise InputError(
-            f"{reason}; expected checkpoints/best.ckpt of a run, or its folder", str(path)
-        )
-    if not path.is_dir():
-        return [Member("model", load_model(path), 1.0)]
-    return _members_of_run(path, RunRecord.of_run(path))
-
-
-def _members_of_run(folder: Path, record: RunRecord) -> list[Member]:
-    if record.repeats is None:
-        best = RunFolder(folder).best
-        if not best.is_file():
-            why = why_gone(folder) or f"its status is {record.status.value!r}"
-            raise InputError(f"this run has no model ({why})", where=str(folder))
-        return [Member("model", load_model(best), 1.0)]
-    members = record.repeats["members"]
-    paths = [RunFolder(folder / one["folder"]).best for one in members]
-    gone = [
-        _gone(one["folder"], folder)
-        for one, path in zip(members, paths, strict=True)
-        if not path.is_file()
-    ]
-    if gone:
-        reason = f"repeats whose models are gone cannot take part: {listed(gone)}"
-        raise InputError(reason, where=str(folder))
-    return [
-        Member(one.get("name", one["folder"]), load_model(path), one["weight"])
-        for one, path in zip(members, paths, strict=True)
-    ]
-
-
-def _gone(member: str, folder: Path) -> str:
-    """The checkpoint of a member that is gone, and why it is."""
-    why = why_gone(folder / member)
-    return f"{member}/checkpoints/best.ckpt" + (f" ({why})" if why else "")
+    return annotation

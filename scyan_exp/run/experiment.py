@@ -16,24 +16,19 @@ from scyan_exp.config.schema import RunConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable, require_space
-from scyan_exp.results.annotation import Annotation, predict_cells, write_annotated
+from scyan_exp.results.annotation import Annotation, predict_cells
 from scyan_exp.results.columns import check_key
-from scyan_exp.results.correction import corrected_layers
-from scyan_exp.results.embedding import UMAP_KEY, umap_of
-from scyan_exp.results.figures.drawing import draw_figures, shown_of
-from scyan_exp.results.measuring import compute_metrics, correction_of
-from scyan_exp.results.signs import signs_of
-from scyan_exp.results.verdict import Verdict, judge
+from scyan_exp.results.verdict import Verdict
 from scyan_exp.run.build import Experiment, build, check_devices, check_trainer
 from scyan_exp.run.cells import KeptCells
+from scyan_exp.run.concluding import Corrector, conclude
 from scyan_exp.run.fitting import Trained, fit, quiet_libraries
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_refined, clear_results, recording
 from scyan_exp.run.refining import Refined, refined
-from scyan_exp.run.sampled import biomarkers_of, sample_tables, write_biomarkers
 from scyan_exp.run.summary import say_results, say_training, say_warm_up
-from scyan_exp.run.tracked import described, tables_of
+from scyan_exp.run.tracked import described
 from scyan_exp.run.tracking import RunIdentity, Tracker
 from scyan_exp.training.checkpoint import check_resumable
 from scyan_exp.training.reporting import Reporter
@@ -95,7 +90,7 @@ def _run(
     reporter: Reporter | None,
 ) -> Value:
     resumed_id = _check_resume(config, experiment)
-    require_space(folder, _bytes_needed(experiment.cells, config))
+    require_space(folder, _bytes_needed(config, experiment.cells))
     clear_results(folder)
     if config.ckpt_path is None:
         clear_refined(folder)
@@ -143,46 +138,18 @@ class _Annotated:
 def _annotate(
     config: RunConfig, experiment: Experiment, trained: Trained, folder: Path, tracker: Tracker
 ) -> _Annotated:
-    """Annotate the cells, measure, judge, and write what came out."""
-    cells = experiment.cells
-    annotation = predict_cells(experiment.model, cells.x, cells.covariates, config.predict)
+    """Annotate the cells, refine if asked for, and write what came out."""
+    cells, model = experiment.cells, experiment.model
+    annotation = predict_cells(model, cells.x, cells.covariates, config.predict)
     better = refined(config, experiment, annotation, trained.outcome, folder)
-    correction = correction_of(better.model, cells, config.correct.batch_ref)
-    metrics = compute_metrics(annotation, cells, trained.best_loss, correction)
-    signs = signs_of(
-        cells.table,
-        cells.x.numpy(),
-        annotation.population,
-        annotation.log_prob,
-        annotation.threshold,
-    )
-    verdict = judge(cells.table, signs, is_finished=trained.is_finished)
-    own = RunFolder(folder)
-    umap = umap_of(cells.x.numpy()) if config.figures.umap else None
-    biomarkers = biomarkers_of(cells.adata, annotation, config.biomarkers)
-    shown = shown_of(
-        annotation,
-        cells,
-        trained.history,
-        None,
-        trained.best_epoch,
-        signs=signs,
-        umap=umap,
-        biomarkers=biomarkers,
-    )
-    figures = draw_figures(own.figures, shown, config.figures)
-    obsm = {} if umap is None else {UMAP_KEY: umap}
-    layers = corrected_layers(better.model, cells, config.correct.batch_ref)
-    write_annotated(cells.adata, annotation, own.annotated, obsm, layers)
-    write_biomarkers(own, biomarkers)
+    done = conclude(annotation, cells, folder, config.wanted, Corrector(better.model), trained)
     tables = {}
     if tracker.run_id is not None:  # nobody else looks at them
-        weights = experiment.model.module.log_pi.detach().exp().cpu().numpy()
-        tables = tables_of(annotation, cells.labels, signs, weights) | sample_tables(biomarkers)
-    tracker.log_results(metrics, figures, tables)
-    tracker.log_verdict(verdict)
+        tables = done.tables(model.module.log_pi.detach().exp().cpu().numpy())
+    tracker.log_results(done.metrics, done.figures, tables)
+    tracker.log_verdict(done.verdict)
     tracker.log_artifacts()
-    return _Annotated(annotation, metrics, verdict, better)
+    return _Annotated(annotation, done.metrics, done.verdict, better)
 
 
 def prepare(config: RunConfig, folder: Path, cells: KeptCells) -> Experiment:
@@ -225,7 +192,7 @@ def _continued(config: RunConfig, experiment: Experiment, folder: Path) -> RunCo
     return continued
 
 
-def _bytes_needed(cells: Cells, config: RunConfig) -> int:
+def _bytes_needed(config: RunConfig, cells: Cells) -> int:
     """About the size of ``annotated.h5ad``, and room for the rest."""
     n_obs, n_vars = cells.adata.shape
     n_layers = 1 if config.correct.batch_ref is None else 2

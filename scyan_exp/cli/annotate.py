@@ -1,0 +1,98 @@
+"""``scyan-exp annotate``: new cells, in files of any format, by what a run left behind."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scyan_exp.cli.arguments import Given, parse
+from scyan_exp.cli.command import Command, exit_code, set_environment
+from scyan_exp.errors import InputError
+from scyan_exp.terminal import lines_on_terminal
+
+if TYPE_CHECKING:
+    from scyan_exp.config.schema import PredictConfig
+
+USAGE = (
+    "usage: scyan-exp annotate CHECKPOINT_OR_FOLDER FILE [FILE ...] [out=FOLDER] "
+    "[format=h5ad|csv|parquet|fcs] [predict.log_prob_th=-50] [predict.proba=true] "
+    "[predict.key_added=scyan_pop] [compensation=auto|false|FILE.csv] "
+    "[metadata=FILE.csv]"
+)
+#: Options with a dot are keys of the config.
+OPTIONS = [
+    *("out", "format", "compensation", "metadata"),
+    *("predict.log_prob_th", "predict.proba", "predict.key_added"),
+]
+#: Where results go.
+DEFAULT = "annotated"
+#: More than any command line has.
+MANY = 1_000_000
+
+
+def annotate(arguments: list[str]) -> int:
+    """Annotate files: ``annotate CHECKPOINT_OR_FOLDER FILE ... [key=value ...]``."""
+    set_environment()
+    return exit_code(lambda: _annotate(parse(arguments, USAGE, (2, MANY), OPTIONS)))
+
+
+def _annotate(given: Given) -> None:
+    from scyan_exp.run.annotating.files import annotate_files
+
+    checkpoint, *paths = given.paths
+    options, begun = given.options, time.perf_counter()
+    with lines_on_terminal():
+        done = annotate_files(
+            checkpoint,
+            paths,
+            Path(options.get("out", DEFAULT)).expanduser(),
+            result=options.get("format", "h5ad"),
+            settings=_settings(checkpoint, given),
+            compensation=_compensation(options.get("compensation")),
+            metadata=options.get("metadata"),
+        )
+    n_cells, seconds = sum(one.n_cells for one in done), time.perf_counter() - begun
+    files = "1 file" if len(done) == 1 else f"{len(done)} files"
+    print(f"{files}, {n_cells:,} cells, in {seconds:.1f} s: {done[0].output.parent}")
+
+
+def _settings(checkpoint: Path, given: Given) -> PredictConfig:
+    """Those of the run, with what was typed."""
+    from scyan_exp.run.annotating.models import checked_settings
+    from scyan_exp.run.settings_of import settings_of
+
+    typed = {
+        key.removeprefix("predict."): _value(key, text)
+        for key, text in given.options.items()
+        if key.startswith("predict.")
+    }
+    return checked_settings({**settings_of(checkpoint).model_dump(), **typed})
+
+
+def _value(key: str, text: str) -> Any:
+    """A value as YAML has it."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{key}: expected a value, found {text!r}") from error
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _compensation(text: str | None) -> str | bool | None:
+    return False if text is not None and text.lower() in ("false", "no", "off") else text
+
+
+COMMAND = Command(
+    "annotate",
+    "annotate new cells, in files of any format, with the model of a run",
+    annotate,
+    (
+        (
+            "annotate outputs/2026-11-22/10-15-00 new.h5ad",
+            "to annotated/new.annotated.h5ad",
+        ),
+    ),
+)

@@ -1,0 +1,200 @@
+"""An annotated ``.h5ad`` file at constant memory, that a killed process cannot damage.
+
+The input is copied byte for byte, so all that is in it stays. Then HDF5 makes room for what is
+added, at its full size, and closes the file. From there on nothing of its structure changes: the
+numbers are written at their places in the file, past HDF5. So writing needs none of its locks,
+and whenever the process dies, the file is whole but for numbers that are not yet there; a note
+beside it says how many are.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from anndata.io import write_elem
+
+from scyan_exp.errors import InputError
+from scyan_exp.results.columns import PROBA
+from scyan_exp.run.annotating.added import Added
+from scyan_exp.run.annotating.partial import Partial, file_of, forget, note_of
+
+#: Bytes copied at a time.
+PIECE = 2**20
+#: Seconds between two notes.
+EVERY = 1.0
+
+
+class H5adFilling:
+    """The file that is being filled; a context.
+
+    Args:
+        source: the input.
+        output: where the file goes when it is whole.
+        n_cells: number of cells.
+        x_range: where X lies in the input, first byte and number; the caller gives its rows to
+            :meth:`write`, so they are read once. None if X is to be copied with the rest.
+        partial: how far it is; nothing for a new one.
+    """
+
+    def __init__(
+        self,
+        source: Path,
+        output: Path,
+        n_cells: int,
+        x_range: tuple[int, int] | None,
+        partial: Partial,
+    ) -> None:
+        self._source, self._output, self._n_cells = source, output, n_cells
+        self._x_range, self._partial = x_range, partial
+        self._settling = ThreadPoolExecutor(1, "settling")
+        self._settled: Future[None] | None = None
+        self._noted = time.monotonic()
+        self._file = -1
+        if partial.done:
+            self._file = os.open(file_of(output), os.O_RDWR)
+
+    def __enter__(self) -> H5adFilling:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._settling.shutdown()
+        if self._file >= 0:
+            os.close(self._file)
+
+    def write(self, start: int, added: Added) -> None:
+        """Write what is added to cells ``start`` and following; blocks come in order."""
+        if self._file < 0:
+            self._begin(added)
+        for name, values in added.arrays().items():
+            offset, dtype, n_bytes = self._partial.places[name]
+            self._put(values.astype(dtype, copy=False), offset + start * n_bytes)
+        if self._x_range is not None:
+            assert added.rows is not None
+            self._put(added.rows, self._x_range[0] + start * _row_bytes(added.rows))
+        self._partial = replace(
+            self._partial,
+            done=start + len(added.obs),
+            counts=np.add(self._partial.counts or 0, added.counts).tolist(),
+        )
+        self._note()
+
+    def finish(self) -> Partial:
+        """Make it the output; return the last note."""
+        if self._settled is not None:
+            self._settled.result()
+        assert self._partial.done == self._n_cells
+        os.fsync(self._file)
+        file_of(self._output).replace(self._output)
+        note_of(self._output).unlink(missing_ok=True)
+        return self._partial
+
+    def _begin(self, added: Added) -> None:
+        forget(self._output)
+        path = file_of(self._output)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        _copy(self._source, self._file, self._x_range)
+        with h5py.File(path, "r+") as target:
+            self._partial = replace(self._partial, places=_make_room(target, added, self._n_cells))
+
+    def _put(self, values: np.ndarray, offset: int) -> None:
+        _write_all(self._file, memoryview(np.ascontiguousarray(values).data).cast("B"), offset)
+
+    def _note(self) -> None:
+        """Now and then: what is written reaches the disk, and then the note says so.
+
+        In a thread of its own: the disk works while more is computed.
+        """
+        if self._settled is not None and self._settled.done():
+            self._settled.result()
+            self._settled = None
+        if self._settled is None and time.monotonic() > self._noted + EVERY:
+            self._noted = time.monotonic()
+            self._settled = self._settling.submit(self._settle, self._partial)
+
+    def _settle(self, partial: Partial) -> None:
+        os.fsync(self._file)
+        partial.write(self._output)
+
+
+def _copy(source: Path, target: int, hole: tuple[int, int] | None) -> None:
+    """Copy a file, but for a hole: first byte and number of bytes."""
+    size = source.stat().st_size
+    first, n_bytes = hole or (size, 0)
+    os.ftruncate(target, size)
+    piece = memoryview(bytearray(PIECE))
+    with source.open("rb", buffering=0) as file:
+        for start, stop in ((0, first), (first + n_bytes, size)):
+            file.seek(start)
+            while start < stop:
+                n_read = file.readinto(piece[: min(PIECE, stop - start)])
+                if not n_read:
+                    raise InputError("has become shorter while it was read", where=str(source))
+                _write_all(target, piece[:n_read], start)
+                start += n_read
+
+
+def _write_all(file: int, view: memoryview, offset: int) -> None:
+    done = 0
+    while done < len(view):
+        done += os.pwrite(file, view[done:], offset + done)
+
+
+def _make_room(target: h5py.File, added: Added, n_cells: int) -> dict[str, Any]:
+    """Datasets for all that is added, at full size; where each begins, its type and row's bytes."""
+    for name in ("obsm", "layers", "uns"):  # files of older versions leave out what is empty
+        if name not in target:
+            write_elem(target, name, {})
+    made = _make_columns(target["obs"], added.obs, n_cells)
+    target["obsm"].pop(PROBA, None)  # of an earlier annotation
+    for group, values in (("obsm", added.obsm), ("layers", added.layers)):
+        for name, array in values.items():
+            made[f"{group}/{name}"] = _room(target[group], name, array, n_cells)
+    for name, value in added.uns.items():
+        write_elem(target["uns"], name, value)
+    target.flush()
+    return {
+        name: [data.id.get_offset(), data.dtype.str, _row_bytes(data)]
+        for name, data in made.items()
+    }
+
+
+def _make_columns(obs: h5py.Group, columns: pd.DataFrame, n_cells: int) -> dict[str, h5py.Dataset]:
+    made = {}
+    for name, column in columns.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            write_elem(obs, name, column.iloc[:0].array)
+            codes = column.cat.codes.to_numpy()
+            made[f"obs/{name}/codes"] = _room(obs[name], "codes", codes, n_cells)
+        else:
+            made[f"obs/{name}"] = _room(obs, str(name), column.to_numpy(), n_cells)
+    kept = [name for name in obs.attrs.get("column-order", []) if name not in columns]
+    obs.attrs["column-order"] = np.array([*kept, *columns], h5py.string_dtype())
+    return made
+
+
+def _room(group: h5py.Group, name: str, like: np.ndarray, n_cells: int) -> h5py.Dataset:
+    """A dataset in one piece, which has its place in the file now and stays there."""
+    if name in group:
+        del group[name]
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_layout(h5py.h5d.CONTIGUOUS)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    properties.set_obj_track_times(False)
+    space = h5py.h5s.create_simple((n_cells, *like.shape[1:]))
+    kind = h5py.h5t.py_create(like.dtype, logical=True)
+    made = h5py.Dataset(h5py.h5d.create(group.id, name.encode(), kind, space, properties))
+    made.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+    return made
+
+
+def _row_bytes(values: np.ndarray | h5py.Dataset) -> int:
+    return int(np.prod(values.shape[1:])) * int(values.dtype.itemsize)

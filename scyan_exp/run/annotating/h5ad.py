@@ -1,0 +1,158 @@
+"""Annotating an ``.h5ad`` file of any size, a block of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scyan_exp.data.cells_problems import no_column
+from scyan_exp.data.distribution import MOST_CELLS
+from scyan_exp.data.h5ad_blocks import H5adBlocks
+from scyan_exp.results.chunks import CHUNK_SIZE
+from scyan_exp.results.columns import key_of, key_problems
+from scyan_exp.run.annotating.added import Added
+from scyan_exp.run.annotating.covariates import covariate_problems
+from scyan_exp.run.annotating.filling import H5adFilling
+from scyan_exp.run.annotating.overlap import Busy, Span, overlapped
+from scyan_exp.run.annotating.partial import Partial
+from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
+
+#: Bytes of a block in memory, and of all blocks that wait to be written.
+BLOCK_BYTES, WAITING_BYTES = 16 * 2**20, 512 * 2**20
+#: Pieces of the sample that is compared with the training cells.
+N_PIECES = 100
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some cells of a file.
+
+    Attributes:
+        raw: (B, M) expressions of the model's markers.
+        obs: the columns of the covariates.
+        rows: the rows of X as they are stored.
+    """
+
+    raw: np.ndarray
+    obs: pd.DataFrame
+    rows: Any
+
+
+class H5adToH5ad:
+    """A copy of an ``.h5ad`` file with its annotation, at constant memory.
+
+    Args:
+        task: the file.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong with the file, as far as names and covariates tell."""
+        task, annotator = self._task, self._task.annotator
+        with H5adBlocks(task.job.source) as cells:
+            _, problems = marker_places(annotator.markers, [[name] for name in cells.names])
+            columns = pd.Index(cells.columns)
+            problems += [
+                no_column(columns, key, "covariate") for key in task.lacking(cells.columns)
+            ]
+            earlier = key_of(cells.file)
+            problems += key_problems(annotator.settings, cells.columns, annotator.table, earlier)
+            if not cells.has_expressions:
+                problems.append("the cells have no expressions: X is not there")
+            if not cells.n_cells:
+                problems.append("there are no cells in it")
+            if not problems:
+                steps = H5adSteps(cells, task)
+                spans = _spans(0, cells.n_cells, 2**20)
+                problems += covariate_problems(annotator, map(steps.covariates, spans))
+            return problems
+
+    def annotate(self, identity: str, warn: Warn, advance: Advance) -> tuple[list[int], Busy]:
+        """Write the result, or go on with one that was cut off."""
+        job = self._task.job
+        with H5adBlocks(job.source) as cells:
+            steps = H5adSteps(cells, self._task)
+            for doubt in self._task.annotator.doubts(steps.sample()):
+                warn(doubt)
+            partial = Partial.read(job.output, identity) or Partial(identity)
+            advance(partial.done / cells.n_cells)
+
+            def compute(span: Span, block: Block) -> Added:
+                added = steps.compute(block)
+                advance((span[1] - span[0]) / cells.n_cells)
+                return added
+
+            with H5adFilling(
+                job.source, job.output, cells.n_cells, cells.x_range, partial
+            ) as filling:
+                busy = overlapped(
+                    steps.spans(partial.done),
+                    steps.read,
+                    compute,
+                    lambda span, added: filling.write(span[0], added),
+                    steps.n_waiting,
+                )
+                return filling.finish().counts, busy
+
+
+class H5adSteps:
+    """Reading and annotating a file, block by block.
+
+    Args:
+        cells: the file.
+        task: what is done with it.
+    """
+
+    def __init__(self, cells: H5adBlocks, task: Task) -> None:
+        self._cells, self._task = cells, task
+        self._columns = [key for key in task.annotator.covariates if key not in task.known]
+        markers = task.annotator.markers
+        places, _ = marker_places(markers, [[name] for name in cells.names])
+        self._places = [places[marker] for marker in markers]
+        in_memory = cells.row_bytes + 8 * len(markers)
+        self._size = max(1, int(BLOCK_BYTES / in_memory) // CHUNK_SIZE) * CHUNK_SIZE
+        self.n_waiting = max(2, int(WAITING_BYTES / in_memory) // self._size)
+
+    def spans(self, start: int = 0) -> Iterator[Span]:
+        """The blocks from a cell on: the first cell of each, and the one after its last."""
+        return _spans(start, self._cells.n_cells, self._size)
+
+    def read(self, span: Span) -> Block:
+        """Read a block."""
+        rows = self._cells.rows(*span)
+        return Block(self._raw(rows), self.covariates(span), rows)
+
+    def covariates(self, span: Span) -> pd.DataFrame:
+        """The columns of the covariates of a block, and what is known besides."""
+        return self._task.with_known(self._cells.obs(*span, self._columns))
+
+    def compute(self, block: Block) -> Added:
+        """Annotate a block."""
+        annotation = self._task.annotator.annotation(block.raw, block.obs)
+        known = block.obs[list(self._task.known)]
+        return Added.of(annotation, known, rows=block.rows if self._cells.x_range else None)
+
+    def sample(self) -> np.ndarray:
+        """Expressions of some cells, in pieces that are evenly spaced over the file."""
+        n_cells, size = self._cells.n_cells, MOST_CELLS // N_PIECES
+        if n_cells <= 2 * MOST_CELLS:
+            return self._raw(self._cells.rows(0, n_cells))
+        starts = np.linspace(0, n_cells - size, N_PIECES).astype(int).tolist()
+        pieces = [self._raw(self._cells.rows(start, start + size)) for start in starts]
+        return np.concatenate(pieces)
+
+    def _raw(self, rows: Any) -> np.ndarray:
+        chosen = rows[:, self._places]
+        dense = chosen if isinstance(chosen, np.ndarray) else chosen.toarray()
+        return np.asarray(dense, np.float32)
+
+
+def _spans(start: int, n_cells: int, size: int) -> Iterator[Span]:
+    for first in range(start, n_cells, size):
+        yield first, min(first + size, n_cells)

@@ -1,0 +1,63 @@
+"""``annotated.json``: which files of a folder were annotated by which models, and what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scyan_exp.files import write_json
+
+#: The name of the file, and its format.
+NAME, FORMAT = "annotated.json", 1
+#: Bytes at both ends of an input that identify it, beside its size and date.
+ENDS = 2**20
+
+
+class Ledger:
+    """What the folder of results says of them.
+
+    Args:
+        folder: the folder, which need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._files = _read(self._path)
+
+    def known(self, output: Path, identity: str) -> dict[str, Any] | None:
+        """What is said of an output that is there, whole, and of this very identity."""
+        entry = self._files.get(output.name)
+        if not isinstance(entry, dict) or entry.get("identity") != identity:
+            return None
+        is_whole = output.is_file() and output.stat().st_size == entry.get("bytes")
+        return entry if is_whole else None
+
+    def add(self, output: Path, identity: str, entry: Mapping[str, Any]) -> None:
+        """Write what came out."""
+        size = output.stat().st_size
+        self._files[output.name] = {**entry, "identity": identity, "bytes": size}
+        write_json(self._path, {"format": FORMAT, "files": self._files})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        files = values["files"] if values["format"] == FORMAT else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return files if isinstance(files, dict) else {}
+
+
+def identity_of_file(path: Path) -> str:
+    """Tells a file from others and from what it was before: size, date, and both of its ends."""
+    state = path.stat()
+    digest = hashlib.sha256(f"{state.st_size} {state.st_mtime_ns} ".encode())
+    with path.open("rb") as file:
+        digest.update(file.read(ENDS))
+        file.seek(max(0, state.st_size - ENDS), os.SEEK_SET)
+        digest.update(file.read(ENDS))
+    return digest.hexdigest()

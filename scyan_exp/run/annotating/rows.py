@@ -1,0 +1,203 @@
+"""Annotating rows: from a file of any format to CSV or Parquet, some rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from scyan_exp.data.cells_problems import no_column
+from scyan_exp.data.distribution import MOST_CELLS
+from scyan_exp.data.h5ad_blocks import H5adBlocks
+from scyan_exp.errors import InputError
+from scyan_exp.results.annotation import Annotation
+from scyan_exp.results.columns import PROBA, key_problems
+from scyan_exp.run.annotating.added import Added
+from scyan_exp.run.annotating.covariates import covariate_problems
+from scyan_exp.run.annotating.overlap import Busy, Span, overlapped
+from scyan_exp.run.annotating.partial import Partial
+from scyan_exp.run.annotating.row_sinks import SINKS
+from scyan_exp.run.annotating.row_sources import (
+    ROWS,
+    CsvRows,
+    FrameRows,
+    H5adRows,
+    ParquetRows,
+    RowSource,
+)
+from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
+from scyan_exp.run.annotating.whole import read_task
+
+#: Results that may wait to be written.
+N_WAITING = 4
+
+
+@dataclass
+class Scan:
+    """What a first look at all rows found.
+
+    Attributes:
+        n_cells: number of rows.
+        sample: (S, M) expressions of some cells, evenly spaced.
+    """
+
+    n_cells: int
+    sample: np.ndarray
+
+
+class RowsToRows:
+    """A file whose result is a CSV or Parquet file.
+
+    The rows stay as they stand, with further columns behind them. All rows are looked at before
+    the first is annotated, so whatever is wrong with one is known before anything is written.
+
+    Args:
+        task: the file.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._scan = Scan(0, np.empty((0, 0)))
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong with the file, its numbers included."""
+        with ExitStack() as stack:
+            source = self._open(stack)
+            task, columns = self._task, pd.Index(source.columns)
+            named = [[name] for name in source.names if name not in task.annotator.covariates]
+            _, problems = marker_places(task.annotator.markers, named)
+            problems += [
+                no_column(columns, key, "covariate") for key in task.lacking(source.columns)
+            ]
+            annotator = task.annotator
+            problems += key_problems(annotator.settings, source.columns, annotator.table, None)
+            return problems or self._scanned(source)
+
+    def _open(self, stack: ExitStack) -> RowSource:
+        task = self._task
+        if task.job.kind == "csv" and task.job.result == "csv":
+            return CsvRows(task.job.source)
+        if task.job.kind == "parquet":
+            return ParquetRows(task.job.source)
+        if task.job.kind == "h5ad":
+            cells = stack.enter_context(H5adBlocks(task.job.source))
+            markers, problems = marker_places(
+                task.annotator.markers, [[name] for name in cells.names]
+            )
+            if problems:
+                raise InputError(problems, where=str(task.job.source))
+            return H5adRows(cells, [cells.names[i] for i in markers.values()])
+        adata = read_task(task)  # what is a number is known of all rows of a CSV alone
+        numbers = pd.DataFrame(np.asarray(adata.X), columns=list(adata.var_names))
+        return FrameRows(pd.concat([adata.obs.reset_index(drop=True), numbers], axis=1))
+
+    def _scanned(self, source: RowSource) -> list[str]:
+        reader = _Reader(source, self._task)
+        n_cells, samples, bad, covariates = 0, [], [], []
+        n_not_finite = np.zeros(len(self._task.annotator.markers), int)
+        for frame in source.frames(reader.needed):
+            raw, wrong = reader.numbers(frame, n_cells)
+            bad += wrong
+            n_not_finite += (~np.isfinite(raw)).sum(axis=0)
+            samples.append(raw[:: max(1, len(raw) // 1000)])
+            covariates.append(reader.covariates(frame).drop_duplicates())
+            n_cells += len(frame)
+        if bad:
+            return bad[:20]
+        if not n_cells:
+            return ["there are no cells in it"]
+        problems = [
+            f"marker {name!r} has {n} NaN or infinite expressions in {n_cells} cells: remove these "
+            "cells or impute them"
+            for name, n in zip(self._task.annotator.markers, n_not_finite, strict=True)
+            if n
+        ]
+        sample = np.concatenate(samples)
+        self._scan = Scan(n_cells, sample[:: max(1, len(sample) // MOST_CELLS)])
+        return problems + covariate_problems(self._task.annotator, covariates)
+
+    def annotate(self, identity: str, warn: Warn, advance: Advance) -> tuple[list[int], Busy]:
+        """Write the result, or go on with a CSV that was cut off."""
+        job, annotator = self._task.job, self._task.annotator
+        for doubt in annotator.doubts(self._scan.sample):
+            warn(doubt)
+        n_cells = self._scan.n_cells
+        partial = Partial.read(job.output, identity) or Partial(identity)
+        with ExitStack() as stack:
+            source = self._open(stack)
+            sink = SINKS[job.result](job.output, partial)
+            stack.callback(sink.close)
+            done = sink.partial.done
+            advance(done / n_cells)
+            reader = _Reader(source, self._task)
+            frames = stack.enter_context(closing(source.frames(None, done)))
+
+            def compute(span: Span, frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+                raw, _ = reader.numbers(frame, span[0])
+                covariates = reader.covariates(frame)
+                annotation = annotator.annotation(raw, covariates)
+                added = Added.of(annotation, covariates[list(self._task.known)])
+                advance(len(frame) / n_cells)
+                return _beside(frame, added, annotation), added.counts
+
+            def write(span: Span, result: tuple[pd.DataFrame, np.ndarray]) -> None:
+                counts = np.add(sink.partial.counts or 0, result[1]).tolist()
+                sink.write(result[0], Partial(identity, span[1], counts))
+
+            spans = _spans(done, n_cells)
+            busy = overlapped(spans, lambda _: next(frames), compute, write, N_WAITING)
+            sink.finish()
+            return sink.partial.counts, busy
+
+
+class _Reader:
+    """Takes from rows what the models need."""
+
+    def __init__(self, source: RowSource, task: Task) -> None:
+        self._task = task
+        covariates = task.annotator.covariates
+        names = [name for name in source.names if name not in covariates]
+        places, _ = marker_places(task.annotator.markers, [[name] for name in names])
+        self._columns = {marker: names[places[marker]] for marker in task.annotator.markers}
+        self._covariates = [key for key in covariates if key not in task.known]
+        self.needed = list(dict.fromkeys([*self._columns.values(), *self._covariates]))
+
+    def numbers(self, frame: pd.DataFrame, start: int) -> tuple[np.ndarray, list[str]]:
+        """Expressions (B, M), NaN where there is no number; and what stands there instead."""
+        raw = np.empty((len(frame), len(self._columns)), np.float32)
+        problems: list[str] = []
+        for m, (marker, name) in enumerate(self._columns.items()):
+            column = frame[name]
+            numbers = pd.to_numeric(column, errors="coerce")
+            raw[:, m] = numbers.to_numpy(np.float32, na_value=np.nan)
+            if column.dtype == object:
+                stray = numbers.isna() & ~column.str.strip().str.lower().isin(["", "nan", "na"])
+                problems += [
+                    f"row {start + i + 2}: expected a number in column {name!r}"
+                    f"{'' if name == marker else f' (marker {marker!r})'}, found {column.iloc[i]!r}"
+                    for i in np.flatnonzero(stray)[:5]
+                ]
+        return raw, problems
+
+    def covariates(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The columns of the covariates, and what is known besides."""
+        return self._task.with_known(frame[self._covariates].reset_index(drop=True))
+
+
+def _beside(frame: pd.DataFrame, added: Added, annotation: Annotation) -> pd.DataFrame:
+    """Rows with the columns that are added to them."""
+    columns = {str(name): column.array for name, column in added.obs.items()}
+    proba = added.obsm.get(PROBA)
+    if proba is not None:
+        names = annotation.table.populations
+        columns |= {f"{PROBA}_{name}": proba[:, i] for i, name in enumerate(names)}
+    kept = frame.drop(columns=[name for name in frame if name in columns])
+    return pd.concat([kept, pd.DataFrame(columns, index=kept.index)], axis=1)
+
+
+def _spans(start: int, n_cells: int) -> Iterator[Span]:
+    for first in range(start, n_cells, ROWS):
+        yield first, min(first + ROWS, n_cells)

@@ -1,0 +1,130 @@
+"""Annotating a file in memory: FCS files, and what becomes ``.h5ad`` without being one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scyan_exp.data.cells_problems import no_column
+from scyan_exp.data.fcs import chosen_spillover
+from scyan_exp.data.fcs_head import read_head
+from scyan_exp.data.fcs_writing import add_channels
+from scyan_exp.data.file_kinds import FileKind, csv_files, fcs_files, parquet_files
+from scyan_exp.data.markers import choose_markers, obs_name, renamed
+from scyan_exp.data.reading import read_cells
+from scyan_exp.data.sources import read_expressions
+from scyan_exp.results.annotation import Annotation, write_annotated
+from scyan_exp.results.columns import CONFIDENCE, key_problems
+from scyan_exp.run.annotating.covariates import covariate_problems
+from scyan_exp.run.annotating.overlap import Busy
+from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+class Whole:
+    """A file that is read into memory.
+
+    Args:
+        task: the file.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong with the file.
+
+        An FCS file is known by its head; others have to be read.
+        """
+        task = self._task
+        if task.job.kind == "fcs":
+            return _fcs_problems(task)
+        kinds: dict[str, FileKind] = {"csv": csv_files([]), "parquet": parquet_files([])}
+        peek = kinds[task.job.kind].peek(task.job.source)
+        named = [names for names in peek.columns if names[0] not in task.annotator.covariates]
+        _, problems = marker_places(task.annotator.markers, named)
+        names = [one[0] for one in peek.columns]
+        problems += [no_column(pd.Index(names), key, "covariate") for key in task.lacking(names)]
+        problems += _key_problems(task, names)
+        if problems:
+            return problems
+        return covariate_problems(task.annotator, [read_task(task).obs])
+
+    def annotate(self, identity: str, warn: Warn, advance: Advance) -> tuple[list[int], Busy]:
+        """Write the result."""
+        task = self._task
+        adata = read_task(task)
+        annotation = annotate_cells(task, adata, warn)
+        if task.job.result == "fcs":
+            _write_fcs(task, annotation)
+        else:
+            write_annotated(adata, annotation, task.job.output)
+        advance(1)
+        n_pops = len(annotation.table.populations)
+        return np.bincount(annotation.codes + 1, minlength=n_pops + 1).tolist(), Busy()
+
+
+def read_task(task: Task) -> AnnData:
+    """The cells of a file with the markers' names, and what is known besides.
+
+    Raises:
+        InputError: they cannot be read, or lack a marker.
+    """
+    source, markers = task.job.source, task.annotator.markers
+    adata = read_cells(
+        source, compensation=task.compensation, obs_columns=task.annotator.covariates
+    )
+    named = choose_markers if task.job.kind == "fcs" else renamed
+    adata = named(adata, markers, str(source))
+    adata.obs = task.with_known(adata.obs)
+    return adata
+
+
+def annotate_cells(task: Task, adata: AnnData, warn: Warn) -> Annotation:
+    """Annotate cells in memory, with a word on what is doubtful."""
+    raw_NM = read_expressions(adata, task.annotator.markers)
+    for doubt in task.annotator.doubts(raw_NM):
+        warn(doubt)
+    return task.annotator.annotation(raw_NM, adata.obs)
+
+
+def _fcs_problems(task: Task) -> list[str]:
+    head = read_head(task.job.source)
+    peek = fcs_files(task.compensation).peek(task.job.source)
+    _, problems = marker_places(task.annotator.markers, peek.columns)
+    if not head.n_events:
+        problems.append("there are no cells in it")
+    chosen_spillover(head, task.compensation)
+    problems += [
+        f"covariate {key!r}: the file has no such channel; name a CSV with a row a file and this "
+        "column, metadata=FILE.csv"
+        for key in task.lacking([obs_name(names[0]) for names in peek.columns])
+    ]
+    problems += _key_problems(task, [obs_name(names[0]) for names in peek.columns])
+    if problems:
+        return problems
+    is_known = set(task.annotator.covariates) <= set(task.known)
+    obs = pd.DataFrame(index=range(1)) if is_known else read_task(task).obs
+    return covariate_problems(task.annotator, [task.with_known(obs)])
+
+
+def _key_problems(task: Task, names: list[str]) -> list[str]:
+    annotator = task.annotator
+    return key_problems(annotator.settings, names, annotator.table, None)
+
+
+def _write_fcs(task: Task, annotation: Annotation) -> None:
+    """The input with a channel of population numbers, and what these mean in its keywords."""
+    key, populations = task.annotator.settings.key_added, annotation.table.populations
+    columns: dict[str, np.ndarray] = {
+        key: annotation.codes + 1,
+        # Whole numbers, so that a file of such keeps its own as they are.
+        f"{CONFIDENCE}_percent": np.rint(100 * annotation.confidence),
+    }
+    keywords: dict[str, Any] = {f"{key} 0": "not annotated"}
+    keywords |= {f"{key} {i}": name for i, name in enumerate(populations, start=1)}
+    add_channels(task.job.source, task.job.output, list(columns), list(columns.values()), keywords)

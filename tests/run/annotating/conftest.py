@@ -1,0 +1,31 @@
+"""Runs that annotate, and files of new cells; not to be changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TABLE, small_adata
+
+#: Runs of a second: cells of one's own, with a batch and an age.
+SMALL = (
+    *("dataset=h5ad", "dataset.label_key=cell_type", "dataset.batch_key=batch"),
+    *("dataset.continuous_covariates=[age]", "flow=shallow", "model.batch_size=100"),
+    *("model.lr=0.002", "trainer.max_epochs=2", "logger=none", "figures.draw=none"),
+)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A folder with a run ``single``, and one of two repeats, ``several``."""
+    from scyan_exp.cli.main import main
+
+    folder = tmp_path_factory.mktemp("trained")
+    small_adata().write_h5ad(folder / "cells.h5ad")
+    (folder / "table.csv").write_text(TABLE)
+    files = (f"dataset.path={folder / 'cells.h5ad'}", f"table.path={folder / 'table.csv'}")
+    settings = ["predict.log_prob_th=-4"]
+    for name, arguments in (("several", ["repeats=2"]), ("single", settings)):
+        assert main(["train", *SMALL, *files, *arguments, f"hydra.run.dir={folder / name}"]) == 0
+    return folder

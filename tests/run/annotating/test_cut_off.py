@@ -1,0 +1,158 @@
+"""Annotations that are killed go on, and end as if they had not been; memory stays the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.annotate import LARGE, write_cells, write_model
+from benchmarks.cases import Case
+from scyan_exp.run.annotating.files import annotate_files
+from scyan_exp.run.annotating.partial import Partial, file_of, note_of
+from tests.conftest import small_adata
+
+
+def command(folder: Path, out: Path, *options: str) -> list[str]:
+    cells = folder / ("cells.csv" if "format=csv" in options else "cells.h5ad")
+    arguments = ["annotate", str(folder / "model.ckpt"), str(cells), f"out={out}", *options]
+    return [sys.executable, "-m", "scyan_exp", *arguments]
+
+
+def done_cells(output: Path) -> int:
+    """How far an annotation says it is."""
+    try:
+        return int(json.loads(note_of(output).read_text())["done"])
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def cut(folder: Path, output: Path, number: int, *options: str) -> int:
+    """Run until it is further than before, and end it; return how far it says it is."""
+    before = done_cells(output)
+    process = subprocess.Popen(command(folder, output.parent, *options))
+    deadline = time.monotonic() + 60
+    while done_cells(output) <= before and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert process.poll() is None, "it came to its end before it could be cut off"
+    process.send_signal(number)
+    code = process.wait(60)
+    assert code == (-number if number == signal.SIGKILL else 130)
+    assert not output.exists()
+    return done_cells(output)
+
+
+@pytest.fixture(scope="module")
+def slow_model(tmp_path_factory) -> Path:
+    """A folder with a model that takes seconds, and cells for it."""
+    folder = tmp_path_factory.mktemp("slow")
+    case = Case(60_000, LARGE.n_markers, LARGE.n_pops, n_layers=300)
+    write_cells(case, folder / "cells.h5ad")
+    write_model(case, folder / "model.ckpt")
+    rng = np.random.default_rng(0)
+    numbers = rng.standard_normal((case.n_cells, case.n_markers)).round(3)
+    names = [f"m{i}" for i in range(case.n_markers)]
+    pd.DataFrame(numbers, columns=names).to_csv(folder / "cells.csv", index=False)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["format=csv"]], ids=["h5ad", "csv"])
+def test_a_killed_annotation_goes_on_and_ends_as_if_it_had_not_been(slow_model, tmp_path, options):
+    suffix = "csv" if options else "h5ad"
+    output = tmp_path / "cut" / f"cells.annotated.{suffix}"
+    how_far = [cut(slow_model, output, one, *options) for one in (signal.SIGKILL, signal.SIGINT)]
+    assert 0 < how_far[0] < how_far[1] < 60_000
+    subprocess.run(command(slow_model, output.parent, *options), check=True)
+    whole = tmp_path / "whole" / output.name
+    subprocess.run(command(slow_model, whole.parent, *options), check=True)
+    assert output.read_bytes() == whole.read_bytes()
+    ledgers = [json.loads((one.parent / "annotated.json").read_text()) for one in (output, whole)]
+    assert ledgers[0] == ledgers[1]
+    assert len(list(output.parent.iterdir())) == 2
+
+
+@pytest.fixture
+def cells(tmp_path) -> Path:
+    small_adata(200).write_h5ad(tmp_path / "new.h5ad")
+    return tmp_path / "new.h5ad"
+
+
+def leave(output: Path, identity: str, **values: object) -> None:
+    """Leave what a cut-off annotation might have left."""
+    output.parent.mkdir()
+    file_of(output).write_bytes(b"something")
+    note = {"format": 1, "identity": identity, "done": 50, "counts": [], "places": {}}
+    note_of(output).write_text(json.dumps({**note, **values}))
+
+
+LEFT = {
+    "of another model": {"identity": "another"},
+    "of another version": {"format": 99},
+    "damaged": {"done": None, "places": None, "unknown": 1},
+}
+
+
+@pytest.mark.parametrize("what", LEFT)
+def test_what_others_have_left_is_begun_again(trained, tmp_path, cells, what):
+    output = tmp_path / "out" / "new.annotated.h5ad"
+    leave(output, **{"identity": "this", **LEFT[what]})
+    annotate_files(trained / "single", [cells], output.parent)
+    annotate_files(trained / "single", [cells], tmp_path / "whole")
+    assert output.read_bytes() == (tmp_path / "whole" / output.name).read_bytes()
+    assert len(list(output.parent.iterdir())) == 2
+
+
+def test_a_note_without_its_file_is_none(tmp_path):
+    output = tmp_path / "new.annotated.h5ad"
+    Partial("this", 5).write(output)
+    assert Partial.read(output, "this") is None
+    file_of(output).touch()
+    assert Partial.read(output, "this") == Partial("this", 5)
+    assert Partial.read(output, "another") is None
+
+
+def test_a_full_disk_is_told_and_the_same_command_goes_on(trained, tmp_path, cells):
+    program = (
+        "import resource, sys; from scyan_exp.cli.main import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY));"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["annotate", str(trained / "single"), str(cells), f"out={tmp_path / 'out'}"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert "the results cannot be written (File too large): make room, or choose" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out" / "new.annotated.h5ad").exists()
+    annotate_files(trained / "single", [cells], tmp_path / "out")
+    assert (tmp_path / "out" / "new.annotated.h5ad").exists()
+
+
+def peak_mib(folder: Path, n_cells: int) -> float:
+    """The peak memory of the annotation of so many cells."""
+    case = Case(n_cells, LARGE.n_markers, LARGE.n_pops)
+    folder.mkdir()
+    write_cells(case, folder / "cells.h5ad")
+    write_model(case, folder / "model.ckpt")
+    process = subprocess.Popen(command(folder, folder / "out"))
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_cells(tmp_path):
+    """Three million cells are 96 MB of expressions, 190 MB of names and 150 MB of results."""
+    few, many = (peak_mib(tmp_path / str(n), n) for n in (300_000, 3_000_000))
+    assert many < few + 120

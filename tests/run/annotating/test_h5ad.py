@@ -1,0 +1,221 @@
+"""Files of any size, streamed: the same as in memory, and all else stays as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csc_matrix, csr_matrix
+
+import scyan_exp
+from scyan_exp.data.h5ad_blocks import H5adBlocks
+from scyan_exp.errors import InputError
+from scyan_exp.run.annotating import h5ad
+from scyan_exp.run.annotating.annotator import Annotator
+from scyan_exp.run.annotating.files import annotate_files
+from scyan_exp.run.annotating.h5ad import H5adSteps
+from scyan_exp.run.annotating.models import load_members
+from scyan_exp.run.annotating.plan import Job
+from scyan_exp.run.annotating.ways import Task
+from tests.conftest import small_adata
+
+#: How X may be stored.
+KINDS = {
+    "in one piece": (lambda x: x, {}),
+    "compressed": (lambda x: x, {"compression": "gzip"}),
+    "float64": (lambda x: x.astype(np.float64), {}),
+    "sparse by rows": (csr_matrix, {}),
+    "sparse by columns": (csc_matrix, {}),
+}
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of a few hundred cells, so that a small file has several."""
+    monkeypatch.setattr(h5ad, "CHUNK_SIZE", 100)
+    monkeypatch.setattr(h5ad, "BLOCK_BYTES", 1)
+
+
+def rich(n_cells: int = 730) -> anndata.AnnData:
+    """Cells with something in every part of the file."""
+    adata = small_adata(n_cells, seed=5)
+    adata.layers["raw"] = np.arange(5.0 * n_cells).reshape(n_cells, 5)
+    adata.obsm["X_umap"] = adata.X[:, :2].copy()
+    adata.varm["loadings"] = np.eye(5)
+    adata.obsp["near"] = csr_matrix((n_cells, n_cells))
+    adata.uns["said"] = {"by": "somebody", "when": 3}
+    adata.raw = adata.copy()
+    return adata
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("run", ["single", "several"])
+def test_a_file_becomes_what_its_cells_become_in_memory(trained, tmp_path, small_blocks, run, kind):
+    make, options = KINDS[kind]
+    cells = rich()
+    cells.X = make(cells.X)
+    cells.write_h5ad(tmp_path / "new.h5ad", **options)
+    before = (tmp_path / "new.h5ad").read_bytes()
+    (done,) = annotate_files(trained / run, [tmp_path / "new.h5ad"], tmp_path / "out")
+    assert (tmp_path / "new.h5ad").read_bytes() == before
+    found = anndata.read_h5ad(done.output)
+    scyan_exp.annotate(trained / run, cells)
+    pd.testing.assert_frame_equal(found.obs, cells.obs, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.obsm["X_scyan"], cells.obsm["X_scyan"], rtol=1e-4, atol=1e-4)
+    whole = [one.toarray() if kind.startswith("sparse") else one for one in (found.X, cells.X)]
+    np.testing.assert_array_equal(*whole)
+    pd.testing.assert_frame_equal(found.var, cells.var)
+    for group, name in (("layers", "raw"), ("obsm", "X_umap"), ("varm", "loadings")):
+        np.testing.assert_array_equal(getattr(found, group)[name], getattr(cells, group)[name])
+    assert found.uns["said"] == {"by": "somebody", "when": 3}
+    assert found.uns["scyan_markers"].tolist() == ["CD3", "CD4", "CD8", "CD19"]
+    assert found.raw.shape == (730, 5)
+    assert found.obsp["near"].shape == (730, 730)
+    assert done.n_cells == 730
+    assert done.n_unannotated == cells.obs["scyan_pop"].isna().sum()
+    assert done.busy.total > 0
+
+
+def test_an_annotated_file_is_annotated_anew(trained, tmp_path):
+    """By another model: the columns of the first are replaced, not doubled."""
+    small_adata(80).write_h5ad(tmp_path / "new.h5ad")
+    (first,) = annotate_files(trained / "several", [tmp_path / "new.h5ad"], tmp_path / "out")
+    (again,) = annotate_files(trained / "single", [first.output], tmp_path / "out")
+    assert again.output.name == "new.annotated.annotated.h5ad"
+    found, expected = anndata.read_h5ad(again.output), anndata.read_h5ad(first.output)
+    scyan_exp.annotate(trained / "single", expected)
+    shown = [name for name in expected.obs if name in found.obs]
+    assert set(shown) == set(found.obs)
+    pd.testing.assert_frame_equal(found.obs[shown], expected.obs[shown])
+
+
+def test_what_came_out_is_said_in_a_file(trained, tmp_path):
+    small_adata(200).write_h5ad(tmp_path / "new.h5ad")
+    (done,) = annotate_files(trained / "single", [tmp_path / "new.h5ad"], tmp_path / "out")
+    said = json.loads((tmp_path / "out" / "annotated.json").read_text())
+    entry = said["files"]["new.annotated.h5ad"]
+    obs = anndata.read_h5ad(done.output).obs
+    counts = obs["scyan_pop"].value_counts()
+    assert entry["cells"] == 200
+    assert entry["unannotated"] == obs["scyan_pop"].isna().sum()
+    assert entry["populations"] == {name: counts[name] for name in entry["populations"]}
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {"annotated.json", "new.annotated.h5ad"}
+
+
+def test_files_that_are_done_are_left_alone_until_something_changes(trained, tmp_path):
+    path, out = tmp_path / "new.h5ad", tmp_path / "out"
+    small_adata(200).write_h5ad(path)
+
+    def again(run: str = "single", cells: int | None = None) -> bool:
+        """Whether the file was annotated."""
+        if cells:
+            small_adata(cells).write_h5ad(path)
+        (done,) = annotate_files(trained / run, [path], out)
+        return done.busy is not None
+
+    assert again()
+    assert not again()
+    assert again("several")
+    assert again("single", cells=201)
+    assert not again()
+    (out / "new.annotated.h5ad").write_bytes(b"damaged")
+    assert again()
+    assert anndata.read_h5ad(out / "new.annotated.h5ad").n_obs == 201
+    (out / "annotated.json").write_text("{")
+    assert again()
+
+
+def test_expressions_that_are_not_finite_leave_nothing(trained, tmp_path, small_blocks):
+    small_adata(300).write_h5ad(tmp_path / "good.h5ad")
+    bad = small_adata(300)
+    bad.X[250, 1] = np.nan
+    bad.write_h5ad(tmp_path / "bad.h5ad")
+    with pytest.raises(InputError, match="marker 'CD4' has 1 NaN or infinite") as raised:
+        annotate_files(
+            trained / "single", [tmp_path / "good.h5ad", tmp_path / "bad.h5ad"], tmp_path / "out"
+        )
+    assert raised.value.where == str(tmp_path / "bad.h5ad")
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {"annotated.json", "good.annotated.h5ad"}
+
+
+def test_the_sample_of_a_large_file_is_of_all_its_parts(trained, tmp_path):
+    cells = small_adata(25_000)
+    cells.X[:, 0] = np.arange(25_000)
+    cells.write_h5ad(tmp_path / "new.h5ad")
+    with H5adBlocks(tmp_path / "new.h5ad") as blocks:
+        job = Job(tmp_path / "new.h5ad", "h5ad", tmp_path / "out.h5ad", "h5ad")
+        task = Task(job, Annotator(load_members(trained / "single")))
+        sample = H5adSteps(blocks, task).sample()
+    assert sample.shape == (10_000, 4)
+    assert sample[0, 0] == 0
+    assert sample[-1, 0] == 24_999
+    assert np.diff(sample[:, 0]).max() < 300
+
+
+def test_markers_far_from_the_training_cells_are_warned_of(trained, tmp_path, caplog):
+    cells = small_adata(500)
+    cells.X[:, 3] += 3
+    cells.write_h5ad(tmp_path / "new.h5ad")
+    annotate_files(trained / "single", [tmp_path / "new.h5ad"], tmp_path / "out")
+    first, marker = (one.getMessage() for one in caplog.records if one.levelname == "WARNING")
+    assert first.startswith("new.h5ad: 1 of 4 markers are far from the training cells")
+    assert marker.startswith("new.h5ad: marker 'CD19': 99% of the cells from")
+
+
+def spoilt(path: Path, cells: anndata.AnnData) -> Path:
+    cells.write_h5ad(path)
+    return path
+
+
+def test_all_that_is_wrong_is_told_at_once_and_nothing_is_written(trained, tmp_path):
+    cells, renamed = small_adata(50), small_adata(50)
+    renamed.var_names = ["CD3", "CD-4", "CD8", "CD20", "CD45"]
+    cells.obs["batch"] = cells.obs["batch"].astype(str)
+    cells.obs.loc["cell3", "batch"] = "c"
+    cells.obs.loc["cell4", "age"] = np.inf
+    no_x = anndata.AnnData(obs=small_adata(50).obs, var=small_adata(50).var)
+    paths = [
+        spoilt(tmp_path / "a.h5ad", renamed),
+        spoilt(tmp_path / "b.h5ad", cells),
+        spoilt(tmp_path / "c.h5ad", small_adata(50)[:, :4].copy()),
+        spoilt(tmp_path / "d.h5ad", no_x),
+        spoilt(tmp_path / "e.h5ad", small_adata(50)[:0].copy()),
+    ]
+    (tmp_path / "f.h5ad").write_text("no")
+    del_batch = small_adata(50)
+    del del_batch.obs["batch"]
+    paths += [tmp_path / "f.h5ad", spoilt(tmp_path / "g.h5ad", del_batch)]
+    with pytest.raises(InputError) as raised:
+        annotate_files(trained / "single", paths, tmp_path / "out")
+    told = raised.value.problems
+    expected = [
+        ("a.h5ad", "marker 'CD19' of the table is not in the data"),
+        ("b.h5ad", "obs['batch'] has 'c'; the model knows 'a', 'b'"),
+        ("b.h5ad", "obs['age'] is not a finite number in 1 of 50 cells"),
+        ("d.h5ad", "the cells have no expressions: X is not there"),
+        ("e.h5ad", "there are no cells in it"),
+        ("f.h5ad", "not an .h5ad file that can be read"),
+        ("g.h5ad", "covariate: the cells have no column 'batch'"),
+    ]
+    for name, words in expected:
+        assert any(one.startswith(f"{tmp_path / name}: {words}") for one in told), "\n".join(told)
+    assert not any("c.h5ad" in one for one in told)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_file_is_as_anndata_writes_it(trained, tmp_path):
+    """Encodings stand at everything that was added, so other programs read it too."""
+    small_adata(50).write_h5ad(tmp_path / "new.h5ad")
+    (done,) = annotate_files(trained / "single", [tmp_path / "new.h5ad"], tmp_path / "out")
+    with h5py.File(done.output) as file:
+        assert file["obs/scyan_log_prob"].attrs["encoding-type"] == "array"
+        assert file["obs/scyan_pop"].attrs["encoding-type"] == "categorical"
+        assert file["obsm/X_scyan"].attrs["encoding-version"] == "0.2.0"
+        assert len(set(file["obs"].attrs["column-order"])) == len(file["obs"]) - 1
