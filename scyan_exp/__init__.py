@@ -1,7 +1,8 @@
 """scyan_exp: experiments with Scyan models, from YAML to annotated cells.
 
 From Python: :func:`run` trains, :func:`read_run` and :func:`read_sweep` read what runs left
-behind, :func:`annotate` annotates new cells, :func:`predict_proba` gives all probabilities.
+behind, :func:`annotate` annotates new cells, :func:`predict_proba` gives all probabilities,
+:func:`sample_cells` draws synthetic cells.
 
 Importing this package loads neither torch nor Lightning; its names are imported on first use.
 """
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from scyan_exp.run.predicting import predict_proba
     from scyan_exp.run.read_run import Run, read_run
     from scyan_exp.run.read_sweep import read_sweep
+    from scyan_exp.run.sampling import sample_cells
     from scyan_exp.training.scyan import Scyan
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "read_run",
     "read_sweep",
     "run",
+    "sample_cells",
 ]
 
 __version__ = "0.1.0"
@@ -40,6 +43,7 @@ _ATTRIBUTES = {
     "run.annotate": ["annotate"],
     "run.predicting": ["predict_proba"],
     "run.read_run": ["Run", "read_run"],
+    "run.sampling": ["sample_cells"],
     "run.read_sweep": ["read_sweep"],
 }
 

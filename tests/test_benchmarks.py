@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks import report, scaling, table, verdict
+from benchmarks import report, scaling, shares, table, verdict
 from benchmarks.__main__ import PARTS
 from benchmarks.cases import Case
 from benchmarks.flops import training_flops
@@ -117,3 +118,16 @@ def test_verdicts_are_counted_by_how_far_below_the_best_a_run_is():
     )
     assert "| one | good | 1 | 1 | 1 |" in text
     assert "| one | do not use | 0 | 0 | 1 |" in text
+
+
+def test_shares_that_are_off_by_two_points_in_one_population():
+    true = pd.DataFrame({"B": [0.1, 0.2, 0.3], "T": [0.9, 0.8, 0.7]}, index=["a", "b", "c"])
+    ours = true.assign(B=[0.12, 0.2, 0.3])
+    found = shares.agreement(true, ours)
+    assert (found["pairs"], found["worst"]) == (6, "B")
+    assert found["largest"] == pytest.approx(0.02)
+    assert found["mean"] == pytest.approx(0.02 / 6)
+    assert 0.9 < found["pearson_of_worst"] < found["pearson"] < 1
+    text = shares.markdown([{"seed": 0, "of": "gated cells", **found}])
+    assert "| gated cells | 0 |" in text
+    assert "| 2.0 points | 0.3 points |" in text

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 
 from tests.conftest import TABLE, small_adata
+from tests.data.fcs_files import small_fcs
 from tests.look.watching import watched
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +79,14 @@ class Reader:
         (folder / "table.csv").write_text(TABLE)
         in_samples(small_adata(300)).write_h5ad(folder / "cells.h5ad")
         small_adata(50, seed=1).write_h5ad(folder / "new_cells.h5ad")
+        (folder / "samples").mkdir()
+        for name, n_cells in (("patient1", 150), ("patient2", 200)):
+            small_fcs(n_cells).write(folder / "samples" / f"{name}.fcs")
+        small_fcs(100).write(folder / "sample.fcs")
+        sheet = "file,patient,batch\npatient1.fcs,P1,monday\npatient2.fcs,P2,tuesday\n"
+        (folder / "samples.csv").write_text(sheet)
+        gates = pd.DataFrame({"gate": small_adata(100, seed=100).obs["cell_type"]})
+        gates.to_csv(folder / "gates.csv", index=False)
 
     def read(self, block: Block) -> None:
         """Do what one block says; blocks of other languages are not to be typed."""
@@ -183,7 +193,7 @@ def shortened(arguments: list[str]) -> list[str]:
     search = search and "search=table_entries" not in arguments  # it has no trials
     short = arguments if search else two_jobs(arguments)
     short = [re.sub(r"^repeats=\d+$", "repeats=2", word) for word in short]
-    own_cells = {"dataset=h5ad", "experiment=blood"} & set(arguments)
+    own_cells = {"dataset=h5ad", "dataset=fcs", "experiment=blood"} & set(arguments)
     given = tuple(word.partition("=")[0] for word in arguments)
     kept = [key for key in ("flow", "figures.draw") if key in given]  # what the page is about
     extra = [word for word in SHORT if word.partition("=")[0] not in kept]

@@ -8,10 +8,10 @@ from scyan_exp.cli.command import Command, exit_code, read_options, refuse, set_
 from scyan_exp.errors import InputError
 from scyan_exp.terminal import lines_on_terminal
 
-KEYS = ("sample_key", "group_key", "level")
+KEYS = ("sample_key", "group_key", "level", "channels")
 USAGE = (
     "usage: scyan-exp biomarkers FOLDER_OR_H5AD [sample_key=COLUMN] [group_key=COLUMN] "
-    "[level=LEVEL] [out=FOLDER]"
+    "[level=LEVEL] [channels=A,B] [out=FOLDER]"
 )
 
 

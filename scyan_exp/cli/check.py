@@ -53,10 +53,10 @@ def _of_cells(
     from scyan_exp.config.check import check_config
     from scyan_exp.config.compose import compose_config
     from scyan_exp.data.cells_doubts import cells_doubts, cells_remarks, unused_markers
+    from scyan_exp.data.reading import dataset_of
     from scyan_exp.run.cells import load_cells
 
-    kind = "csv" if cells_path.suffix in (".csv", ".tsv", ".txt") else "h5ad"
-    named = [f"dataset={kind}", as_override("dataset.path", str(cells_path))]
+    named = [f"dataset={dataset_of(cells_path)}", as_override("dataset.path", str(cells_path))]
     named += [as_override("table.path", str(table_path))]
     cells = load_cells(check_config(compose_config([*named, *overrides])))
     try:

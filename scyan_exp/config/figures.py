@@ -18,6 +18,7 @@ FIGURES: Registry[Callable[..., Any]] = Registry(
         f"{_HERE}.course",
         f"{_HERE}.repeats",
         f"{_HERE}.annotated",
+        f"{_HERE}.threshold",
         f"{_HERE}.trust",
         f"{_HERE}.places",
         f"{_HERE}.biomarkers",

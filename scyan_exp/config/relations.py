@@ -21,6 +21,7 @@ def relation_problems(plain: Mapping[str, Any]) -> Iterator[Problem]:
             "is of one training, and there are repeats; a run with repeats that was cut off goes "
             "on in its own folder (hydra.run.dir=...)",
         )
+    yield from _batch_problems(plain.get("correct"), plain.get("dataset"))
     yield from _figure_problems(plain.get("figures"))
     yield from _key_problems(plain.get("predict"), plain.get("dataset"))
     yield from _sample_problems(plain.get("biomarkers"))
@@ -51,6 +52,16 @@ def _objective_problems(objective: Any, dataset: Any) -> Iterator[Problem]:
             if need in METRICS[name].needs:
                 text = f"{name!r} needs {need}; set dataset.{key}, or choose one of {possible}"
                 yield Problem("objective", text)
+
+
+def _batch_problems(correct: Any, dataset: Any) -> Iterator[Problem]:
+    """Corrections of a batch effect where there are no batches."""
+    correct = correct if isinstance(correct, Mapping) else {}
+    if isinstance(dataset, Mapping) and dataset.get("batch_key") is None:
+        for key in ("batch_ref", "refine"):
+            if correct.get(key) not in (None, False):
+                text = "needs batches; set dataset.batch_key to the column of obs that has them"
+                yield Problem(f"correct.{key}", text)
 
 
 def _figure_problems(figures: Any) -> Iterator[Problem]:
@@ -90,8 +101,8 @@ def _sample_problems(biomarkers: Any) -> Iterator[Problem]:
     """What is asked of samples, without samples."""
     given = biomarkers if isinstance(biomarkers, Mapping) else {}
     if given.get("sample_key") is None:
-        for key in ("group_key", "level"):
-            if given.get(key) is not None:
+        for key in ("group_key", "level", "channels"):
+            if given.get(key):
                 text = "there are no samples; set biomarkers.sample_key to the column that has them"
                 yield Problem(f"biomarkers.{key}", text)
 

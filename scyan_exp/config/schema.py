@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from scyan_exp.config.formats import DataFormat, TableSource
-from scyan_exp.config.types import Count, Fraction, Name, Positive, Section, not_zero
+from scyan_exp.config.types import Count, Fraction, Name, Names, Positive, Section, not_zero
 
 #: Arguments of ``pytorch_lightning.Trainer`` that a run supports besides those with a type below.
 #: Loggers and callbacks have config groups; folders, processes and the rest are the run's own
@@ -174,6 +174,11 @@ class PredictConfig(Section):
     key_added: Annotated[str, Field(pattern=r"^[^/]{1,128}$")] = "scyan_pop"
 
 
+def _number_as_text(value: Any) -> Any:
+    """Batches are often numbered."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class CorrectConfig(Section):
     """Correcting the batch effect, after the training.
 
@@ -183,7 +188,7 @@ class CorrectConfig(Section):
             latent expressions of the first training, and it trains on.
     """
 
-    batch_ref: Name | None = None
+    batch_ref: Annotated[Name, BeforeValidator(_number_as_text)] | None = None
     refine: bool = False
 
 
@@ -194,11 +199,14 @@ class BiomarkersConfig(Section):
         sample_key: column of ``obs`` with the sample; None measures nothing.
         group_key: column of ``obs`` with the group of each sample, such as patient or control.
         level: the level of the table within which shares are taken; None for all cells alone.
+        channels: columns of ``obs`` that are measured as markers are: channels of a file that the
+            table leaves out.
     """
 
     sample_key: Name | None = None
     group_key: Name | None = None
     level: Name | None = None
+    channels: Names = []
 
 
 #: What a config means that says nothing of these.

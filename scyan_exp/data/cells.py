@@ -112,7 +112,10 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: DataFormat) ->
     )
     _say_center(dataset, preprocessing)
     encoding = CovariateEncoding.fit(
-        adata.obs, dataset.all_categorical, list(dataset.continuous_covariates)
+        adata.obs,
+        dataset.all_categorical,
+        list(dataset.continuous_covariates),
+        dataset.batch_key,
     )
     return Cells(
         adata=adata,

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
-from scyan_exp.errors import InputError, listed
+from scyan_exp.errors import InputError, listed, near_matches
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,13 @@ class CovariateEncoding:
     Attributes:
         categories: for each categorical key its categories; one-hot, one column a category.
         continuous: keys used as numbers, one column each, after the categorical ones.
+        batch_key: which of the categorical keys is the batch; None without batches, and in
+            checkpoints of versions that did not correct them.
     """
 
     categories: dict[str, list[str]] = field(default_factory=dict)
     continuous: list[str] = field(default_factory=list)
+    batch_key: str | None = None
 
     @property
     def n_columns(self) -> int:
@@ -30,11 +34,15 @@ class CovariateEncoding:
 
     @classmethod
     def fit(
-        cls, obs: pd.DataFrame, categorical: list[str], continuous: list[str]
+        cls,
+        obs: pd.DataFrame,
+        categorical: list[str],
+        continuous: list[str],
+        batch_key: str | None = None,
     ) -> CovariateEncoding:
         """Take the categories from the cells at hand, sorted by name."""
         categories = {key: sorted(obs[key].astype(str).unique()) for key in categorical}
-        return cls(categories, list(continuous))
+        return cls(categories, list(continuous), batch_key)
 
     def encode(self, obs: pd.DataFrame) -> np.ndarray:
         """Covariates (N, C) of cells, float32.
@@ -64,6 +72,52 @@ class CovariateEncoding:
         if problems:
             raise InputError(problems)
         return np.concatenate(columns, axis=1)
+
+    @property
+    def batches(self) -> list[str]:
+        """The batches that the model knows; none without a batch key."""
+        return self.categories.get(self.batch_key or "", [])
+
+    def in_batch(self, covariates_NC: Tensor, batch: str) -> Tensor:
+        """The covariates of the same cells, had they been measured in a batch; the rest stays.
+
+        Args:
+            covariates_NC: (N, C) covariates; they are not changed.
+            batch: the batch.
+
+        Raises:
+            InputError: the model knows no such batch.
+        """
+        self.check_batch(batch)
+        keys = list(self.categories)
+        first = sum(len(self.categories[key]) for key in keys[: keys.index(str(self.batch_key))])
+        changed_NC = covariates_NC.clone()
+        changed_NC[:, first : first + len(self.batches)] = 0
+        changed_NC[:, first + self.batches.index(batch)] = 1
+        return changed_NC
+
+    def check_batch(self, batch: str) -> None:
+        """Make sure that the model knows a batch.
+
+        Raises:
+            InputError: it does not.
+        """
+        if problems := self.batch_problems(batch):
+            raise InputError(problems)
+
+    def batch_problems(self, batch: str | None) -> list[str]:
+        """Why cells cannot be brought to a batch; nothing of None."""
+        if batch is None or batch in self.batches:
+            return []
+        if not self.batches:
+            return [
+                "correct.batch_ref: the model knows no batches, so there is no batch effect that "
+                "it could correct: train with dataset.batch_key=COLUMN"
+            ]
+        return [
+            f"correct.batch_ref: {batch!r} is no batch of obs[{self.batch_key!r}]."
+            f"{near_matches(batch, self.batches)} Batches: {listed(self.batches)}"
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and strings; ``CovariateEncoding(**values)`` undoes it."""

@@ -160,8 +160,10 @@ def _spread(values: pd.Series, codes: np.ndarray) -> Any:
 
 
 def _behind_each_other(parts: Sequence[pd.Series]) -> Any:
-    if all(isinstance(part.dtype, pd.CategoricalDtype) or part.isna().all() for part in parts):
-        return pd.api.types.union_categoricals(
-            [pd.Categorical(part) for part in parts], ignore_order=True
-        )
-    return pd.concat(parts, ignore_index=True).to_numpy()
+    """One column; names stay categories, which take little memory."""
+    if not all(isinstance(part.dtype, pd.CategoricalDtype) or part.isna().all() for part in parts):
+        return pd.concat(parts, ignore_index=True).to_numpy()
+    whole = [pd.Categorical(part if part.notna().any() else part.astype(object)) for part in parts]
+    if len({part.categories.dtype for part in whole}) > 1:  # numbers in one file, names in another
+        whole = [pd.Categorical(pd.Series(part).map(str, na_action="ignore")) for part in whole]
+    return pd.api.types.union_categoricals(whole, ignore_order=True)

@@ -18,6 +18,12 @@ FEWEST_CELLS = 200
 MOST = 0.5
 #: Ratio of the spreads from which cells are wider or narrower than those of training.
 OTHER_SPREAD = 1.5
+#: How the training cells were compensated, by what their reader noted.
+COMPENSATED = {
+    "file": "compensated by the matrix of their file",
+    "matrix": "compensated by a matrix of a CSV",
+    "none": "not compensated",
+}
 
 
 def new_cells_doubts(
@@ -65,12 +71,15 @@ def _what_to_check(
 
 
 def _state(preprocessing: Preprocessing) -> str:
+    """In what state the training cells were given, and what the model does to them."""
+    kind = (preprocessing.compensation or {}).get("kind")
+    given = f"{COMPENSATED[kind]}; " if kind in COMPENSATED else ""
     if preprocessing.transform == "none":
-        return "the model transforms nothing: dataset.transform=none"
-    name = f"the model transforms them: dataset.transform={preprocessing.transform}"
+        return f"{given}the model transforms nothing: dataset.transform=none"
+    given += f"the model transforms them: dataset.transform={preprocessing.transform}"
     if preprocessing.transform == "asinh":
-        return f"{name}, dataset.cofactor={_cofactor(preprocessing.cofactor)}"
-    return f"{name}, measured on raw intensities"
+        return f"{given}, dataset.cofactor={_cofactor(preprocessing.cofactor)}"
+    return f"{given}, measured on raw intensities"
 
 
 def _cofactor(cofactor: float | list[float]) -> str:

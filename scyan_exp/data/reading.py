@@ -41,3 +41,14 @@ def read_cells(
     known = ", ".join([*H5AD, *FCS, *CSV, *PARQUET])
     existing_file(path, "a file of cells")
     raise InputError(f"what is in it? Its name should end in one of {known}", where=str(path))
+
+
+def dataset_of(path: str | Path) -> str:
+    """The option of ``dataset`` that reads a file, a folder or a pattern; ``h5ad`` if in doubt."""
+    path = Path(path).expanduser()
+    inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    kinds = {"fcs": FCS, "csv": CSV, "parquet": PARQUET, "h5ad": H5AD}
+    found = (
+        kind for kind, suffixes in kinds.items() for one in inside if one.suffix.lower() in suffixes
+    )
+    return next(found, "h5ad")

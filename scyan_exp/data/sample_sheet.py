@@ -13,7 +13,8 @@ from scyan_exp.errors import InputError, listed, near_matches
 
 log = logging.getLogger(__name__)
 
-#: Headers of the column that names the files; without one of them, it is the first column.
+#: Headers of the column that names the files, the first of them that is there; else it is the
+#: first column.
 FILE_COLUMNS = ("file", "filename", "file_name", "fcs", "fcs_file", "sample")
 
 
@@ -30,7 +31,8 @@ def read_sheet(path: str, files: Sequence[Path], samples: Sequence[str]) -> pd.D
         InputError: files without a row, or with several.
     """
     frame = read_frame(path, "a CSV with a row a file")
-    key = next((c for c in frame if str(c).strip().lower() in FILE_COLUMNS), frame.columns[0])
+    by_name = {str(column).lower(): column for column in reversed(list(frame))}
+    key = next((by_name[one] for one in FILE_COLUMNS if one in by_name), frame.columns[0])
     given = [str(value).strip() for value in frame[key]]
     pairs = zip(files, samples, strict=True)
     names = [{sample, file.name, file.stem, str(file)} for file, sample in pairs]
@@ -51,7 +53,6 @@ def read_sheet(path: str, files: Sequence[Path], samples: Sequence[str]) -> pd.D
     if unused:
         log.info("%s: no file for %s", path, listed(unused))
     rows = frame.iloc[[mine[0] for mine in places]].reset_index(drop=True)
-    # A column of samples names them only if another one names the files.
     return rows.drop(columns=key)
 
 

@@ -31,12 +31,21 @@ def read_h5ad(path: str | Path) -> AnnData:
     try:
         with warnings.catch_warnings():  # repeated markers are reported with the cells
             warnings.filterwarnings("ignore", message="Variable names are not unique")
-            return anndata.read_h5ad(path, backed="r")
+            adata = anndata.read_h5ad(path, backed="r")
+            shape = adata.shape if adata.X is None else tuple(adata.X.shape)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"not an .h5ad file that anndata can read ({reason})", where=str(path)
         ) from error
+    if shape != adata.shape:
+        adata.file.close()
+        raise InputError(
+            f"X has {shape[0]} rows and {shape[-1]} columns; obs and var say {adata.n_obs} cells "
+            f"and {adata.n_vars} markers",
+            where=str(path),
+        )
+    return adata
 
 
 def existing_file(path: str | Path, expected: str) -> Path:

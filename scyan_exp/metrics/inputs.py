@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from scyan_exp.config.objectives import Need
 
+#: Corrected inputs (S, M) of the cells with the given indices (S,).
+CorrectedOf = Callable[[np.ndarray], np.ndarray]
 #: What a metric can take, besides other metrics.
 NAMES = (
     "population_N",
@@ -18,6 +21,7 @@ NAMES = (
     "latent_NM",
     "rho_PM",
     "batch_N",
+    "corrected_of",
     "true_S",
     "predicted_S",
     "best_loss",
@@ -36,6 +40,8 @@ class Inputs:
         labels: (N,) index of the true population, -1 where the table has no such row; None
             without labels.
         batches: (N,) index of the batch; None without batches.
+        corrected_of: takes indices (S,) of cells, gives their inputs (S, M) corrected for the
+            batch effect; it is computed when a metric asks for it. None without batches.
         best_loss: the training loss of the epoch whose weights annotate; None for a consensus.
     """
 
@@ -45,12 +51,17 @@ class Inputs:
     rho: np.ndarray
     labels: np.ndarray | None = None
     batches: np.ndarray | None = None
+    corrected_of: CorrectedOf | None = None
     best_loss: float | None = None
 
     def has(self, need: Need) -> bool:
         """Whether something is there that a metric may need."""
-        parts = {"labels": self.labels, "batches": self.batches, "training": self.best_loss}
-        return parts[need] is not None
+        parts: dict[Need, tuple[Any, ...]] = {
+            "labels": (self.labels,),
+            "batches": (self.batches, self.corrected_of),
+            "training": (self.best_loss,),
+        }
+        return all(part is not None for part in parts[need])
 
     def by_name(self) -> dict[str, Any]:
         """What a metric can take, by the name of its argument.
@@ -68,8 +79,8 @@ class Inputs:
             "latent_NM": self.latent,
             "rho_PM": self.rho,
         }
-        if self.batches is not None:
-            given["batch_N"] = self.batches
+        if self.has("batches"):
+            given["batch_N"], given["corrected_of"] = self.batches, self.corrected_of
         if self.best_loss is not None:
             given["best_loss"] = self.best_loss
         if self.labels is not None:

@@ -46,8 +46,8 @@ def heuristic(
 ) -> float:
     """What the reference's searches minimise: the product of the parts.
 
-    ``(n_missing_populations + 1) * davies_bouldin * neg_log_dirichlet``, divided by ``ilisi`` if
-    the cells have batches.
+    ``(n_missing_populations + 1) * davies_bouldin * neg_log_dirichlet``, divided by ``ilisi``
+    (of corrected expressions) if the cells have batches.
     """
     # One population alone has neg_log_dirichlet 0, and is the worst annotation nevertheless.
     if neg_log_dirichlet <= 0:

@@ -56,6 +56,33 @@ class PriorDistribution(nn.Module):
         # Zero-dimensional, so float64 keeps the user's value without promoting the cells.
         self.register_buffer("prior_std", torch.tensor(prior_std, dtype=torch.float64))
 
+    @torch.no_grad()
+    def fill(self, means: Tensor) -> int:
+        """Make unknown entries known: a mode each, in place; known entries stay as they are.
+
+        The mode is the number given, also of a continuum marker (where the reference divides it
+        by 5, as it does the entries of the table).
+
+        Args:
+            means: (P, M) modes; NaN leaves an entry unknown.
+
+        Returns:
+            The number of entries filled.
+
+        Raises:
+            ValueError: another shape than that of the table.
+        """
+        if means.shape != self.rho.shape:
+            raise ValueError(
+                f"means: expected shape {tuple(self.rho.shape)}, got {tuple(means.shape)}"
+            )
+        means = means.to(self.rho)
+        filled = (self.known == 0) & ~means.isnan()
+        for buffer in (self.rho, self.modes):
+            buffer[filled] = means[filled]
+        self.known[filled] = 1
+        return int(filled.sum())
+
     def log_prob(self, u: Tensor) -> Tensor:
         r"""Log-density of latent expressions (B, M) under each population: (B, P).
 

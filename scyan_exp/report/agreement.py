@@ -18,7 +18,7 @@ from scyan_exp.run.folder import RunFolder
 MOST_JOBS = 100
 MOST_CELLS = 20_000
 #: Settings of a data set that decide which cells it has.
-CHOOSE_CELLS = ("path", "seed", "n_cells", "n_batches", "subset")
+CHOOSE_CELLS = ("path", "seed", "n_cells", "n_batches", "subset", "n_cells_per_file")
 
 
 def agreement_data(

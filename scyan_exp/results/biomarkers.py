@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,18 +65,24 @@ class Biomarkers:
 
 
 def measure_biomarkers(
-    adata: AnnData, assigned: Assigned, samples: Samples, level: str | None = None
+    adata: AnnData,
+    assigned: Assigned,
+    samples: Samples,
+    level: str | None = None,
+    channels: Sequence[str] = (),
 ) -> Biomarkers:
     """Measure the populations of each sample, and compare groups of samples if there are any.
 
     Args:
-        adata: N cells; X may be on disk, of which only a part is in memory at a time.
+        adata: N cells, AnnData or what has its ``X``, ``obs``, ``var_names``, ``n_obs`` and
+            ``n_vars``; of X on disk only a part is in memory at a time.
         assigned: their populations.
         samples: their samples.
         level: a level of the table within which shares are taken too.
+        channels: columns of ``obs`` that are measured as markers are.
     """
     populations = count(assigned, samples, level)
-    measured = intensities(adata, assigned, samples)
+    measured = intensities(adata, assigned, samples, channels)
     groups = compare_groups(populations, measured, samples) if samples.groups else None
     return Biomarkers(populations, measured, groups, level)
 
@@ -109,13 +116,16 @@ def count(assigned: Assigned, samples: Samples, level: str | None = None) -> pd.
     return pd.concat(frames, ignore_index=True)
 
 
-def intensities(adata: AnnData, assigned: Assigned, samples: Samples) -> pd.DataFrame:
+def intensities(
+    adata: AnnData, assigned: Assigned, samples: Samples, channels: Sequence[str] = ()
+) -> pd.DataFrame:
     """Mean and median intensity of every marker, in the units of X, by sample and population.
 
     Args:
         adata: N cells.
         assigned: their populations.
         samples: their samples.
+        channels: columns of ``obs`` that are measured too.
 
     Returns:
         Columns ``sample``, ``group`` (if there are groups), ``population``, ``marker``, ``count``
@@ -124,9 +134,12 @@ def intensities(adata: AnnData, assigned: Assigned, samples: Samples) -> pd.Data
     """
     n_pops, markers = len(assigned.populations), [str(name) for name in adata.var_names]
     counts_SP = _counts(assigned, samples)[:, :-1]
-    places_N = samples.codes * n_pops + assigned.codes
-    parts = _means_and_medians(adata, markers, places_N, assigned.codes >= 0, counts_SP.size)
+    places_N = np.where(assigned.codes < 0, -1, samples.codes * n_pops + assigned.codes)
+    channels = [name for name in channels if name not in markers]
+    blocks = chain(_blocks(adata, markers), (adata.obs[[name]].to_numpy() for name in channels))
+    parts = [_means_and_medians(block, places_N, counts_SP.size) for block in blocks]
     mean_KM, median_KM = (np.concatenate(one, axis=1) for one in zip(*parts, strict=True))
+    markers += channels
     index = pd.MultiIndex.from_product(
         [samples.names, assigned.populations, markers], names=["sample", "population", "marker"]
     )
@@ -182,19 +195,20 @@ def _with_groups(frame: pd.DataFrame, samples: Samples) -> pd.DataFrame:
     return frame
 
 
-def _means_and_medians(
-    adata: AnnData,
-    markers: Sequence[str],
-    places_N: np.ndarray,
-    is_annotated_N: np.ndarray,
-    n_places: int,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(K, B) means and medians of blocks of B markers at K places: pairs of sample, population."""
+def _blocks(adata: AnnData, markers: Sequence[str]) -> Iterator[np.ndarray]:
+    """(N, B) expressions of as many markers as may be in memory at a time."""
     size = max(1, BLOCK_BYTES // (4 * max(1, adata.n_obs)))
     for start in range(0, len(markers), size):
-        block = read_expressions(adata, markers[start : start + size])
-        grouped = pd.DataFrame(block[is_annotated_N]).groupby(places_N[is_annotated_N])
-        yield tuple(
-            of_places.reindex(range(n_places)).to_numpy(float)
-            for of_places in (grouped.mean(), grouped.median())
-        )
+        yield read_expressions(adata, markers[start : start + size])
+
+
+def _means_and_medians(
+    block: np.ndarray, places_N: np.ndarray, n_places: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(K, B) means and medians at K places, each a sample and a population; -1 is no place."""
+    grouped = pd.DataFrame(block).groupby(places_N)
+    means, medians = (
+        of_places.reindex(range(n_places)).to_numpy(float)
+        for of_places in (grouped.mean(), grouped.median())
+    )
+    return means, medians

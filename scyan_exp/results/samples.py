@@ -78,6 +78,7 @@ def sample_problems(
         if name is not None
         for problem in _column_problems(obs, key, name, there)
     ]
+    problems += [p for name in settings.channels for p in _channel_problems(obs, name, there)]
     if settings.level is not None and settings.level not in levels:
         hint = near_matches(settings.level, levels)
         text = f"the table has no level {settings.level!r}.{hint}"
@@ -105,6 +106,16 @@ def _column_problems(
     if missing:
         text = f"obs[{name!r}] is missing in {missing:,} of {len(obs):,} cells"
         yield Problem(role, f"{text}: fill it, or leave these cells out")
+
+
+def _channel_problems(obs: pd.DataFrame, name: str, there: Sequence[str]) -> Iterator[Problem]:
+    role = "biomarkers.channels"
+    if name not in obs:
+        text = f"the cells have no column {name!r}.{near_matches(name, there)}"
+        found = listed(there) or "none"
+        yield Problem(role, f"{text} They have: {found}. The markers of the cells need no mention")
+    elif not pd.api.types.is_numeric_dtype(obs[name]):
+        yield Problem(role, f"obs[{name!r}] holds no numbers")
 
 
 def _few_problems(column: pd.Series) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,17 @@ import numpy as np
 
 from scyan_exp.config.schema import PredictConfig, Wanted
 from scyan_exp.data.cells import Cells
-from scyan_exp.results.annotation import load_model, write_annotated
+from scyan_exp.results.annotation import load_model
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
-from scyan_exp.results.embedding import UMAP_KEY, umap_of
-from scyan_exp.results.figures.drawing import draw_figures, shown_of
-from scyan_exp.results.measuring import compute_metrics
-from scyan_exp.results.signs import signs_of
-from scyan_exp.results.verdict import Verdict, judge
+from scyan_exp.results.verdict import Verdict
+from scyan_exp.run.concluding import Corrector, conclude
 from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.read_run import Run
 from scyan_exp.run.record import RunRecord
-from scyan_exp.run.sampled import biomarkers_of, sample_tables, write_biomarkers
+from scyan_exp.run.refining import correcting_model
 from scyan_exp.run.spread import spread
 from scyan_exp.run.summary import say_repeats, say_results
-from scyan_exp.run.tracked import Table, members_table, tables_of
+from scyan_exp.run.tracked import Table, members_table
 from scyan_exp.training.scyan import Scyan
 
 
@@ -77,6 +75,9 @@ class Agreed:
 def trained(record: RunRecord, name: str, folder: str, device: str = "cpu") -> Training:
     """A training as its run folder has it."""
     model = load_model(RunFolder(record.folder).best).to(device)
+    if model.encoding.batch_key is None:  # of an earlier version, whose models do not say it
+        key = Run(record.folder).config.dataset.get("batch_key")
+        model.encoding = replace(model.encoding, batch_key=key)
     return Training(name, folder, record, model)
 
 
@@ -96,35 +97,16 @@ def agree(
     """
     wanted = wanted or Wanted()
     members, consensus = _combine(trainings, cells, wanted.predict)
-    agreement = float(consensus.agreement.mean())
-    of_consensus = {**compute_metrics(consensus, cells), "agreement": agreement}
-    signs = signs_of(
-        cells.table,
-        cells.x.numpy(),
-        consensus.population,
-        consensus.log_prob,
-        consensus.threshold,
-    )
-    verdict = judge(cells.table, signs, agreement=agreement)
-    own = RunFolder(folder)
-    umap = umap_of(cells.x.numpy()) if wanted.figures.umap else None
-    biomarkers = biomarkers_of(cells.adata, consensus, wanted.biomarkers)
-    shown = shown_of(
-        consensus, cells, members=members, signs=signs, umap=umap, biomarkers=biomarkers
-    )
-    figures = draw_figures(own.figures, shown, wanted.figures)
-    obsm = {} if umap is None else {UMAP_KEY: umap}
-    write_annotated(cells.adata, consensus, own.annotated, obsm)
-    write_biomarkers(own, biomarkers)
+    corrector = _corrector(trainings, members)
+    done = conclude(consensus, cells, folder, wanted, corrector, members=members)
     mean, std = spread([one.record.metrics for one in trainings])
     described = [
         _described(training, member, consensus)
         for training, member in zip(trainings, members, strict=True)
     ]
-    summary = {"std": std, "consensus": of_consensus, "members": described}
-    tables = tables_of(consensus, cells.labels, signs, _weights(members), consensus.agreement)
-    tables |= {"members": members_table(described), **sample_tables(biomarkers)}
-    return Agreed(consensus, of_consensus, mean, summary, figures, verdict, tables)
+    summary = {"std": std, "consensus": done.metrics, "members": described}
+    tables = {**done.tables(_weights(members)), "members": members_table(described)}
+    return Agreed(consensus, done.metrics, mean, summary, done.figures, done.verdict, tables)
 
 
 def _combine(
@@ -134,6 +116,16 @@ def _combine(
     inputs = {one.name: one.inputs for one in trainings if one.inputs is not None}
     members, own = weigh(models, cells.x, cells.covariates, inputs, settings)
     return members, combine(members, cells.x, cells.covariates, own, inputs, settings)
+
+
+def _corrector(trainings: Sequence[Training], members: Sequence[Member]) -> Corrector:
+    """What corrects the batch effect: the model of the training with the largest weight alone.
+
+    The mean of several inverse flows is the inverse of none.
+    """
+    heaviest = max(members, key=lambda one: one.weight)
+    training = next(one for one in trainings if one.name == heaviest.name)
+    return Corrector(correcting_model(training.record.folder, training.model), training.inputs)
 
 
 def _weights(members: Sequence[Member]) -> np.ndarray:

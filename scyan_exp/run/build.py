@@ -161,13 +161,14 @@ def check_cells(config: RunConfig, cells: Cells) -> None:
     """Make sure that all that the config wants to know of these cells can be measured.
 
     Raises:
-        InputError: the objective needs labels, and none of them is a row of the table; or samples
-            cannot be measured or compared.
+        InputError: the objective needs labels, and none of them is a row of the table; samples
+            cannot be measured or compared; or cells are to be brought to a batch that is none.
     """
     levels = list(cells.table.levels)
     problems = [
         *_objective_problems(config, cells),
         *sample_problems(cells.adata.obs, levels, config.biomarkers),
+        *cells.encoding.batch_problems(config.correct.batch_ref),
     ]
     if problems:
         raise InputError(problems)

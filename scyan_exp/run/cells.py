@@ -62,7 +62,10 @@ def load_cells(config: RunConfig) -> Cells:
         cells = prepare_cells(config.dataset.read_for(table.markers), table, config.dataset)
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"the cells cannot be read ({reason})", where=error.filename) from error
+        where = error.filename or getattr(config.dataset, "path", None)  # HDF5 names no file
+        raise InputError(
+            f"the cells cannot be read ({reason})", where=None if where is None else str(where)
+        ) from error
     labels = [] if cells.labels is None else cells.labels.dropna().unique()
     for doubt in [*table_doubts(table), *label_doubts(table, labels)]:
         log.warning("table: %s", doubt)

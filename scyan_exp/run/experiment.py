@@ -16,22 +16,19 @@ from scyan_exp.config.schema import RunConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable, require_space
-from scyan_exp.results.annotation import Annotation, predict_cells, write_annotated
+from scyan_exp.results.annotation import Annotation, predict_cells
 from scyan_exp.results.columns import check_key
-from scyan_exp.results.embedding import UMAP_KEY, umap_of
-from scyan_exp.results.figures.drawing import draw_figures, shown_of
-from scyan_exp.results.measuring import compute_metrics
-from scyan_exp.results.signs import signs_of
-from scyan_exp.results.verdict import Verdict, judge
+from scyan_exp.results.verdict import Verdict
 from scyan_exp.run.build import Experiment, build, check_devices, check_trainer
 from scyan_exp.run.cells import KeptCells
+from scyan_exp.run.concluding import Corrector, conclude
 from scyan_exp.run.fitting import Trained, fit, quiet_libraries
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
-from scyan_exp.run.record import RunRecord, Value, clear_results, recording
-from scyan_exp.run.sampled import biomarkers_of, sample_tables, write_biomarkers
+from scyan_exp.run.record import RunRecord, Value, clear_refined, clear_results, recording
+from scyan_exp.run.refining import Refined, refined
 from scyan_exp.run.summary import say_results, say_training, say_warm_up
-from scyan_exp.run.tracked import described, tables_of
+from scyan_exp.run.tracked import described
 from scyan_exp.run.tracking import RunIdentity, Tracker
 from scyan_exp.training.checkpoint import check_resumable
 from scyan_exp.training.reporting import Reporter
@@ -93,8 +90,10 @@ def _run(
     reporter: Reporter | None,
 ) -> Value:
     resumed_id = _check_resume(config, experiment)
-    require_space(folder, _bytes_needed(experiment.cells, config))
+    require_space(folder, _bytes_needed(config, experiment.cells))
     clear_results(folder)
+    if config.ckpt_path is None:
+        clear_refined(folder)
     record = RunRecord(folder, config.hash, config.seed)
     told = described(config, identity.choices, experiment.cells.table)
     with (
@@ -112,14 +111,16 @@ def _run(
         else:
             annotated = _annotate(config, experiment, trained, folder, tracker)
             metrics, record.trust = annotated.metrics, annotated.verdict.to_dict()
-        tracker.log_outcome(trained.outcome)
-        value = record.end(trained.outcome, metrics, config.objective)
+            record.fit_seconds += annotated.refined.seconds
+        outcome = trained.outcome if annotated is None else annotated.refined.outcome
+        tracker.log_outcome(outcome)
+        value = record.end(outcome, metrics, config.objective)
     if annotated is None or value is None:
         raise RunPruned(f"pruned by the search after {record.epochs} epochs")
     say_training(record.epochs, trained.best_epoch, trained.seconds, trained.outcome)
     say_warm_up(trained.best_epoch, experiment.model.warm_up_epochs, record.epochs)
     say_results(annotated.annotation, metrics, annotated.verdict, folder)
-    if trained.outcome == Outcome.INTERRUPTED:
+    if outcome == Outcome.INTERRUPTED:
         raise RunInterrupted
     return value
 
@@ -131,48 +132,24 @@ class _Annotated:
     annotation: Annotation
     metrics: dict[str, float]
     verdict: Verdict
+    refined: Refined
 
 
 def _annotate(
     config: RunConfig, experiment: Experiment, trained: Trained, folder: Path, tracker: Tracker
 ) -> _Annotated:
-    """Annotate the cells, measure, judge, and write what came out."""
-    cells = experiment.cells
-    annotation = predict_cells(experiment.model, cells.x, cells.covariates, config.predict)
-    metrics = compute_metrics(annotation, cells, trained.best_loss)
-    signs = signs_of(
-        cells.table,
-        cells.x.numpy(),
-        annotation.population,
-        annotation.log_prob,
-        annotation.threshold,
-    )
-    verdict = judge(cells.table, signs, is_finished=trained.is_finished)
-    own = RunFolder(folder)
-    umap = umap_of(cells.x.numpy()) if config.figures.umap else None
-    biomarkers = biomarkers_of(cells.adata, annotation, config.biomarkers)
-    shown = shown_of(
-        annotation,
-        cells,
-        trained.history,
-        None,
-        trained.best_epoch,
-        signs=signs,
-        umap=umap,
-        biomarkers=biomarkers,
-    )
-    figures = draw_figures(own.figures, shown, config.figures)
-    obsm = {} if umap is None else {UMAP_KEY: umap}
-    write_annotated(cells.adata, annotation, own.annotated, obsm)
-    write_biomarkers(own, biomarkers)
+    """Annotate the cells, refine if asked for, and write what came out."""
+    cells, model = experiment.cells, experiment.model
+    annotation = predict_cells(model, cells.x, cells.covariates, config.predict)
+    better = refined(config, experiment, annotation, trained.outcome, folder)
+    done = conclude(annotation, cells, folder, config.wanted, Corrector(better.model), trained)
     tables = {}
     if tracker.run_id is not None:  # nobody else looks at them
-        weights = experiment.model.module.log_pi.detach().exp().cpu().numpy()
-        tables = tables_of(annotation, cells.labels, signs, weights) | sample_tables(biomarkers)
-    tracker.log_results(metrics, figures, tables)
-    tracker.log_verdict(verdict)
+        tables = done.tables(model.module.log_pi.detach().exp().cpu().numpy())
+    tracker.log_results(done.metrics, done.figures, tables)
+    tracker.log_verdict(done.verdict)
     tracker.log_artifacts()
-    return _Annotated(annotation, metrics, verdict)
+    return _Annotated(annotation, done.metrics, done.verdict, better)
 
 
 def prepare(config: RunConfig, folder: Path, cells: KeptCells) -> Experiment:
@@ -198,6 +175,7 @@ def _check_resume(config: RunConfig, experiment: Experiment) -> str | None:
         experiment.model,
         config.trainer.max_epochs,
         experiment.cells.digest(),
+        may_be_complete=config.correct.refine,
     )
 
 
@@ -214,8 +192,10 @@ def _continued(config: RunConfig, experiment: Experiment, folder: Path) -> RunCo
     return continued
 
 
-def _bytes_needed(cells: Cells, config: RunConfig) -> int:
+def _bytes_needed(config: RunConfig, cells: Cells) -> int:
     """About the size of ``annotated.h5ad``, and room for the rest."""
     n_obs, n_vars = cells.adata.shape
+    n_layers = 1 if config.correct.batch_ref is None else 2
     n_proba = len(cells.table.populations) if config.predict.proba else 0
-    return 4 * n_obs * (n_vars + len(cells.table.markers) + n_proba + 8) + SMALL_FILES_BYTES
+    n_columns = n_layers * n_vars + len(cells.table.markers) + n_proba + 8
+    return 4 * n_obs * n_columns + SMALL_FILES_BYTES

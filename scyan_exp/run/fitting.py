@@ -67,14 +67,8 @@ def fit(
     loggers = [CSVLogger(folder, name="", version=""), *tracker.loggers()]
     callbacks = [ShowProgress(), interrupt, saved, *reporting]
     trainer = make_trainer(config, callbacks, loggers, folder)
-    started = time.perf_counter()
-    with stopped_as_asked(), peer_processes(config, folder):
-        _fit(trainer, config, experiment)
-    seconds = time.perf_counter() - started
-    if not saved.history:
-        raise RuntimeError("no epoch was trained: trainer.max_time or max_steps is too small")
-    load_weights(saved.best, experiment.model)
-    experiment.model.to(trainer.strategy.root_device)  # Lightning moves it to the CPU at the end
+    with peer_processes(config, folder):
+        seconds = train_model(trainer, experiment, saved, config.ckpt_path)
     best_epoch, best_loss = int(saved.best_row["epoch"]), saved.best_row["loss"]
     outcome = Outcome.INTERRUPTED if interrupt.requested else Outcome.COMPLETED
     if any(one.pruned for one in reporting):
@@ -92,7 +86,7 @@ def _reporting(reporter: Reporter | None, config: RunConfig, cells: Cells) -> li
     if reporter.monitor == "loss":
         sign = 1 if METRICS[config.objective].direction == "minimize" else -1
         return [ReportEpochs(lambda model: sign * model.epoch_metrics["loss"], reporter.report)]
-    measure = EpochMetric(config.objective, cells)
+    measure = EpochMetric(config.objective, cells, config.correct.batch_ref)
     return [ReportEpochs(measure, reporter.report)]
 
 
@@ -109,15 +103,26 @@ def _take_part(config: RunConfig, experiment: Experiment, folder: Path) -> None:
     trainer = make_trainer(config, callbacks, [], folder)
     say_ready(folder)
     try:
-        _fit(trainer, config, experiment)
+        trainer.fit(
+            experiment.model, experiment.datamodule, ckpt_path=config.ckpt_path, weights_only=True
+        )
     finally:
         leave_group()
 
 
-def _fit(trainer: pl.Trainer, config: RunConfig, experiment: Experiment) -> None:
-    trainer.fit(
-        experiment.model, experiment.datamodule, ckpt_path=config.ckpt_path, weights_only=True
-    )
+def train_model(
+    trainer: pl.Trainer, experiment: Experiment, saved: SaveRun, ckpt_path: str | None
+) -> float:
+    """Train, and leave the best weights in the model, on the device; return the seconds."""
+    started = time.perf_counter()
+    with stopped_as_asked():
+        trainer.fit(experiment.model, experiment.datamodule, ckpt_path=ckpt_path, weights_only=True)
+    seconds = time.perf_counter() - started
+    if not saved.history:
+        raise RuntimeError("no epoch was trained: trainer.max_time or max_steps is too small")
+    load_weights(saved.best, experiment.model)
+    experiment.model.to(trainer.strategy.root_device)  # Lightning moves it to the CPU at the end
+    return seconds
 
 
 def quiet_libraries() -> None:

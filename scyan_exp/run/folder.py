@@ -70,6 +70,11 @@ class RunFolder:
         return self.checkpoints / "last.ckpt"
 
     @property
+    def refined(self) -> RunFolder:
+        """The folder of the refined model: checkpoints and course, as of a run."""
+        return RunFolder(self.path / "refined")
+
+    @property
     def annotated(self) -> Path:
         """The cells with their annotation."""
         return self.path / "annotated.h5ad"

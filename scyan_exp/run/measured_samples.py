@@ -22,10 +22,10 @@ from scyan_exp.run.cleaned import why_gone
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.read_run import Run
 from scyan_exp.run.sampled import write_biomarkers
+from scyan_exp.run.settings_of import wanted_of
 
 if TYPE_CHECKING:
     import h5py
-    from anndata import AnnData
 
 #: The figures of samples.
 FIGURES = FiguresConfig(draw=["sample_shares", "sample_intensities", "group_shares"])
@@ -46,12 +46,38 @@ class Source:
     settings: BiomarkersConfig = NO_SAMPLES
 
 
+@dataclass(frozen=True)
+class OnDisk:
+    """Cells as far as they are needed: AnnData would read all of ``obs`` and ``obsm``.
+
+    Attributes:
+        X: (N, M) expressions in a file that is open.
+        obs: N rows of some columns.
+        var_names: M markers.
+    """
+
+    X: Any
+    obs: pd.DataFrame
+    var_names: pd.Index
+
+    @property
+    def n_obs(self) -> int:
+        """N cells."""
+        return len(self.obs)
+
+    @property
+    def n_vars(self) -> int:
+        """M markers."""
+        return len(self.var_names)
+
+
 def measure_again(path: Path, given: Mapping[str, str], out: Path | None = None) -> Path:
     """Measure the samples of cells that were annotated before, and write files and figures.
 
     Args:
         path: the folder of a run, or an annotated ``.h5ad`` file.
-        given: ``sample_key``, ``group_key`` and ``level``; what is not given is as in the run.
+        given: ``sample_key``, ``group_key``, ``level``, and ``channels`` separated by commas; what
+            is not given is as in the run.
         out: the folder for the results; None for that of the run, or one beside the file.
 
     Returns:
@@ -62,7 +88,7 @@ def measure_again(path: Path, given: Mapping[str, str], out: Path | None = None)
             written.
     """
     source = _source(path)
-    settings = source.settings.model_copy(update=dict(given))
+    settings = source.settings.model_copy(update=_typed(given))
     if settings.sample_key is None:
         raise InputError(
             "sample_key: expected the column of obs that names the sample of each cell, as in "
@@ -77,6 +103,11 @@ def measure_again(path: Path, given: Mapping[str, str], out: Path | None = None)
     return folder.path
 
 
+def _typed(given: Mapping[str, str]) -> dict[str, Any]:
+    lists = {"channels": given["channels"].split(",")} if "channels" in given else {}
+    return {**given, **lists}
+
+
 def _source(path: Path) -> Source:
     path = path.expanduser()
     if not path.is_dir():
@@ -87,8 +118,7 @@ def _source(path: Path) -> Source:
         raise InputError(f"no {cells.name} in this run ({why})", where=str(path))
     if not RunFolder(path).config.is_file():  # a consensus of several runs
         return Source(cells, path)
-    of_samples = dict(run.config.get("biomarkers") or {})
-    return Source(cells, path, BiomarkersConfig.model_validate(of_samples))
+    return Source(cells, path, wanted_of(path).biomarkers)
 
 
 def _measure(source: Source, settings: BiomarkersConfig) -> Biomarkers:
@@ -96,17 +126,17 @@ def _measure(source: Source, settings: BiomarkersConfig) -> Biomarkers:
         try:
             key = columns.key_of(file)
             obs = _columns(file, source, key, settings)
-            assigned = _assigned(file, obs, key)
+            assigned, cells = _assigned(file, obs, key), _cells(file, obs)
+            names = [str(name) for name in file["obs"].attrs["column-order"]]
         except (KeyError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"not annotated cells ({error})", str(source.cells)) from error
-        names = [str(name) for name in file["obs"].attrs["column-order"]]
         problems = sample_problems(obs, list(assigned.levels), settings, names)
         if problems:
             raise InputError(problems, where=str(source.cells))
-        adata = _cells(file, obs)
-        return measure_biomarkers(adata, assigned, samples_of(obs, settings), settings.level)
+        samples = samples_of(obs, settings)
+        return measure_biomarkers(cells, assigned, samples, settings.level, settings.channels)
 
 
 def _opened(path: Path) -> h5py.File:
@@ -133,7 +163,7 @@ def _columns(file: h5py.File, source: Source, key: str, settings: BiomarkersConf
             f"annotate has annotated. They have: {found}",
             where=str(source.cells),
         )
-    needed = {key, settings.sample_key, settings.group_key}
+    needed = {key, settings.sample_key, settings.group_key, *settings.channels}
     needed |= {name for name in names if _level_of(name, key)}
     n_obs = len(file["obs"][file["obs"].attrs["_index"]])
     read = {name: read_elem(file["obs"][name]) for name in names if name in needed}
@@ -179,22 +209,13 @@ def _names_at(codes_N: np.ndarray, column: pd.Series, n_pops: int) -> list[str]:
     return [names.get(p, "") for p in range(n_pops)]
 
 
-def _cells(file: h5py.File, obs: pd.DataFrame) -> AnnData:
-    """The cells, with X on disk and nothing that is not needed."""
-    import anndata
+def _cells(file: h5py.File, obs: pd.DataFrame) -> OnDisk:
+    import h5py
     from anndata.io import read_elem, sparse_dataset
 
-    var = file["var"]
-    names = pd.Index(read_elem(var[var.attrs["_index"]]))
-    x = file["X"]
-    x = (
-        sparse_dataset(x)
-        if "encoding-type" in x.attrs and "matrix" in x.attrs["encoding-type"]
-        else x
-    )
-    return anndata.AnnData(
-        x, obs=obs[[]].set_axis(obs.index.astype(str)), var=pd.DataFrame(index=names)
-    )
+    x, var = file["X"], file["var"]
+    markers = pd.Index(read_elem(var[var.attrs["_index"]]))
+    return OnDisk(sparse_dataset(x) if isinstance(x, h5py.Group) else x, obs, markers)
 
 
 def _draw(folder: RunFolder, biomarkers: Biomarkers) -> Sequence[Path]:

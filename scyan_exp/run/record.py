@@ -206,9 +206,15 @@ def clear_results(folder: Path) -> None:
     shutil.rmtree(own.figures, ignore_errors=True)
 
 
+def clear_refined(folder: Path) -> None:
+    """Remove the refined model of an earlier run; one that goes on keeps its own."""
+    shutil.rmtree(RunFolder(folder).refined.path, ignore_errors=True)
+
+
 def clear_earlier(folder: Path) -> None:
     """As :func:`clear_results`, and the earlier run's model and course too."""
     clear_results(folder)
+    clear_refined(folder)
     own = RunFolder(folder)
     shutil.rmtree(own.checkpoints, ignore_errors=True)
     for path in (own.metrics, own.population_weights):

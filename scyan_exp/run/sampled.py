@@ -36,7 +36,8 @@ def biomarkers_of(
         return None
     table = annotation.table
     assigned = Assigned(annotation.codes, table.populations, table.levels)
-    return measure_biomarkers(adata, assigned, samples_of(adata.obs, settings), settings.level)
+    samples = samples_of(adata.obs, settings)
+    return measure_biomarkers(adata, assigned, samples, settings.level, settings.channels)
 
 
 def write_biomarkers(folder: RunFolder, biomarkers: Biomarkers | None) -> None:

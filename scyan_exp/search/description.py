@@ -99,12 +99,22 @@ def version_warning(begun_with: str | None) -> str | None:
     )
 
 
+#: Ends of the keys that name files.
+NAMES_OF_FILES = ("path", "dataset.metadata", "dataset.labels", "dataset.compensation")
+
+
 def by_file_names(config: dict[str, Any]) -> dict[str, Any]:
     """A flat config with file names for paths: the same data lie elsewhere on each machine."""
     return {
-        key: Path(value).name if key.endswith("path") and isinstance(value, str) else value
+        key: _file_names(value) if key.endswith(NAMES_OF_FILES) else value
         for key, value in config.items()
     }
+
+
+def _file_names(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_file_names(one) for one in value]
+    return Path(value).name if isinstance(value, str) else value
 
 
 def config_differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:

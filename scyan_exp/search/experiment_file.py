@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,16 +95,27 @@ def _values(study: Study, trial: FrozenTrial) -> str:
     return ", ".join(f"{name} {value:.6g}" for name, value in pairs)
 
 
+#: Keys that name files.
+NAME_FILES = ("path", "metadata", "labels", "compensation")
+
+
 def _with_absolute_paths(plain: Any) -> Any:
     """The config with absolute paths: the file may be used from another folder."""
     if not isinstance(plain, Mapping):
         return plain
     return {
-        key: str(Path(value).absolute())
-        if key == "path" and isinstance(value, str) and Path(value).exists()
-        else _with_absolute_paths(value)
+        key: _absolute(value) if key in NAME_FILES else _with_absolute_paths(value)
         for key, value in plain.items()
     }
+
+
+def _absolute(value: Any) -> Any:
+    """A path, or several; a pattern stands in a folder that exists."""
+    if isinstance(value, list):
+        return [_absolute(one) for one in value]
+    if not isinstance(value, str) or not (Path(value).exists() or has_magic(value)):
+        return value
+    return str(Path(value).absolute())
 
 
 def _search_path(config: DictConfig) -> list[str]:

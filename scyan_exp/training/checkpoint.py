@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from scyan_exp.config.earlier import MEANT
 from scyan_exp.data.sources import existing_file
@@ -15,7 +16,9 @@ from scyan_exp.training.saving import SaveRun
 from scyan_exp.training.scyan import Scyan
 
 
-def check_resumable(path: str | Path, model: Scyan, max_epochs: int, cells: str) -> str | None:
+def check_resumable(
+    path: str | Path, model: Scyan, max_epochs: int, cells: str, *, may_be_complete: bool = False
+) -> str | None:
     """Make sure that ``path`` holds an earlier state of this very run.
 
     Args:
@@ -23,6 +26,7 @@ def check_resumable(path: str | Path, model: Scyan, max_epochs: int, cells: str)
         model: the model that the present config gives.
         cells: identifies the cells, see ``Cells.digest``.
         max_epochs: epochs that the present config asks for.
+        may_be_complete: whether it may have all these epochs: there is more to do than to train.
 
     Returns:
         The id of the W&B run to continue, if there was one.
@@ -44,7 +48,7 @@ def check_resumable(path: str | Path, model: Scyan, max_epochs: int, cells: str)
     if callback_state.get("cells", cells) != cells:
         problems.append("ckpt_path: the run to resume was trained on other cells")
     n_epochs = state["epoch"] + 1
-    if n_epochs >= max_epochs:
+    if n_epochs > max_epochs or (n_epochs == max_epochs and not may_be_complete):
         problems.append(
             f"ckpt_path: {n_epochs} epochs are trained already; set trainer.max_epochs above that"
         )
@@ -60,15 +64,27 @@ def _meant_by_earlier() -> dict[str, Any]:
 
 
 def _comparable(hparams: dict[str, Any]) -> dict[str, Any]:
-    """Without the quantiles of the cells, which earlier versions did not keep."""
-    preprocessing = hparams.get("preprocessing") or {}
-    constants = {k: v for k, v in preprocessing.items() if k != "quantiles"}
-    return {**hparams, "preprocessing": constants}
+    """Without what earlier versions did not keep: what they could not do is None in ours."""
+    preprocessing, encoding = hparams.get("preprocessing") or {}, hparams.get("encoding") or {}
+    unknown = ("quantiles", "compensation")  # other cells are told by their digest
+    constants = {k: v for k, v in preprocessing.items() if v is not None and k not in unknown}
+    categories = {k: v for k, v in encoding.items() if k != "batch_key"}
+    return {**hparams, "preprocessing": constants, "encoding": categories}
 
 
 def load_weights(path: Path, model: Scyan) -> None:
     """Put the weights of a checkpoint into a model of the same sizes."""
     model.load_state_dict(_load(path)["state_dict"])
+
+
+def prior_of(path: Path) -> Tensor:
+    """(P, M) table of the prior in a checkpoint: NaN where not known, filled where refined.
+
+    Raises:
+        InputError: it is no checkpoint.
+    """
+    rho: Tensor = _load(path)["state_dict"]["module.prior.rho"]
+    return rho
 
 
 def cells_of(path: Path) -> str | None:

@@ -10,7 +10,6 @@ import pytest
 
 from scyan_exp.data.dataset import SyntheticDataset
 from scyan_exp.data.synthetic import load_pbmc_table
-from tests.data.spleen import read_spleen
 
 
 @pytest.fixture(scope="module")
@@ -167,12 +166,12 @@ def test_nothing_is_wrong_with_the_real_tables(scyan_exp, real_data, name, cells
     assert "Nothing was found that would mislead a training." in output
 
 
-def test_nothing_is_wrong_with_the_table_of_the_spleen(scyan_exp, real_data, tmp_path):
-    folder, cells = real_data / "mouse_spleen", tmp_path / "spleen.h5ad"
-    read_spleen(folder).write_h5ad(cells)
-    code, output = scyan_exp(
-        "check", str(folder / "table.csv"), str(cells), "dataset.label_key=cell_type"
-    )
+def test_nothing_is_wrong_with_the_table_of_the_spleen_by_its_fcs_file(scyan_exp, real_data):
+    folder = real_data / "mouse_spleen"
+    labels = [f"dataset.labels={folder / 'gates.csv'}", "dataset.label_key=x"]
+    files = [str(folder / "table.csv"), str(folder / "spleen_raw.fcs")]
+    code, output = scyan_exp("check", *files, *labels)
     assert code == 0
+    assert "spleen_raw.fcs: 19,225 cells" in output
     assert "marker 'CD45' is 1 wherever it is known" in output
     assert "Nothing was found that would mislead a training." in output

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import compose_config, configs_folder
 from scyan_exp.config.overrides import flags_first
+from scyan_exp.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,3 +236,13 @@ def test_a_config_folder_that_does_not_exist_is_named_once(refused, tmp_path):
     output = refused("--config-dir", str(tmp_path / "nowhere"), "seed=1")
     assert "nowhere" in output
     assert "UserWarning" not in output
+
+
+def test_a_cofactor_by_marker_is_composed_and_checked():
+    override = "dataset.cofactor={CD3:100,HLA-DR:7.5,default:150}"
+    config = check_config(compose_config(["dataset.transform=asinh", override]))
+    assert config.dataset.cofactor == {"CD3": 100, "HLA-DR": 7.5, "default": 150}
+    with pytest.raises(
+        InputError, match=r"dataset\.cofactor: expected a number greater than 0, or"
+    ):
+        check_config(compose_config(["dataset.cofactor={CD3:-1}"]))

@@ -22,6 +22,7 @@ from scyan_exp.data import DataFormat, KnowledgeTable, PublicDataset, load_table
 from scyan_exp.data.table_sources import PublicTable
 from scyan_exp.run.build import make_trainer
 from tests.conftest import TABLE, small_adata
+from tests.data.fcs_files import small_fcs
 
 FILES = sorted(configs_folder().rglob("*.yaml"))
 OPTIONS = [
@@ -30,7 +31,7 @@ OPTIONS = [
     if path.parent != configs_folder() and not path.stem.startswith("_")
 ]
 #: To be changed by who adds or removes an option: no file can vanish from these tests.
-N_OPTIONS = 45
+N_OPTIONS = 47
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,12 @@ def own_files(tmp_path_factory) -> dict[str, str]:
     cells = small_adata()
     cells.write_h5ad(folder / "cells.h5ad")
     cells.to_df().to_csv(folder / "cells.csv", index=False)
+    cells.to_df().to_parquet(folder / "cells.parquet")
     (folder / "table.csv").write_text(TABLE)
     return {
         "scyan_exp.data.H5adDataset": f"dataset.path={folder / 'cells.h5ad'}",
+        "scyan_exp.data.FcsDataset": f"dataset.path={small_fcs().write(folder / 'cells.fcs')}",
+        "scyan_exp.data.ParquetDataset": f"dataset.path={folder / 'cells.parquet'}",
         "scyan_exp.data.CsvDataset": f"dataset.path={folder / 'cells.csv'}",
         "scyan_exp.data.SyntheticDataset": "dataset.n_cells=50",
         "scyan_exp.data.load_table": f"table.path={folder / 'table.csv'}",

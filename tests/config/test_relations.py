@@ -15,12 +15,15 @@ ALWAYS = (
     "loss, n_missing_populations, davies_bouldin, neg_log_dirichlet, heuristic, table_agreement, "
     "avoidable, table_fit"
 )
+MIXING = "ilisi, ilisi_uncorrected"
 LABELS = "accuracy, f1_macro, balanced_accuracy"
-NO_METRIC = f"objective: expected one of {ALWAYS}, ilisi, {LABELS}, or a list of several, found "
+NO_METRIC = f"objective: expected one of {ALWAYS}, {MIXING}, {LABELS}, or a list "
+NO_METRIC += "of several, found "
 NO_CHECKPOINT = (
     "ckpt_path: is of one training, and there are repeats; a run with repeats that was cut off "
     "goes on in its own folder (hydra.run.dir=...)"
 )
+NO_BATCHES = "needs batches; set dataset.batch_key to the column of obs that has them"
 LAST = 2**32 - 1
 NO_KEYS = {"dataset__label_key": None, "dataset__batch_key": None}
 GPU = {"trainer__accelerator": "gpu"}
@@ -67,6 +70,15 @@ GPU = {"trainer__accelerator": "gpu"}
         ({"repeats": 2, "ckpt_path": "last.ckpt"}, [NO_CHECKPOINT]),
         ({"repeats": 1, "ckpt_path": "last.ckpt"}, []),
         ({"repeats": 2, "ckpt_path": None}, []),
+        (
+            {"correct__batch_ref": "b", "correct__refine": True, "dataset__batch_key": None},
+            [f"correct.batch_ref: {NO_BATCHES}", f"correct.refine: {NO_BATCHES}"],
+        ),
+        ({"correct__refine": False, "dataset__batch_key": None}, []),
+        (
+            {"correct__batch_ref": 3, "correct__refine": True, "dataset__batch_key": "batch"},
+            [],
+        ),
         ({"seed": LAST, "repeats": 1}, []),
         ({"seed": LAST - 1, "repeats": 2}, []),
         (

@@ -55,6 +55,12 @@ def test_a_repeat_is_the_same_config_with_a_seed_of_its_own(default):
     assert (config.seed, config.repeats, config.plain()["repeats"]) == (5, 3, 3)
 
 
+def test_a_batch_may_be_a_number(default):
+    """Whose name it is: columns of numbers are read as text."""
+    config = changed(default, correct__batch_ref=3, dataset__batch_key="plate")
+    assert read_config(config).correct.batch_ref == "3"
+
+
 def test_python_code_may_give_a_tuple_of_names():
     dataset = H5adDataset(path="cells.h5ad", categorical_covariates=("sex", "batch"))
     assert dataset.categorical_covariates == ["sex", "batch"]

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scyan_exp.data.reading import read_cells
+
 
 def read_spleen(folder: Path, *, transformed: bool = True) -> anndata.AnnData:
     """All 19,225 events x 8 markers; ``obs["cell_type"]`` of the 13,671 that have a gate.
@@ -24,20 +26,12 @@ def read_spleen(folder: Path, *, transformed: bool = True) -> anndata.AnnData:
         folder: ``mouse_spleen`` of the real data.
         transformed: whether by logicle; compensated only otherwise.
     """
-    flowio, flowutils = pytest.importorskip("flowio"), pytest.importorskip("flowutils")
+    flowutils = pytest.importorskip("flowutils")
     markers = list(pd.read_csv(folder / "table.csv", index_col=0).columns)
     gates = pd.read_csv(folder / "gates.csv").iloc[:, 0].to_numpy(str)
-    fcs = flowio.FlowData(str(folder / "spleen_raw.fcs"))
-    events = np.reshape(fcs.events, (-1, fcs.channel_count)).astype(float)
-    assert len(events) == len(gates)
-
-    matrix, channels = flowutils.compensate.get_spill(fcs.text["spill"])
-    fluorescent = [fcs.pnn_labels.index(channel) for channel in channels]
-    events = flowutils.compensate.compensate(events, matrix, fluorescent)
-    columns = [fcs.pns_labels.index(marker) for marker in markers]
+    expressions = read_cells(folder / "spleen_raw.fcs")[:, markers].X.astype(float)
     if transformed:
-        events = flowutils.transforms.logicle(events, columns)
-    expressions = events[:, columns]
+        expressions = flowutils.transforms.logicle(expressions, range(len(markers)))
 
     labels = pd.Categorical(
         np.where(gates == "Unlabeled", None, gates.astype(object)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,8 +67,41 @@ def test_unknown_categories_of_new_cells_are_named():
     ]
 
 
+def test_cells_are_put_into_another_batch_and_keep_their_other_covariates():
+    encoding = CovariateEncoding.fit(OBS, ["plate", "batch"], ["age"], "batch")
+    c = torch.from_numpy(encoding.encode(OBS))
+    before = c.clone()
+    found = encoding.in_batch(c, "b2")
+    expected = encoding.encode(OBS.assign(batch="b2"))
+    np.testing.assert_array_equal(found.numpy(), expected)
+    assert torch.equal(c, before)
+    assert encoding.batches == ["a", "b10", "b2"]
+
+
+@pytest.mark.parametrize(
+    ("batch_key", "problem"),
+    [
+        (
+            "batch",
+            "correct.batch_ref: 'b11' is no batch of obs['batch']. Did you mean 'b10'? Batches: a, "
+            "b10, b2",
+        ),
+        (
+            None,
+            "correct.batch_ref: the model knows no batches, so there is no batch effect that it "
+            "could correct: train with dataset.batch_key=COLUMN",
+        ),
+    ],
+)
+def test_a_batch_that_the_model_does_not_know_is_refused(batch_key, problem):
+    encoding = CovariateEncoding.fit(OBS, ["batch"], [], batch_key)
+    with pytest.raises(InputError) as caught:
+        encoding.in_batch(torch.zeros(2, 3), "b11")
+    assert caught.value.problems == [problem]
+
+
 def test_a_copy_made_of_the_dict_encodes_the_same():
-    encoding = CovariateEncoding.fit(OBS, ["plate", "batch"], ["age"])
+    encoding = CovariateEncoding.fit(OBS, ["plate", "batch"], ["age"], "plate")
     again = CovariateEncoding(**encoding.to_dict())
     assert again == encoding
     np.testing.assert_array_equal(again.encode(OBS), encoding.encode(OBS))

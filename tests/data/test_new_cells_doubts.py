@@ -100,6 +100,19 @@ def test_the_state_in_which_cells_are_expected_is_told():
     assert "the model transforms nothing: dataset.transform=none" in transforming_nothing
 
 
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        ("file", "(compensated by the matrix of their file; the model transforms nothing"),
+        ("matrix", "(compensated by a matrix of a CSV; the model"),
+        ("none", "(not compensated; the model"),
+        ("unheard of", "(the model"),
+    ],
+)
+def test_how_training_cells_were_compensated_is_told(kind, state):
+    assert state in doubts(counts(), 0 * counts(), compensation={"kind": kind})[0]
+
+
 def test_a_shift_of_all_markers_has_no_likely_cause():
     first = doubts(asinh(counts()), asinh(counts(seed=1)) + 5)[0]
     assert first.endswith("Are they compensated, of the same panel and instrument, or sorted?")

@@ -1,4 +1,4 @@
-"""The mixing of batches against its definition, and where it ends."""
+"""The mixing of batches against its definition, where it ends, and before and after correction."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scyan_exp.metrics import mixing
 from scyan_exp.metrics.sampling import sample
 
 
-def ilisi(latent: np.ndarray, names: pd.Series) -> float:
-    return mixing.ilisi(latent, pd.factorize(names)[0])
+def ilisi(values: np.ndarray, names: pd.Series) -> float:
+    return mixing.ilisi_uncorrected(values, pd.factorize(names)[0])
 
 
 def batches(n_cells: int, n_batches: int, seed: int = 0) -> pd.Series:
@@ -54,6 +54,23 @@ def test_mixing_is_what_its_definition_says(n_batches, distance):
     latent[:, 0] += distance * pd.factorize(names)[0]
     expected = plain_ilisi(latent, names, mixing.ILISI_PERPLEXITY)
     assert ilisi(latent.astype(np.float32), names) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("n_cells", [200, mixing.ILISI_CELLS + 100])
+def test_after_correction_it_is_that_of_the_corrected_cells_which_alone_are_computed(n_cells):
+    batch = batches(n_cells, 2)
+    codes = pd.factorize(batch)[0]
+    x = np.random.default_rng(0).normal(size=(n_cells, 3)).astype(np.float32)
+    apart = (x + 100 * codes[:, None]).astype(np.float32)
+    asked = []
+
+    def corrected_of(some: np.ndarray) -> np.ndarray:
+        asked.append(len(some))
+        return x[some]
+
+    assert mixing.ilisi(corrected_of, codes) == mixing.ilisi_uncorrected(x, codes) > 1.5
+    assert asked == [min(n_cells, mixing.ILISI_CELLS)]
+    assert mixing.ilisi_uncorrected(apart, codes) == pytest.approx(1, abs=1e-6)
 
 
 @settings(deadline=None, max_examples=40)

@@ -43,6 +43,30 @@ def test_prior_after_warm_up(pair):
     assert_close(pair.ours.prior.log_prob(u), pair.theirs.prior.log_prob(u))
 
 
+def test_prior_after_blank_entries_are_filled(pair):
+    """Also between -1 and 1, or beyond. The reference divides those of continuum markers by 5."""
+    means = 1.2 * torch.randn_like(pair.ours.prior.rho)
+    n_blank = int((1 - pair.ours.prior.known).sum())
+    of_theirs = torch.where(torch.arange(len(means[0])) < pair.shape.n_continuum, 5 * means, means)
+    pair.theirs.prior.fill_rho(of_theirs)
+    assert pair.ours.prior.fill(means) == n_blank
+    assert pair.ours.prior.known.all()
+    u = torch.randn_like(pair.x)
+    assert_close(pair.ours.prior.log_prob(u), pair.theirs.prior.log_prob(u))
+    assert pair.ours.prior.fill(means) == 0
+
+
+def test_entries_without_a_mean_stay_blank(pair):
+    before = pair.ours.prior.known.clone()
+    u = torch.randn_like(pair.x)
+    log_prob = pair.ours.prior.log_prob(u)
+    assert pair.ours.prior.fill(torch.full_like(pair.ours.prior.rho, float("nan"))) == 0
+    assert torch.equal(pair.ours.prior.known, before)
+    assert_close(pair.ours.prior.log_prob(u), log_prob)
+    with pytest.raises(ValueError, match=r"means: expected shape \(\d+, \d+\), got \(1, 2\)"):
+        pair.ours.prior.fill(torch.zeros(1, 2))
+
+
 def test_weights_of_populations(pair):
     assert_close(pair.ours.log_pi, pair.theirs.log_pi)
     assert_close(pair.ours.pi, pair.theirs.pi)

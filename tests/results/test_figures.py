@@ -48,6 +48,7 @@ def test_every_figure_that_the_run_allows_is_an_image(tmp_path, labels):
     paths = draw_figures(tmp_path / "figures", Shown(annotation, history_of(POPULATIONS), labels))
     names = ["loss", "population_weights", "latent_expressions", "population_counts"]
     names += ["confusion_matrix"] if labels is LABELS else []
+    names += ["threshold"]
     assert [path.name for path in paths] == [f"{name}.png" for name in names]
     assert sorted((tmp_path / "figures").iterdir()) == sorted(paths)
     for path in paths:
@@ -88,7 +89,7 @@ def test_the_agreement_stands_below_the_loss_and_both_mark_the_epoch_that_annota
 def test_a_single_epoch_has_figures(tmp_path):
     history = history_of(POPULATIONS, n_epochs=1)
     annotation = make_annotation(POPULATIONS, CODES)
-    assert len(draw_figures(tmp_path, Shown(annotation, history, None))) == 4
+    assert len(draw_figures(tmp_path, Shown(annotation, history, None))) == 5
 
 
 def test_weights_in_percent_largest_first():
@@ -174,7 +175,7 @@ def test_any_name_can_be_drawn(tmp_path, name):
     annotation = make_annotation(populations, CODES, markers=["m0", name, "m2"])
     labels = pd.Series(np.array(populations, dtype=object)[CODES])
     history = history_of(populations)
-    assert len(draw_figures(tmp_path, Shown(annotation, history, labels))) == 5
+    assert len(draw_figures(tmp_path, Shown(annotation, history, labels))) == 6
     legend = population_weights_figure(history, populations).axes[0].get_legend()
     assert sorted(texts(legend.get_texts())) == sorted(populations)
     assert name in texts(counts_figure(annotation).axes[0].get_yticklabels())
@@ -186,7 +187,7 @@ def test_long_names_leave_room_for_the_figures(tmp_path):
     annotation = make_annotation(populations, CODES)
     labels = pd.Series(np.array(populations, dtype=object)[CODES])
     # A warning of the layout, which is an error here, says that there was none.
-    assert len(draw_figures(tmp_path, Shown(annotation, history_of(populations), labels))) == 5
+    assert len(draw_figures(tmp_path, Shown(annotation, history_of(populations), labels))) == 6
 
 
 @pytest.mark.parametrize(("n_pops", "n_markers"), [(1, 3), (2, 40), (60, 40)])
@@ -195,7 +196,7 @@ def test_tables_of_any_size_can_be_drawn(tmp_path, n_pops, n_markers):
     annotation = make_annotation(names, np.arange(120) % n_pops, n_markers)
     labels = pd.Series(np.array(names, dtype=object)[annotation.population])
     paths = draw_figures(tmp_path, Shown(annotation, history_of(names), labels))
-    assert len(paths) == 5
+    assert len(paths) == 6
 
 
 def test_the_real_table_can_be_drawn(tmp_path, real_data):
@@ -203,4 +204,4 @@ def test_the_real_table_can_be_drawn(tmp_path, real_data):
 
     table = load_table(real_data / "himc" / "table.csv")
     annotation = make_annotation(table.populations, np.arange(100) % 23, markers=table.markers[:3])
-    assert len(draw_figures(tmp_path, Shown(annotation, history_of(table.populations), None))) == 4
+    assert len(draw_figures(tmp_path, Shown(annotation, history_of(table.populations), None))) == 5

@@ -14,7 +14,8 @@ from scyan_exp.results.figures.drawing import Shown, draw_figures
 from tests.results.conftest import make_annotation
 from tests.results.test_figures import CODES, LABELS, POPULATIONS, history_of
 
-ALONE = ["loss", "population_weights", "latent_expressions", "population_counts"]
+FIRST = ["loss", "population_weights", "latent_expressions", "population_counts"]
+ALONE = [*FIRST, "threshold"]
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,7 @@ def test_one_that_is_added_is_drawn_when_all_that_it_takes_is_there(tmp_path, an
     shown = Shown(annotation, history, other, batches, x)
     assert "mine" not in names(draw_figures(tmp_path, shown))
     shown = Shown(annotation, history, LABELS, batches, x)
-    assert names(draw_figures(tmp_path, shown)) == [*ALONE, "confusion_matrix", "mine"]
+    assert names(draw_figures(tmp_path, shown)) == [*FIRST, "confusion_matrix", "threshold", "mine"]
     assert taken["labels"] is LABELS
     assert taken["batches"] is batches
     assert taken["x_NM"] is x
@@ -63,7 +64,7 @@ def test_a_consensus_has_its_own_figures_and_no_course(tmp_path, annotation):
     )
     shown = Shown(consensus, members=[Member("seed_0", None, 1.0)])
     expected = ["members", "agreement", "latent_expressions", "population_counts"]
-    assert names(draw_figures(tmp_path, shown)) == expected
+    assert names(draw_figures(tmp_path, shown)) == [*expected, "threshold"]
 
 
 @pytest.mark.parametrize(

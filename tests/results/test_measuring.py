@@ -12,7 +12,8 @@ from sklearn import metrics as sklearn_metrics
 from scyan_exp.metrics import METRICS, mixing
 from scyan_exp.results import measuring
 from scyan_exp.results.annotation import predict_cells
-from scyan_exp.results.measuring import EpochMetric, compute_metrics
+from scyan_exp.results.correction import corrected_inputs
+from scyan_exp.results.measuring import EpochMetric, compute_metrics, correction_of
 from tests.metrics.test_agreement import plain_table_agreement
 
 #: A consensus, or an annotation alone, has no training loss.
@@ -25,7 +26,7 @@ def test_a_model_is_scored_on_every_cell(trained):
     """Also on those too improbable to be annotated."""
     model, cells, _ = trained
     annotation = predict_cells(model, cells.x, cells.covariates)
-    found = compute_metrics(annotation, cells)
+    found = compute_metrics(annotation, cells, corrected_of=correction_of(model, cells))
     assert set(found) == set(OF_CELLS)
     names = np.array(cells.table.populations)[annotation.population]
     assert found["accuracy"] == pytest.approx((names == cells.labels.to_numpy()).mean())
@@ -33,7 +34,8 @@ def test_a_model_is_scored_on_every_cell(trained):
         sklearn_metrics.davies_bouldin_score(cells.x.numpy(), annotation.population)
     )
     none_annotated = type(annotation)(**{**vars(annotation), "threshold": INFINITE})
-    assert compute_metrics(none_annotated, cells) == found
+    correction = correction_of(model, cells)
+    assert compute_metrics(none_annotated, cells, corrected_of=correction) == found
 
 
 def test_agreement_with_the_table_is_a_metric_of_every_annotation(trained):
@@ -50,15 +52,18 @@ def test_without_labels_only_what_needs_none(trained):
     assert set(found) == set(EVERYWHERE)
 
 
-def test_the_heuristic_is_divided_by_the_mixing_of_batches(trained):
+def test_the_heuristic_is_divided_by_the_mixing_of_batches_after_correction(trained):
     model, cells, _ = trained
     annotation = predict_cells(model, cells.x, cells.covariates)
-    with_batches = compute_metrics(annotation, cells)
+    with_batches = compute_metrics(annotation, cells, corrected_of=correction_of(model, cells))
     without = compute_metrics(annotation, replace(cells, batches=None))
-    assert set(with_batches) - set(without) == {"ilisi"}
-    assert with_batches["ilisi"] == pytest.approx(
-        mixing.ilisi(annotation.latent, pd.factorize(cells.batches)[0])
-    )
+    assert set(with_batches) - set(without) == {"ilisi", "ilisi_uncorrected"}
+    codes, _ = pd.factorize(cells.batches)
+    largest = cells.batches.value_counts().index[0]
+    corrected = corrected_inputs(model, cells.x, cells.covariates, largest)
+    assert with_batches["ilisi"] == pytest.approx(mixing.mean_lisi(corrected, codes))
+    uncorrected = with_batches.pop("ilisi_uncorrected")
+    assert uncorrected == pytest.approx(mixing.mean_lisi(cells.x.numpy(), codes))
     expected = without.pop("heuristic") / with_batches.pop("ilisi")
     assert with_batches.pop("heuristic") == pytest.approx(expected)
     assert with_batches == without
@@ -68,7 +73,9 @@ def test_the_heuristic_is_divided_by_the_mixing_of_batches(trained):
 def test_the_metric_of_an_epoch_is_that_of_a_run(trained, name):
     """Few cells: all are measured."""
     model, cells, _ = trained
-    expected = compute_metrics(predict_cells(model, cells.x, cells.covariates), cells)
+    correction = correction_of(model, cells)
+    annotation = predict_cells(model, cells.x, cells.covariates)
+    expected = compute_metrics(annotation, cells, corrected_of=correction)
     assert EpochMetric(name, cells)(model) == pytest.approx(expected[name])
     assert model.training
     model.eval()

@@ -51,6 +51,16 @@ def test_unknown_names_are_said_all_at_once_with_near_matches():
     assert found == "biomarkers.level: the table has no level 'level'. It has: no levels"
 
 
+def test_channels_are_columns_of_numbers():
+    obs = cells_of(EIGHT).obs.assign(Ki67=1.0)
+    assert said(obs, channels=["Ki67"]) == []
+    assert said(obs, channels=["Ki-67", "group"]) == [
+        "biomarkers.channels: the cells have no column 'Ki-67'. Did you mean 'Ki67'? They have: "
+        "sample, group, Ki67. The markers of the cells need no mention",
+        "biomarkers.channels: obs['group'] holds no numbers",
+    ]
+
+
 def test_missing_values_are_counted():
     obs = cells_of(EIGHT).obs
     obs.loc[["0", "7"], "sample"] = None

@@ -79,6 +79,7 @@ def test_the_run_folder_holds_members_and_consensus(run):
         "latent_expressions",
         "members",
         "population_counts",
+        "threshold",
         "trust",
     }
     assert all(path.stat().st_size > 5000 for path in (run / "figures").iterdir())

@@ -61,6 +61,7 @@ def test_run_folder_holds_everything(run):
         "loss",
         "population_counts",
         "population_weights",
+        "threshold",
         "trust",
     }
 

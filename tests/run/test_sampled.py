@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 from scyan_exp.run.folder import RunFolder
 from tests.conftest import TABLE, small_adata
@@ -146,6 +147,43 @@ def test_a_file_alone_with_other_settings_goes_beside_it_or_elsewhere(
     assert names_in(out) == [*FILES[:2], "sample_intensities", "sample_shares"]  # no old groups
 
 
+def test_channels_that_are_columns_are_measured_as_markers_are(run, copied, scyan_exp):
+    code, output = scyan_exp("biomarkers", str(copied), "channels=age")
+    assert code == 0, output
+    rows = read(copied, "biomarkers")
+    assert list(dict.fromkeys(rows["marker"])) == ["CD3", "CD4", "CD8", "CD19", "CD45", "age"]
+    obs = anndata.read_h5ad(run / "annotated.h5ad").obs
+    found = rows[rows["marker"] == "age"].set_index(["sample", "population"])["median"]
+    expected = obs.groupby(["sample", "scyan_pop"], observed=False)["age"].median().to_dict()
+    assert found.to_dict() == pytest.approx(expected, rel=1e-4, nan_ok=True)
+
+
+def test_a_config_that_was_changed_by_hand_is_checked(copied, scyan_exp):
+    config = RunFolder(copied).config
+    config.write_text(config.read_text().replace("sample_key: sample", "sample_key: 3"))
+    code, output = scyan_exp("biomarkers", str(copied))
+    assert code == 2
+    assert "biomarkers.sample_key: expected a string, found 3" in output
+    assert str(config) in output
+
+
+def test_sparse_expressions_are_read_too(run, copied, scyan_exp):
+    adata = anndata.read_h5ad(copied / "annotated.h5ad")
+    adata.X = csr_matrix(adata.X)
+    adata.write_h5ad(copied / "annotated.h5ad")
+    code, output = scyan_exp("biomarkers", str(copied))
+    assert code == 0, output
+    assert (copied / "biomarkers.csv").read_text() == (run / "biomarkers.csv").read_text()
+
+
+def test_a_file_without_expressions_is_no_file_of_cells(copied, scyan_exp):
+    with h5py.File(copied / "annotated.h5ad", "a") as file:
+        del file["X"]
+    code, output = scyan_exp("biomarkers", str(copied))
+    assert code == 2
+    assert f"{copied / 'annotated.h5ad'}: not annotated cells (" in output
+
+
 def test_a_file_of_an_earlier_version_has_its_levels_in_its_columns(run, copied, scyan_exp):
     with h5py.File(copied / "annotated.h5ad", "a") as file:
         del file["uns"]["scyan_levels"]
@@ -170,6 +208,12 @@ def test_a_file_of_an_earlier_version_has_its_levels_in_its_columns(run, copied,
             "2 problems\n  1. biomarkers.sample_key: the cells have no column 'sampel'. Did you "
             "mean 'sample'?",
         ),
+        (
+            ("{run}/annotated.h5ad", "sample_key=batch", "channels=aeg,CD45,site"),
+            "2. biomarkers.channels: the cells have no column 'CD45'. They have: cell_type, batch, "
+            "age, sample, group, site, scyan_pop, ",
+        ),
+        (("{run}/annotated.h5ad", "sample_key=batch", "channels=site"), "site'] holds no numbers"),
         (("{run}/annotated.h5ad", "sample_key=site"), "names only one sample, 'here'"),
         (("{cells}", "sample_key=sample"), "the cells have no column 'scyan_pop': expected cells"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from scyan_exp.errors import InputError
 from scyan_exp.run.folder import RunFolder
@@ -34,6 +35,21 @@ def test_a_run_that_has_all_its_epochs_is_not_continued(cells, last, max_epochs)
 
 
 def test_a_run_that_lacks_an_epoch_is_continued(cells, last):
+    assert check_resumable(last, make_model(cells), N_EPOCHS + 1, cells.digest()) == "abc"
+
+
+def test_a_run_that_has_more_to_do_than_to_train_may_have_all_its_epochs(cells, last):
+    model, digest = make_model(cells), cells.digest()
+    assert check_resumable(last, model, N_EPOCHS, digest, may_be_complete=True) == "abc"
+    with pytest.raises(InputError, match="3 epochs are trained already"):
+        check_resumable(last, model, N_EPOCHS - 1, digest, may_be_complete=True)
+
+
+def test_a_checkpoint_from_before_batches_were_corrected_is_continued(cells, last):
+    """It does not say which covariate is the batch."""
+    state = torch.load(last, weights_only=True)
+    assert state["hyper_parameters"]["encoding"].pop("batch_key") == "batch"
+    torch.save(state, last)
     assert check_resumable(last, make_model(cells), N_EPOCHS + 1, cells.digest()) == "abc"
 
 

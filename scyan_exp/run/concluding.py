@@ -1,0 +1,122 @@
+"""From annotated cells to what lies in a folder: the same for a training and for a consensus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from scyan_exp.config.schema import Wanted
+from scyan_exp.data.cells import Cells
+from scyan_exp.results.annotation import Annotation, write_annotated
+from scyan_exp.results.biomarkers import Biomarkers
+from scyan_exp.results.consensus import Consensus, Member
+from scyan_exp.results.correction import corrected_layers
+from scyan_exp.results.embedding import UMAP_KEY, umap_of
+from scyan_exp.results.figures.drawing import draw_figures, shown_of
+from scyan_exp.results.measuring import compute_metrics, correction_of
+from scyan_exp.results.signs import Signs, signs_of
+from scyan_exp.results.verdict import Verdict, judge
+from scyan_exp.run.fitting import Trained
+from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.sampled import biomarkers_of, sample_tables, write_biomarkers
+from scyan_exp.run.tracked import Table, tables_of
+from scyan_exp.training.scyan import Scyan
+
+
+@dataclass(frozen=True)
+class Corrector:
+    """What corrects the batch effect.
+
+    Attributes:
+        model: the model.
+        inputs: its inputs (N, M) and covariates (N, C), if they are not those of the cells.
+    """
+
+    model: Scyan
+    inputs: tuple[torch.Tensor, torch.Tensor] | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Concluded:
+    """What was made of annotated cells.
+
+    Attributes:
+        annotation: the annotation.
+        cells: the cells.
+        metrics: what was measured.
+        signs: what speaks for and against the annotation.
+        verdict: whether to use it.
+        figures: the files.
+        biomarkers: what was measured in each sample; None without samples.
+    """
+
+    annotation: Annotation
+    cells: Cells
+    metrics: dict[str, float]
+    signs: Signs
+    verdict: Verdict
+    figures: list[Path]
+    biomarkers: Biomarkers | None
+
+    def tables(self, weights_P: np.ndarray) -> dict[str, Table]:
+        """Tables for a dashboard, given the weights (P,) of the populations."""
+        agreement_N = self.annotation.agreement if isinstance(self.annotation, Consensus) else None
+        tables = tables_of(self.annotation, self.cells.labels, self.signs, weights_P, agreement_N)
+        return tables | sample_tables(self.biomarkers)
+
+
+def conclude(
+    annotation: Annotation,
+    cells: Cells,
+    folder: Path,
+    wanted: Wanted,
+    corrector: Corrector,
+    trained: Trained | None = None,
+    members: Sequence[Member] | None = None,
+) -> Concluded:
+    """Measure and judge an annotation, draw it, and write cells and samples to a folder.
+
+    Args:
+        annotation: the annotation, or a consensus.
+        cells: the cells.
+        folder: where to.
+        wanted: what the config says.
+        corrector: what corrects the batch effect, if there are batches.
+        trained: the training that annotates; None for a consensus.
+        members: the members of a consensus.
+    """
+    own, x_NM = RunFolder(folder), cells.x.numpy()
+    batch_ref = wanted.correct.batch_ref
+    correction = correction_of(corrector.model, cells, batch_ref, corrector.inputs)
+    metrics = compute_metrics(
+        annotation, cells, None if trained is None else trained.best_loss, correction
+    )
+    if isinstance(annotation, Consensus):
+        metrics["agreement"] = float(annotation.agreement.mean())
+    signs = signs_of(
+        cells.table, x_NM, annotation.population, annotation.log_prob, annotation.threshold
+    )
+    is_finished = trained is None or trained.is_finished
+    verdict = judge(cells.table, signs, is_finished=is_finished, agreement=metrics.get("agreement"))
+    biomarkers = biomarkers_of(cells.adata, annotation, wanted.biomarkers)
+    umap = umap_of(x_NM) if wanted.figures.umap else None
+    shown = shown_of(
+        annotation,
+        cells,
+        None if trained is None else trained.history,
+        members,
+        None if trained is None else trained.best_epoch,
+        signs=signs,
+        umap=umap,
+        biomarkers=biomarkers,
+    )
+    figures = draw_figures(own.figures, shown, wanted.figures)
+    obsm = {} if umap is None else {UMAP_KEY: umap}
+    layers = corrected_layers(corrector.model, cells, batch_ref, corrector.inputs)
+    write_annotated(cells.adata, annotation, own.annotated, obsm, layers)
+    write_biomarkers(own, biomarkers)
+    return Concluded(annotation, cells, metrics, signs, verdict, figures, biomarkers)

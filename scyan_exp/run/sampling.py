@@ -1,0 +1,123 @@
+"""Synthetic cells, drawn from the model of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+
+from scyan_exp.errors import InputError, listed, near_matches
+from scyan_exp.results.consensus import Member
+from scyan_exp.run.annotating.models import load_members
+from scyan_exp.run.drawn_covariates import draw_covariates
+from scyan_exp.run.read_run import Run
+from scyan_exp.training.scyan import Scyan
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from scyan_exp.data.table import KnowledgeTable
+
+#: The column of the sampled cells with the population that each was drawn from.
+POPULATION = "population"
+#: Cells that are drawn at once.
+CHUNK = 65_536
+#: More would not fit into the memory of most machines.
+MOST_CELLS = 10_000_000
+
+
+def sample_cells(
+    run: str | Path | Scyan | Run,
+    n: int,
+    populations: Sequence[str] = (),
+    batch: str | None = None,
+    seed: int = 0,
+) -> AnnData:
+    """Draw synthetic cells from a run's model.
+
+    A population is drawn by its weight, then latent expressions of it, which the flow turns into
+    expressions. With repeats, each cell comes from one of the models, drawn by its weight in the
+    consensus. Covariates are those of cells of the run, drawn at random.
+
+    Args:
+        run: the folder of a run, ``checkpoints/best.ckpt`` of one, what ``read_run`` gives, or a
+            model.
+        n: number of cells.
+        populations: draw from these alone, by their weights; all when empty. A name of a level
+            means all its populations.
+        batch: the batch of all the cells; drawn as the other covariates are when None.
+        seed: the same seed gives the same cells.
+
+    Returns:
+        (n, M) expressions in raw units, as the run's cells were given. ``obs`` has the
+        population, and the covariates.
+
+    Raises:
+        InputError: unknown populations or batch, or ``n`` out of range; or there is no run, or no
+            model of it; or covariates are needed and the run's cells are gone.
+    """
+    import anndata
+
+    what = run.folder if isinstance(run, Run) else run
+    if not 1 <= n <= MOST_CELLS:
+        raise InputError(f"n: expected 1 to {MOST_CELLS:,} cells, found {n:,}")
+    members = load_members(what)
+    table = members[0].model.table
+    wanted = _indices(populations, table)
+    rng = np.random.default_rng(seed)
+    obs = draw_covariates(what, members, n, batch, rng)
+    weights = np.array([one.weight for one in members])
+    member_N = rng.choice(len(members), n, p=weights / weights.sum())
+    x_NM = np.empty((n, len(table.markers)), np.float32)
+    population_N = np.empty(n, np.int64)
+    for i, one in enumerate(members):
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        for own in _chunks(np.flatnonzero(member_N == i)):
+            x_NM[own], population_N[own] = _drawn(one, obs.iloc[own], wanted, generator)
+    names = pd.Categorical.from_codes(population_N, categories=table.populations)
+    obs.insert(0, POPULATION, names)
+    obs.index = [f"sampled_{i}" for i in range(n)]
+    return anndata.AnnData(x_NM, obs=obs, var=pd.DataFrame(index=table.markers))
+
+
+def _drawn(
+    member: Member, obs: pd.DataFrame, wanted: np.ndarray, generator: torch.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """(B, M) raw expressions and (B,) populations of cells with these covariates."""
+    model = member.model.eval()
+    covariates = torch.from_numpy(model.encoding.encode(obs))
+    weight_P = model.module.pi.detach().double()[torch.from_numpy(wanted)]
+    drawn_B = torch.multinomial(weight_P, len(obs), replacement=True, generator=generator)
+    z_B = torch.from_numpy(wanted)[drawn_B]
+    x = model.module.sample(len(obs), covariates, z_B, generator=generator)
+    assert isinstance(x, torch.Tensor)
+    limit = model.preprocessing.max_value if model.preprocessing.std is not None else None
+    x_BM = x.numpy() if limit is None else x.clamp(-limit, limit).numpy()  # as of real cells
+    return model.preprocessing.undo(x_BM), z_B.numpy()
+
+
+def _indices(names: Sequence[str], table: KnowledgeTable) -> np.ndarray:
+    """The rows of the table that are drawn from."""
+    groups: dict[str, list[int]] = {}
+    for of_level in table.levels.values():
+        for p, name in enumerate(of_level):
+            groups.setdefault(name, []).append(p)
+    groups |= {name: [p] for p, name in enumerate(table.populations)}
+    problems = [
+        f"population: {name!r} is not in the table of the run.{near_matches(name, groups)}"
+        for name in names
+        if name not in groups
+    ]
+    if problems:
+        problems[-1] += f" It has: {listed(table.populations, limit=60)}"
+        raise InputError(problems)
+    chosen = {p for name in names for p in groups[name]}
+    return np.array(sorted(chosen) or range(len(table.populations)))
+
+
+def _chunks(index_N: np.ndarray) -> list[np.ndarray]:
+    return [index_N[i : i + CHUNK] for i in range(0, len(index_N), CHUNK)]
