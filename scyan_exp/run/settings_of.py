@@ -43,7 +43,9 @@ def wanted_of(run: Any) -> Wanted:
 
 
 def _of_config(path: Path) -> Wanted:
-    plain = read_config_file(path)
+    from omegaconf import OmegaConf
+
+    plain: Any = OmegaConf.to_container(read_config_file(path))
     problems: list[str] = []
     sections = {
         name: _section(name, schema, plain.get(name) or {}, problems)
