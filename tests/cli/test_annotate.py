@@ -89,8 +89,9 @@ WRONG = {
     ),
     "a value": (
         ["{run}", "{new}", "predict.proba=["],
-        "predict.proba: expected a value, found '['",
+        "predict.proba: expected a value, found",
     ),
+    "a batch": (["{run}", "{new}", "correct.batch_ref=b"], "the model knows no batches, so there"),
     "a column": (["{run}", "{new}", "predict.key_added=age"], "would overwrite the column 'age'"),
     "a sheet": (["{run}", "{new}", "metadata=sheet.csv"], "sheet.csv: no such file"),
 }
@@ -106,13 +107,19 @@ def test_what_is_wrong_is_told_and_nothing_is_written(scyan_exp, run, new, tmp_p
     assert not (tmp_path / "annotated").exists()
 
 
-def test_a_terminal_shows_a_bar_and_a_pipe_does_not(run, new, tmp_path):
-    script = [sys.executable, str(ROOT / "scripts" / "annotate.py"), str(run), new]
+def test_a_terminal_shows_a_bar(scyan_exp, run, new, monkeypatch):
     ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "wb") as terminal:
-        subprocess.run([*script, f"out={tmp_path / 'a'}"], stderr=terminal, check=True)
-    shown = os.read(ours, 100_000).decode()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert scyan_exp("annotate", str(run), new)[0] == 0
+        monkeypatch.undo()
+        shown = os.read(ours, 100_000).decode()
     os.close(ours)
     assert "new.h5ad (1 of 1)" in shown
-    piped = subprocess.run([*script, f"out={tmp_path / 'b'}"], capture_output=True, check=True)
-    assert b"(1 of 1)" not in piped.stderr
+
+
+def test_the_script_is_the_command_and_a_pipe_has_lines_alone(run, new, tmp_path):
+    script = [sys.executable, str(ROOT / "scripts" / "annotate.py"), str(run), new]
+    done = subprocess.run([*script, f"out={tmp_path / 'out'}"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == len(done.stdout.splitlines()) == 1
