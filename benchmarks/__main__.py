@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    annotate,
     batches,
     consensus,
     deciding,
@@ -85,6 +86,12 @@ PARTS = {
         "ten million cells through scyan-exp train",
         lambda _: large.measure_large(),
         large.markdown,
+    ),
+    "annotate": Part(
+        "fifty million cells through scyan-exp annotate (20 GB of disk)",
+        lambda _: annotate.measure_annotate(),
+        annotate.markdown,
+        by_default=False,
     ),
     "fleet": Part(
         "sweeps under the fleet launcher", lambda _: fleet.measure_fleet(), fleet.markdown

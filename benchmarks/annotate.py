@@ -30,7 +30,7 @@ PARTS = ("reading", "computing", "writing", "all")
 
 
 def measure_annotate(n_cells: int = LARGE.n_cells) -> list[dict[str, Any]]:
-    """Generate cells, and annotate them; needs 300 bytes of disk a cell."""
+    """Generate cells, and annotate them; needs 400 bytes of disk a cell."""
     case = Case(n_cells, LARGE.n_markers, LARGE.n_pops)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

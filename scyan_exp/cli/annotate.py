@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 USAGE = (
     "usage: scyan-exp annotate CHECKPOINT_OR_FOLDER FILE [FILE ...] [out=FOLDER] "
     "[format=h5ad|csv|parquet|fcs] [predict.log_prob_th=-50] [predict.proba=true] "
-    "[predict.key_added=scyan_pop] [compensation=auto|false|FILE.csv] "
+    "[predict.key_added=scyan_pop] [correct.batch_ref=BATCH] "
+    "[compensation=auto|false|FILE.csv] "
     "[metadata=FILE.csv]"
 )
 #: Options with a dot are keys of the config.
 OPTIONS = [
     *("out", "format", "compensation", "metadata"),
-    *("predict.log_prob_th", "predict.proba", "predict.key_added"),
+    *("predict.log_prob_th", "predict.proba", "predict.key_added", "correct.batch_ref"),
 ]
 #: Where results go.
 DEFAULT = "annotated"
@@ -49,6 +50,7 @@ def _annotate(given: Given) -> None:
             Path(options.get("out", DEFAULT)).expanduser(),
             result=options.get("format", "h5ad"),
             settings=_settings(checkpoint, given),
+            batch_ref=options.get("correct.batch_ref"),
             compensation=_compensation(options.get("compensation")),
             metadata=options.get("metadata"),
         )

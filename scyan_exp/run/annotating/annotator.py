@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,21 @@ from scyan_exp.data.fcs import Compensation
 from scyan_exp.data.new_cells_doubts import new_cells_doubts
 from scyan_exp.results.annotation import Annotation, predict_cells
 from scyan_exp.results.consensus import Inputs, Member, combine
+from scyan_exp.results.correction import correct
+from scyan_exp.training.scyan import Scyan
+
+
+@dataclass(frozen=True)
+class BatchCorrection:
+    """How the batch effect is corrected.
+
+    Attributes:
+        model: the model that does it.
+        batch_ref: the batch that all cells are brought to.
+    """
+
+    model: Scyan
+    batch_ref: str
 
 
 class Annotator:
@@ -21,10 +37,17 @@ class Annotator:
     Args:
         members: the models with their weights.
         settings: how they annotate; the defaults if not given.
+        correction: what corrects the batch effect; None if nothing does.
     """
 
-    def __init__(self, members: Sequence[Member], settings: PredictConfig | None = None) -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        settings: PredictConfig | None = None,
+        correction: BatchCorrection | None = None,
+    ) -> None:
         self.members, self.settings = list(members), settings or PredictConfig()
+        self.correction = correction
         self.table = members[0].model.table
 
     @property
@@ -59,6 +82,20 @@ class Annotator:
         if len(self.members) == 1:
             return predict_cells(first.model, *inputs[first.name], self.settings)
         return combine(self.members, *inputs[first.name], inputs=inputs, settings=self.settings)
+
+    def corrected(self, raw_NM: np.ndarray, obs: pd.DataFrame) -> np.ndarray | None:
+        """Expressions (N, M) without batch effect, in raw units; None if nobody asked for them.
+
+        Raises:
+            InputError: as :meth:`annotation` does.
+        """
+        if self.correction is None:
+            return None
+        model = self.correction.model
+        x, covariates = encode_expressions(
+            raw_NM, obs, model.table, model.preprocessing, model.encoding
+        )
+        return correct(model, x, covariates, self.correction.batch_ref)
 
     def doubts(self, raw_NM: np.ndarray) -> list[str]:
         """What is doubtful about cells: markers that are far from the training cells."""

@@ -21,7 +21,12 @@ from scyan_exp.files import UNWRITABLE
 from scyan_exp.run.annotating.annotator import Annotator
 from scyan_exp.run.annotating.h5ad import H5adToH5ad
 from scyan_exp.run.annotating.ledger import Ledger, identity_of_file
-from scyan_exp.run.annotating.models import identity_of, load_members, model_files
+from scyan_exp.run.annotating.models import (
+    correction_by,
+    identity_of,
+    load_members,
+    model_files,
+)
 from scyan_exp.run.annotating.overlap import Busy
 from scyan_exp.run.annotating.partial import forget
 from scyan_exp.run.annotating.plan import Job, plan
@@ -64,6 +69,7 @@ def annotate_files(
     *,
     result: str = "h5ad",
     settings: PredictConfig | None = None,
+    batch_ref: str | None = None,
     compensation: Compensation | None = None,
     metadata: str | Path | None = None,
 ) -> list[Annotated]:
@@ -78,6 +84,7 @@ def annotate_files(
         out: the folder of the results.
         result: their format: ``h5ad``, ``csv``, ``parquet`` or ``fcs``.
         settings: the threshold and what is added; as the run has it if not given.
+        batch_ref: the batch whose expressions the cells get besides their own; None for none.
         compensation: of FCS files: ``auto``, False, or the path of a CSV; as that of the training
             cells if not given.
         metadata: a CSV with a row a file: its name, and columns for ``obs``.
@@ -87,7 +94,8 @@ def annotate_files(
     """
     jobs = plan(paths, Path(out), result)
     settings = settings_of(checkpoint) if settings is None else settings
-    annotator = Annotator(load_members(checkpoint), settings)
+    files, members = model_files(checkpoint), load_members(checkpoint)
+    annotator = Annotator(members, settings, correction_by(files, members, batch_ref))
     if compensation is None:
         compensation = annotator.compensation
     tasks = [
@@ -96,7 +104,7 @@ def annotate_files(
     ]
     ways = [_way(task) for task in tasks]
     _check(tasks, ways)
-    models = identity_of(model_files(checkpoint))
+    models = identity_of(files)
     with _explained(Path(out)), Progress(jobs) as progress:
         Path(out).mkdir(parents=True, exist_ok=True)
         ledger = Ledger(Path(out))
@@ -162,7 +170,7 @@ def _warner(job: Job) -> Any:
 
 
 def _identity(task: Task, models: str) -> str:
-    compensation = task.compensation
+    compensation, correction = task.compensation, task.annotator.correction
     parts: dict[str, Any] = {
         "version": VERSION,
         "models": models,
@@ -171,6 +179,7 @@ def _identity(task: Task, models: str) -> str:
         "predict": task.annotator.settings.model_dump(),
         "compensation": dict(compensation) if isinstance(compensation, Mapping) else compensation,
         "known": dict(task.known),
+        "batch_ref": None if correction is None else correction.batch_ref,
     }
     if isinstance(compensation, str) and compensation != "auto":
         parts["matrix"] = identity_of_file(Path(compensation))

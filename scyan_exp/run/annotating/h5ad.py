@@ -14,6 +14,7 @@ from scyan_exp.data.distribution import MOST_CELLS
 from scyan_exp.data.h5ad_blocks import H5adBlocks
 from scyan_exp.results.chunks import CHUNK_SIZE
 from scyan_exp.results.columns import key_of, key_problems
+from scyan_exp.results.correction import CORRECTED_KEY
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.filling import H5adFilling
@@ -22,7 +23,7 @@ from scyan_exp.run.annotating.partial import Partial
 from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
 
 #: Bytes of a block in memory, and of all blocks that wait to be written.
-BLOCK_BYTES, WAITING_BYTES = 16 * 2**20, 512 * 2**20
+BLOCK_BYTES, WAITING_BYTES = 8 * 2**20, 512 * 2**20
 #: Pieces of the sample that is compared with the training cells.
 N_PIECES = 100
 
@@ -135,8 +136,21 @@ class H5adSteps:
     def compute(self, block: Block) -> Added:
         """Annotate a block."""
         annotation = self._task.annotator.annotation(block.raw, block.obs)
-        known = block.obs[list(self._task.known)]
-        return Added.of(annotation, known, rows=block.rows if self._cells.x_range else None)
+        return Added.of(
+            annotation,
+            block.obs[list(self._task.known)],
+            layers=self._layers(block),
+            rows=block.rows if self._cells.x_range else None,
+        )
+
+    def _layers(self, block: Block) -> dict[str, np.ndarray]:
+        """Corrected expressions; columns that are no markers of the model stay as they are."""
+        corrected = self._task.annotator.corrected(block.raw, block.obs)
+        if corrected is None:
+            return {}
+        layer = _dense(block.rows).astype(np.float32)
+        layer[:, self._places] = corrected
+        return {CORRECTED_KEY: layer}
 
     def sample(self) -> np.ndarray:
         """Expressions of some cells, in pieces that are evenly spaced over the file."""
@@ -148,9 +162,11 @@ class H5adSteps:
         return np.concatenate(pieces)
 
     def _raw(self, rows: Any) -> np.ndarray:
-        chosen = rows[:, self._places]
-        dense = chosen if isinstance(chosen, np.ndarray) else chosen.toarray()
-        return np.asarray(dense, np.float32)
+        return np.asarray(_dense(rows[:, self._places]), np.float32)
+
+
+def _dense(rows: Any) -> Any:
+    return rows if isinstance(rows, np.ndarray) else rows.toarray()
 
 
 def _spans(start: int, n_cells: int, size: int) -> Iterator[Span]:

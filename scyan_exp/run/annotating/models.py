@@ -15,9 +15,11 @@ from scyan_exp.config.sentences import problems_of
 from scyan_exp.errors import InputError, listed
 from scyan_exp.results.annotation import load_model
 from scyan_exp.results.consensus import Member
+from scyan_exp.run.annotating.annotator import BatchCorrection
 from scyan_exp.run.cleaned import why_gone
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
+from scyan_exp.run.refining import correcting_model
 from scyan_exp.training.checkpoint import cells_of
 from scyan_exp.training.scyan import Scyan
 
@@ -108,6 +110,28 @@ def _gone(member: str, folder: Path) -> str:
     return f"{member}/checkpoints/best.ckpt" + (f" ({why})" if why else "")
 
 
+def correction_by(
+    files: Sequence[ModelFile], members: Sequence[Member], batch_ref: str | None
+) -> BatchCorrection | None:
+    """What corrects the batch effect: the member with the largest weight, refined if it is.
+
+    Args:
+        files: the checkpoints.
+        members: their models.
+        batch_ref: the batch that cells are brought to; None for no correction.
+
+    Raises:
+        InputError: the model knows no such batch.
+    """
+    if batch_ref is None:
+        return None
+    pairs = zip(files, members, strict=True)
+    file, member = max(pairs, key=lambda pair: pair[1].weight)
+    model = correcting_model(file.path.absolute().parents[1], member.model)
+    model.encoding.check_batch(batch_ref)
+    return BatchCorrection(model, batch_ref)
+
+
 def checked_settings(values: Any) -> PredictConfig:
     """The section ``predict`` of a config.
 
@@ -127,4 +151,7 @@ def identity_of(files: Sequence[ModelFile]) -> str:
         digest.update(f"{one.name} {one.weight!r} ".encode())
         with one.path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
+        refined = RunFolder(one.path.absolute().parents[1]).refined.best
+        if refined.is_file():
+            digest.update(hashlib.sha256(refined.read_bytes()).digest())
     return digest.hexdigest()

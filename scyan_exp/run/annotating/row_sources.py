@@ -18,7 +18,7 @@ from scyan_exp.data.tabular import import_parquet
 from scyan_exp.errors import InputError
 
 #: Rows that are read at a time; a multiple of what is predicted at a time.
-ROWS = 65_536
+ROWS = 16_384
 
 
 class RowSource(Protocol):

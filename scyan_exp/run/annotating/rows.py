@@ -15,6 +15,7 @@ from scyan_exp.data.h5ad_blocks import H5adBlocks
 from scyan_exp.errors import InputError
 from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.columns import PROBA, key_problems
+from scyan_exp.results.correction import CORRECTED_KEY
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.overlap import Busy, Span, overlapped
@@ -141,7 +142,8 @@ class RowsToRows:
                 annotation = annotator.annotation(raw, covariates)
                 added = Added.of(annotation, covariates[list(self._task.known)])
                 advance(len(frame) / n_cells)
-                return _beside(frame, added, annotation), added.counts
+                corrected = annotator.corrected(raw, covariates)
+                return _beside(frame, added, annotation, corrected), added.counts
 
             def write(span: Span, result: tuple[pd.DataFrame, np.ndarray]) -> None:
                 counts = np.add(sink.partial.counts or 0, result[1]).tolist()
@@ -187,13 +189,18 @@ class _Reader:
         return self._task.with_known(frame[self._covariates].reset_index(drop=True))
 
 
-def _beside(frame: pd.DataFrame, added: Added, annotation: Annotation) -> pd.DataFrame:
+def _beside(
+    frame: pd.DataFrame, added: Added, annotation: Annotation, corrected: np.ndarray | None
+) -> pd.DataFrame:
     """Rows with the columns that are added to them."""
     columns = {str(name): column.array for name, column in added.obs.items()}
     proba = added.obsm.get(PROBA)
     if proba is not None:
         names = annotation.table.populations
         columns |= {f"{PROBA}_{name}": proba[:, i] for i, name in enumerate(names)}
+    if corrected is not None:
+        names = annotation.table.markers
+        columns |= {f"{CORRECTED_KEY}_{name}": corrected[:, i] for i, name in enumerate(names)}
     kept = frame.drop(columns=[name for name in frame if name in columns])
     return pd.concat([kept, pd.DataFrame(columns, index=kept.index)], axis=1)
 

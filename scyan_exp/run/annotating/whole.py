@@ -17,6 +17,7 @@ from scyan_exp.data.reading import read_cells
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.results.annotation import Annotation, write_annotated
 from scyan_exp.results.columns import CONFIDENCE, key_problems
+from scyan_exp.results.correction import CORRECTED_KEY, corrected_layer
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.overlap import Busy
 from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
@@ -59,10 +60,15 @@ class Whole:
         task = self._task
         adata = read_task(task)
         annotation = annotate_cells(task, adata, warn)
+        markers = task.annotator.markers
+        corrected = task.annotator.corrected(read_expressions(adata, markers), adata.obs)
         if task.job.result == "fcs":
-            _write_fcs(task, annotation)
-        else:
+            _write_fcs(task, annotation, corrected)
+        elif corrected is None:
             write_annotated(adata, annotation, task.job.output)
+        else:
+            layers = {CORRECTED_KEY: corrected_layer(adata, markers, corrected)}
+            write_annotated(adata, annotation, task.job.output, layers=layers)
         advance(1)
         n_pops = len(annotation.table.populations)
         return np.bincount(annotation.codes + 1, minlength=n_pops + 1).tolist(), Busy()
@@ -117,7 +123,7 @@ def _key_problems(task: Task, names: list[str]) -> list[str]:
     return key_problems(annotator.settings, names, annotator.table, None)
 
 
-def _write_fcs(task: Task, annotation: Annotation) -> None:
+def _write_fcs(task: Task, annotation: Annotation, corrected: np.ndarray | None) -> None:
     """The input with a channel of population numbers, and what these mean in its keywords."""
     key, populations = task.annotator.settings.key_added, annotation.table.populations
     columns: dict[str, np.ndarray] = {
@@ -125,6 +131,9 @@ def _write_fcs(task: Task, annotation: Annotation) -> None:
         # Whole numbers, so that a file of such keeps its own as they are.
         f"{CONFIDENCE}_percent": np.rint(100 * annotation.confidence),
     }
+    if corrected is not None:
+        names = task.annotator.markers
+        columns |= {f"{CORRECTED_KEY}_{name}": corrected[:, i] for i, name in enumerate(names)}
     keywords: dict[str, Any] = {f"{key} 0": "not annotated"}
     keywords |= {f"{key} {i}": name for i, name in enumerate(populations, start=1)}
     add_channels(task.job.source, task.job.output, list(columns), list(columns.values()), keywords)

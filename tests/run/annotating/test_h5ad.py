@@ -13,8 +13,10 @@ import pytest
 from scipy.sparse import csc_matrix, csr_matrix
 
 import scyan_exp
+from scyan_exp.data.cells import encode_cells
 from scyan_exp.data.h5ad_blocks import H5adBlocks
 from scyan_exp.errors import InputError
+from scyan_exp.results.correction import correct
 from scyan_exp.run.annotating import h5ad
 from scyan_exp.run.annotating.annotator import Annotator
 from scyan_exp.run.annotating.files import annotate_files
@@ -22,7 +24,7 @@ from scyan_exp.run.annotating.h5ad import H5adSteps
 from scyan_exp.run.annotating.models import load_members
 from scyan_exp.run.annotating.plan import Job
 from scyan_exp.run.annotating.ways import Task
-from tests.conftest import small_adata
+from tests.conftest import MARKERS, small_adata
 
 #: How X may be stored.
 KINDS = {
@@ -79,6 +81,31 @@ def test_a_file_becomes_what_its_cells_become_in_memory(trained, tmp_path, small
     assert done.n_cells == 730
     assert done.n_unannotated == cells.obs["scyan_pop"].isna().sum()
     assert done.busy.total > 0
+
+
+@pytest.mark.parametrize("kind", ["in one piece", "sparse by rows"])
+def test_corrected_expressions_are_a_layer(trained, tmp_path, small_blocks, kind):
+    cells = rich()
+    cells.X = KINDS[kind][0](cells.X)
+    cells.write_h5ad(tmp_path / "new.h5ad")
+    path, out = tmp_path / "new.h5ad", tmp_path / "out"
+    (done,) = annotate_files(trained / "single", [path], out, batch_ref="b")
+    found = anndata.read_h5ad(done.output)
+    model = scyan_exp.read_run(trained / "single").model
+    inputs = encode_cells(rich(), model.table, model.preprocessing, model.encoding)
+    layer = found.layers["scyan_corrected"]
+    np.testing.assert_allclose(layer[:, :4], correct(model, *inputs, "b"), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(layer[:, 4], rich().X[:, 4])
+    np.testing.assert_array_equal(found.layers["raw"], rich().layers["raw"])
+    (table,) = annotate_files(trained / "single", [path], out, result="csv", batch_ref="b")
+    columns = pd.read_csv(table.output)[[f"scyan_corrected_{name}" for name in MARKERS]]
+    np.testing.assert_allclose(columns, layer[:, :4], rtol=1e-4, atol=1e-4)
+
+
+def test_a_batch_that_the_model_does_not_know_is_refused(trained, tmp_path):
+    small_adata(50).write_h5ad(tmp_path / "new.h5ad")
+    with pytest.raises(InputError, match=r"correct\.batch_ref: 'z' is no batch of obs\['batch'\]"):
+        annotate_files(trained / "single", [tmp_path / "new.h5ad"], tmp_path, batch_ref="z")
 
 
 def test_an_annotated_file_is_annotated_anew(trained, tmp_path):
