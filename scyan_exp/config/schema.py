@@ -339,6 +339,15 @@ ADDED_SECTIONS: dict[str, type[Section]] = {
 }
 
 
+def added_defaults() -> dict[str, Any]:
+    """What configs mean that lack these sections, by key: ``predict.proba`` and so on."""
+    return {
+        f"{name}.{key}": value
+        for name, schema in ADDED_SECTIONS.items()
+        for key, value in schema().model_dump().items()
+    }
+
+
 #: Keys of data sets that configs of earlier versions lack; null means what they did then.
 ADDED_KEYS = ("metadata", "n_cells_per_file", "labels")
 

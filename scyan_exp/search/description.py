@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.config.earlier import MEANT
+from scyan_exp.config.schema import added_defaults
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json
 from scyan_exp.fleet.manifest import DAMAGED
@@ -119,7 +120,8 @@ def _file_names(value: Any) -> Any:
 
 def config_differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """How two flat configs differ, apart from what may change between two starts."""
-    earlier = {**{key: value for key, value in MEANT.items() if key in now}, **earlier}
+    meant = {**MEANT, **added_defaults()}
+    earlier = {**{key: value for key, value in meant.items() if key in now}, **earlier}
     keys = sorted({*earlier, *now})
     return [
         f"{key}: the search was begun with {earlier.get(key)!r}, now it is {now.get(key)!r}"

@@ -145,7 +145,7 @@ def test_checkpoint_is_plain_and_complete(run):
     assert hparams["table"]["markers"][0] == "CD3"
     assert len(hparams["preprocessing"]["std"]) == 18
     assert hparams["seed"] == 0
-    assert hparams["encoding"] == {"categories": {}, "continuous": []}
+    assert hparams["encoding"] == {"categories": {}, "continuous": [], "batch_key": None}
 
 
 def test_annotation_uses_the_best_epoch(train, run):
