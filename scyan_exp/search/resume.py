@@ -15,6 +15,11 @@ from scyan_exp.run.folder import SweepFolder
 from scyan_exp.search.description import read_description
 from scyan_exp.search.settings import OF_JOBS, StudySettings
 
+#: Spaces of presets of earlier versions, as ``study.json`` names them, and as one types them.
+SEARCHED = {
+    ("model.batch_size", "int from 2048 to 16384 in steps of 1"): "int(interval(2048,16384))"
+}
+
 
 def search_arguments(sweep_dir: Path, changes: Sequence[str]) -> list[str] | None:
     """The command line that goes on with the search in a folder; None if it holds none.
@@ -42,9 +47,13 @@ def _defaults(description: Mapping[str, Any]) -> Iterator[str]:
     if "model._target_" not in begun:  # of another program
         return
     typed = {bare_key(argument) for argument in description["arguments"]}
+    searched = description["space"]
     for key, value in MEANT.items():
-        if key not in typed and not key.startswith("callbacks."):
+        if key not in {*typed, *searched} and not key.startswith("callbacks."):
             yield as_override(key, begun.get(key, value))
+    for (key, space), text in SEARCHED.items():
+        if key not in typed and searched.get(key) == space:
+            yield f"{key}={text}"
     if "figures.draw" not in begun and "hydra.sweeper.min_chance" not in typed:
         yield "hydra.sweeper.min_chance=0"  # begun when all repeats of a trial were trained
 

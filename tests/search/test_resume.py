@@ -11,7 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
+from scyan_exp.config.compose import configs_folder
+from scyan_exp.search.description import NEEDED
+from scyan_exp.search.resume import search_arguments
+from scyan_exp.search.space import parse_space
 from tests.fleet.sweeps import (
     ENDLESS,
     PATIENCE,
@@ -196,3 +201,20 @@ def test_a_search_is_resumed_in_the_folder_where_it_was_begun(own_search, tmp_pa
     finally:
         os.chdir(here)
     assert_whole(own_search, 2)
+
+
+def test_a_search_of_the_reference_s_goes_on_in_the_space_in_which_it_was_begun(tmp_path):
+    """Until there were its four batch sizes, ``search=reference`` drew any between them."""
+    params = OmegaConf.load(configs_folder() / "search" / "reference.yaml").hydra.sweeper.params
+    earlier = parse_space({**params, "model.batch_size": "int(interval(2048, 16384))"}, [])
+    study = dict.fromkeys(NEEDED, "") | {
+        "space": {one.key: str(one) for one in earlier.dimensions},
+        "config": {"model._target_": "scyan_exp.Scyan"},
+        "arguments": ["search=reference"],
+        "cwd": str(tmp_path),
+    }
+    (tmp_path / "study.json").write_text(json.dumps(study))
+    typed = search_arguments(tmp_path, [])
+    space = [one for one in typed if one.startswith("model.batch_size=int(")]
+    assert parse_space(params, space) == earlier
+    assert len([one for one in typed if one.startswith("model.batch_size=")]) == 1
