@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks import (
     annotate,
+    batches,
     consensus,
     deciding,
     fleet,
@@ -142,6 +143,12 @@ PARTS = {
         "which metric without labels ranks the trials of a search as labels would (20 minutes)",
         lambda options: objectives.measure_objectives(options.out, options.settings),
         objectives.markdown,
+        by_default=False,
+    ),
+    "batches": Part(
+        "a batch key, the correction and refining on two data sets of two batches (10 minutes)",
+        lambda options: batches.measure_batches(min(options.seeds, 3)),
+        batches.markdown,
         by_default=False,
     ),
     "deciding": Part(

@@ -101,7 +101,7 @@ def _train(name: str, number: int, overrides: list[str]) -> Row:
     from scyan_exp.config.check import check_config
     from scyan_exp.config.compose import compose_config
     from scyan_exp.results.annotation import predict_cells
-    from scyan_exp.results.measuring import compute_metrics
+    from scyan_exp.results.measuring import compute_metrics, correction_of
     from scyan_exp.results.signs import signs_of
     from scyan_exp.run.cells import KeptCells
     from scyan_exp.run.experiment import prepare
@@ -119,7 +119,8 @@ def _train(name: str, number: int, overrides: list[str]) -> Row:
         trained = fit(config, experiment, Path(folder), tracker)
     cells = experiment.cells
     annotation = predict_cells(experiment.model, cells.x, cells.covariates)
-    metrics = compute_metrics(annotation, cells, trained.best_loss)
+    correction = correction_of(experiment.model, cells)
+    metrics = compute_metrics(annotation, cells, trained.best_loss, correction)
     signs = signs_of(cells.table, cells.x.numpy(), annotation.population, annotation.log_prob)
     return {
         **{"data": name, "number": number},

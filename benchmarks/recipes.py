@@ -130,7 +130,7 @@ def train_once(task: tuple[str, list[str], str, int]) -> Row:
     from scyan_exp.config.compose import compose_config
     from scyan_exp.data.datamodule import LARGEST_BATCH, SMALLEST_BATCH
     from scyan_exp.results.annotation import predict_cells
-    from scyan_exp.results.measuring import compute_metrics
+    from scyan_exp.results.measuring import compute_metrics, correction_of
     from scyan_exp.run.cells import KeptCells
     from scyan_exp.run.experiment import prepare
     from scyan_exp.run.fitting import fit
@@ -157,7 +157,8 @@ def train_once(task: tuple[str, list[str], str, int]) -> Row:
         experiment.model.load_state_dict(schedule.averaged(trained.best_epoch))
     cells = experiment.cells
     annotation = predict_cells(experiment.model, cells.x, cells.covariates)
-    metrics = compute_metrics(annotation, cells, trained.best_loss)
+    correction = correction_of(experiment.model, cells)
+    metrics = compute_metrics(annotation, cells, trained.best_loss, correction)
     row = {"data": name, "recipe": recipe_name, "seed": seed}
     row |= {key: round(metrics[key], 5) for key in COLUMNS[3:7]}
     row |= {"epochs": len(trained.history), "best_epoch": trained.best_epoch}

@@ -166,6 +166,12 @@ class Reader:
         self.run([*example_run(), *SHORT])
         self.run(words[1:])
 
+    def sample(self, words: list[str]) -> None:
+        assert words[2] == EXAMPLE_RUN
+        if not (self.folder / EXAMPLE_RUN).exists():
+            self.run([*example_run(), *SHORT])
+        self.run(words[1:])
+
     def dashboard(self, words: list[str]) -> None:
         newest = max((self.folder / "outputs" / "sweeps").iterdir(), key=lambda f: f.name)
         assert words[2] == EXAMPLE_SWEEP
@@ -264,6 +270,7 @@ RULES = {
     "scyan-exp report": Reader.report,
     "scyan-exp annotate": Reader.annotate,
     "scyan-exp biomarkers": Reader.biomarkers,
+    "scyan-exp sample": Reader.sample,
     "scyan-exp dashboard": Reader.dashboard,
     "scyan-exp sync": Reader.sync,
     "scyan-exp wandb-sweep": lambda reader, words: reader.run(words[1:]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,12 +70,23 @@ def _of_cells(
 
 def _not_in_the_table(cells: Cells) -> tuple[list[str], np.ndarray]:
     """The markers that the table leaves out, and their transformed expressions (N, K)."""
+    import numpy as np
+
+    from scyan_exp.data.preprocess import Preprocessing
     from scyan_exp.data.sources import read_expressions
 
     names = [one for one in cells.adata.var_names if one not in cells.table.markers]
-    return names, replace(cells.preprocessing, center=None, std=None).apply(
-        read_expressions(cells.adata, names)
-    )
+    raw_NK = read_expressions(cells.adata, names)
+    is_whole_K = np.isfinite(raw_NK).all(axis=0)
+    names = [name for name, is_whole in zip(names, is_whole_K, strict=True) if is_whole]
+    raw_NK = raw_NK[:, is_whole_K]
+    if not names:
+        return names, raw_NK
+    how = cells.preprocessing  # whose numbers are those of the table's markers
+    cofactor = float(np.median(how.cofactor))
+    return names, Preprocessing.fit_apply(
+        raw_NK, transform=how.transform, cofactor=cofactor, scale=False
+    )[1]
 
 
 COMMAND = Command(

@@ -108,7 +108,7 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: DataFormat) ->
         scale=dataset.scale,
         center=dataset.center,
         max_value=dataset.max_value,
-        compensation=_plain(adata.uns.get("compensation")),
+        compensation=_compensation(adata),
     )
     _say_center(dataset, preprocessing)
     encoding = CovariateEncoding.fit(
@@ -194,10 +194,16 @@ def _column(obs: pd.DataFrame, key: str | None) -> pd.Series | None:
     return obs[key].astype(object).map(str, na_action="ignore").where(obs[key].notna(), None)
 
 
+def _compensation(adata: AnnData) -> dict[str, Any] | None:
+    """What a reader of ours noted; other programs may keep something else in this place."""
+    noted = adata.uns.get("compensation")
+    return _plain(noted) if isinstance(noted, Mapping) and "kind" in noted else None
+
+
 def _plain(value: Any) -> Any:
-    """What a reader noted, without the arrays that a file of cells makes of lists."""
+    """Plain numbers, texts and lists of what a file of cells makes arrays of."""
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    return value
+    return value if isinstance(value, bool | int | float | list) else str(value)

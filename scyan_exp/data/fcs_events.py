@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from scyan_exp.data.fcs_head import Channel, FcsHead
+from scyan_exp.data.fcs_channels import Channel
+from scyan_exp.data.fcs_head import FcsHead
 from scyan_exp.errors import InputError
 
 #: Bytes of a file that are read at a time.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from scyan_exp.data.fcs_channels import WIDTHS, Channel, read_channels, whole_of
 from scyan_exp.data.fcs_text import FcsText, read_text
-from scyan_exp.errors import InputError, listed
+from scyan_exp.errors import InputError
 
-#: Widths of a channel, in bits, by the type of the data.
-WIDTHS: dict[str, tuple[int, ...]] = {"I": (8, 16, 32, 64), "F": (32,), "D": (64,)}
 #: Programs may count the checksum after the events as part of them.
 CHECKSUM_BYTES = 8
 #: What ``$BYTEORD`` says, for NumPy.
@@ -24,36 +22,6 @@ BYTE_ORDERS = {
     "1,2,3,4,5,6,7,8": "<",
     "8,7,6,5,4,3,2,1": ">",
 }
-
-
-@dataclass(frozen=True)
-class Channel:
-    """One channel of an FCS file.
-
-    Attributes:
-        name: ``$PnN``, the detector: ``FITC-A``, ``Nd142Di``.
-        label: ``$PnS``, what it measures: ``CD3``, ``142Nd_CD19``; empty without one.
-        bits: its width.
-        mask: the bits that count, for whole numbers; None for all.
-        decades: of a logarithmic amplifier, whole numbers only; 0 for linear.
-        zero: the value at 0 of a logarithmic amplifier.
-        range: ``$PnR``.
-        factor: what makes values linear: 1 / ``$PnG``; ``$TIMESTEP`` for the time.
-    """
-
-    name: str
-    label: str
-    bits: int
-    mask: int | None
-    decades: float
-    zero: float
-    range: float
-    factor: float
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the numbers on disk are linear already."""
-        return self.mask is None and not self.decades and self.factor == 1
 
 
 @dataclass(frozen=True)
@@ -99,7 +67,7 @@ def read_head(path: str | Path) -> FcsHead:
     problems: list[str] = []
     data_type, order = _data_type(text, problems), _order(text, problems)
     _not_several(text, problems)
-    channels = _channels(text, data_type, problems)
+    channels = read_channels(text, data_type, problems)
     if problems:
         raise InputError(problems, where=str(text.path))
     row_bytes = sum(channel.bits for channel in channels) // 8
@@ -141,73 +109,10 @@ def _not_several(text: FcsText, problems: list[str]) -> None:
             )
 
 
-def _channels(text: FcsText, data_type: str, problems: list[str]) -> list[Channel]:
-    n_channels = _whole(text, "PAR")
-    if n_channels is None or not 1 <= n_channels <= len(text.keywords):
-        problems.append(f"$PAR is {text.get('PAR')!r}; expected the number of channels")
-        return []
-    by_name: dict[str, list[int]] = {}
-    channels = []
-    for n in range(1, n_channels + 1):
-        channels.append(_channel(text, n, data_type, problems))
-        by_name.setdefault(channels[-1].name, []).append(n)
-    problems += [
-        f"channel {name!r} stands at $P{'N, $P'.join(map(str, places))}N: rename all but one"
-        for name, places in by_name.items()
-        if len(places) > 1
-    ]
-    return channels
-
-
-def _channel(text: FcsText, n: int, data_type: str, problems: list[str]) -> Channel:
-    label = (text.get(f"P{n}S") or "").strip()
-    name = (text.get(f"P{n}N") or "").strip() or label or f"P{n}"
-    bits, widths = _whole(text, f"P{n}B"), WIDTHS.get(data_type, ())
-    if bits not in widths and widths:
-        problems.append(
-            f"channel {name!r}: $P{n}B is {text.get(f'P{n}B')!r}; expected {listed(widths)} bits "
-            f"for $DATATYPE {data_type}"
-        )
-    if text.get(f"P{n}DATATYPE") not in (None, data_type):
-        problems.append(f"channel {name!r}: $P{n}DATATYPE differs from $DATATYPE {data_type}")
-    top = _number(text, f"P{n}R")
-    decades, zero = _amplifier(text, n, data_type, name, problems)
-    if decades and not top:
-        problems.append(f"channel {name!r}: $P{n}R is {text.get(f'P{n}R')!r}; expected its range")
-    mask = None
-    if data_type == "I" and top and bits and top < 2**bits:
-        mask = (1 << (math.ceil(top) - 1).bit_length()) - 1
-    return Channel(name, label, bits or 8, mask, decades, zero, top or 0.0, _factor(text, n, name))
-
-
-def _amplifier(
-    text: FcsText, n: int, data_type: str, name: str, problems: list[str]
-) -> tuple[float, float]:
-    """Decades and zero; numbers with a decimal point are linear whatever the keyword says."""
-    found = text.get(f"P{n}E")
-    if data_type != "I" or found is None:
-        return 0.0, 0.0
-    try:
-        decades, zero = (float(part) for part in found.split(","))
-    except ValueError:
-        decades, zero = math.nan, math.nan
-    if not (0 <= decades < 20 and 0 <= zero < math.inf):
-        problems.append(f"channel {name!r}: $P{n}E is {found!r}; expected two numbers, as 4,1")
-        return 0.0, 0.0
-    return decades, zero or 1.0  # the standard: a zero of 0 stands for 1
-
-
-def _factor(text: FcsText, n: int, name: str) -> float:
-    """The gain of the time means nothing: its step does."""
-    if name.lower() == "time":
-        return _number(text, "TIMESTEP") or 1.0
-    return 1.0 / (_number(text, f"P{n}G") or 1.0)
-
-
 def _events(text: FcsText, row_bytes: int) -> tuple[int, int]:
     """How many events there are, and where they begin."""
     segments = _segments(text)
-    n_events = _whole(text, "TOT")
+    n_events = whole_of(text, "TOT")
     if n_events is None and text.version == "2.0" and segments:  # which need not say it
         start, stop = segments[0]
         n_events = (min(stop, text.size - 1) - start + 1) // row_bytes
@@ -232,7 +137,7 @@ def _events(text: FcsText, row_bytes: int) -> tuple[int, int]:
 
 def _segments(text: FcsText) -> list[tuple[int, int]]:
     """Where TEXT and HEADER say that the events are."""
-    first, last = (_whole(text, name) or 0 for name in ("BEGINDATA", "ENDDATA"))
+    first, last = (whole_of(text, name) or 0 for name in ("BEGINDATA", "ENDDATA"))
     return [one for one in dict.fromkeys([(first, last), text.header["data"]]) if one[0] > 0]
 
 
@@ -249,17 +154,3 @@ def _misplaced(
     if all(start + size > text.size for start, _ in segments):
         return f"is cut off: {need} from byte {segments[0][0]:,} on, the file has {text.size:,}"
     return f"{need}, but they are said to stand at bytes {places}: export the file again"
-
-
-def _whole(text: FcsText, name: str) -> int | None:
-    value = (text.get(name) or "").strip()
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
-
-
-def _number(text: FcsText, name: str) -> float | None:
-    """A number above 0; None for anything else."""
-    try:
-        value = float(text.get(name) or "")
-    except ValueError:
-        return None
-    return value if 0 < value < math.inf else None

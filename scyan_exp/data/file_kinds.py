@@ -111,7 +111,8 @@ def csv_files(obs_columns: Sequence[str]) -> FileKind:
     def peek(path: Path) -> Peek:
         existing_file(path, "a CSV file of cells")
         with path.open("rb") as file:
-            n_lines = 1 + sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))
+            blocks = iter(lambda: file.read(2**20), b"")
+            n_lines = 1 + sum(block.count(b"\n") + block.count(b"\r") for block in blocks)
         try:
             with path.open(encoding="utf-8-sig") as text:
                 line = text.readline()

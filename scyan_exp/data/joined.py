@@ -46,7 +46,8 @@ class JoinedCells:
         """Take over the cells of a file, and close it; ``columns`` is what it calls the names.
 
         Raises:
-            InputError: a column that holds numbers in other files holds text in this one.
+            InputError: a column that holds numbers in other files holds text in this one, or the
+                file grew meanwhile.
         """
         places = part.var.index.get_indexer(pd.Index(columns))
         text = [name for name, place in zip(columns, places, strict=True) if place < 0]
@@ -56,6 +57,8 @@ class JoinedCells:
                 where=str(path),
             )
         stop, n_markers = self._n + len(part.obs), len(self._markers)
+        if stop > len(self._x):
+            raise InputError("changed while it was read: try again", where=str(path))
         _copy(part, columns[:n_markers], self._x[self._n : stop])
         _copy(part, columns[n_markers:], self._more[self._n : stop])
         if self._var is None:

@@ -147,10 +147,8 @@ def say_matches(names: Mapping[str, str], where: str) -> None:
     loose = [f"{marker} = {name}" for marker, name in names.items() if marker != name]
     same = len(names) - len(loose)
     if loose:
-        log.info(
-            "%s: %d markers by their names, others matched: %s",
-            *(where, same, listed(loose, limit=100)),
-        )
+        told = f"{same} markers by their names, others matched" if same else "markers matched"
+        log.info("%s: %s: %s", where, told, listed(loose, limit=100))
 
 
 #: How a name is compared, the strictest first; the first of several names counts alone before.

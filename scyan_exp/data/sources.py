@@ -23,7 +23,7 @@ def read_h5ad(path: str | Path) -> AnnData:
     """Open an ``.h5ad`` file, leaving X on disk: files larger than memory are fine.
 
     Raises:
-        InputError: there is no such file, or it is no h5ad.
+        InputError: there is no such file, or it is no h5ad with expressions.
     """
     import anndata
 
@@ -32,12 +32,15 @@ def read_h5ad(path: str | Path) -> AnnData:
         with warnings.catch_warnings():  # repeated markers are reported with the cells
             warnings.filterwarnings("ignore", message="Variable names are not unique")
             adata = anndata.read_h5ad(path, backed="r")
-            shape = adata.shape if adata.X is None else tuple(adata.X.shape)
+            shape = _shape_of_x(adata)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"not an .h5ad file that anndata can read ({reason})", where=str(path)
         ) from error
+    if shape is None:
+        adata.file.close()
+        raise InputError("the cells have no expressions: X is not there", where=str(path))
     if shape != adata.shape:
         adata.file.close()
         raise InputError(
@@ -46,6 +49,14 @@ def read_h5ad(path: str | Path) -> AnnData:
             where=str(path),
         )
     return adata
+
+
+def _shape_of_x(adata: AnnData) -> tuple[int, ...] | None:
+    """What is on disk, whatever ``obs`` and ``var`` say; None without X."""
+    try:
+        return None if adata.X is None else tuple(adata.X.shape)
+    except KeyError:  # of a file that has none
+        return None
 
 
 def existing_file(path: str | Path, expected: str) -> Path:

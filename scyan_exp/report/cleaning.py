@@ -112,8 +112,9 @@ def clean(plan: Plan) -> None:
             note_cleaned(folder, files)  # first: a cleaning that is cut off is explained too
             for path in files:
                 path.unlink(missing_ok=True)
-            with suppress(OSError):  # links or files of others are left in it
-                RunFolder(folder).checkpoints.rmdir()
+            for own in (RunFolder(folder), RunFolder(folder).refined):
+                with suppress(OSError):  # links or files of others are left in it
+                    own.checkpoints.rmdir()
 
 
 def _best(
@@ -173,7 +174,8 @@ def _files(job: SweepJob, sweep: Path, outcome: str, keeps_cells: bool) -> Itera
             continue  # a resume combines it with the repeats that are missing
         own = RunFolder(folder)
         cells = [] if keeps_cells and outcome == Outcome.COMPLETED else [own.annotated]
-        for path in (*sorted(own.checkpoints.glob("*")), *cells):
+        checkpoints = [*own.checkpoints.glob("*"), *own.refined.checkpoints.glob("*")]
+        for path in (*sorted(checkpoints), *cells):
             if _is_inside(path.parent, sweep) and _is_file(path):
                 yield path
 
@@ -205,7 +207,8 @@ def _is_file(path: Path) -> bool:
 def _run_of(path: Path) -> Path:
     """The folder of the run that a file belongs to."""
     in_checkpoints = path.parent.name == RunFolder(Path()).checkpoints.name
-    return path.parents[1] if in_checkpoints else path.parent
+    folder = path.parents[1] if in_checkpoints else path.parent
+    return folder.parent if folder.name == RunFolder(Path()).refined.path.name else folder
 
 
 def _remarks(removals: Sequence[Removal], sweep: Path, keeps_cells: bool) -> Iterator[str]:

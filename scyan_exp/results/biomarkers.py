@@ -14,14 +14,12 @@ import numpy as np
 import pandas as pd
 
 from scyan_exp.data.sources import read_expressions
-from scyan_exp.results.group_tests import OWN_LEVEL, Groups, compare_groups
+from scyan_exp.results.group_tests import OWN_LEVEL, UNANNOTATED, Groups, compare_groups
 from scyan_exp.results.samples import Samples
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-#: Stands for a population in the rows of cells that have none.
-UNANNOTATED = "(unannotated)"
 #: Expressions that are in memory at a time, in bytes.
 BLOCK_BYTES = 256 * 2**20
 

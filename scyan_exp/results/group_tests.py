@@ -16,6 +16,8 @@ from scyan_exp.results.samples import FEWEST_SAMPLES, Samples
 
 #: Cells that a median must be of, to be compared: of 10, it varies by 0.4 standard deviations.
 FEWEST_CELLS = 10
+#: Stands for a population in the rows of cells that have none.
+UNANNOTATED = "(unannotated)"
 #: Stands for a level in the rows of the table's own populations.
 OWN_LEVEL = "population"
 #: Adjusted p below which a difference is named.
@@ -61,13 +63,19 @@ def compare_groups(
     """
     names = samples.group_names
     rows = [
-        *_of_shares(populations, SHARE, names),
+        *_of_shares(_told_once(populations), SHARE, names),
         *_of_shares(_with_siblings(populations), OF_PARENT, names),
         *_of_medians(intensities, names),
     ]
     tests = pd.DataFrame(rows)
     tests["p_adjusted"] = tests.groupby(["measure", "level"])["p"].transform(_adjusted)
     return Groups(names, tests)
+
+
+def _told_once(populations: pd.DataFrame) -> pd.DataFrame:
+    """Rows without those of unannotated cells at levels: they are the same at each."""
+    is_again = populations["population"].eq(UNANNOTATED) & populations["level"].ne(OWN_LEVEL)
+    return populations[~is_again]
 
 
 def _with_siblings(populations: pd.DataFrame) -> pd.DataFrame:

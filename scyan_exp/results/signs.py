@@ -19,8 +19,10 @@ from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.metrics.sampling import sample
 from scyan_exp.metrics.sides import FEWEST, MOST_CELLS, Sides
 from scyan_exp.module.prior import PriorDistribution
-from scyan_exp.results.annotation import LOG_PROB_THRESHOLD
+from scyan_exp.results.annotation import LOG_PROB_THRESHOLD as UNFIT
 
+# UNFIT is the default of ``predict.log_prob_th``, not what a run says: the limit of this sign was
+# chosen at it, and an annotation is no worse because more of its cells are left out.
 #: Width of the modes in the first guess: the default of the model.
 PRIOR_STD = 0.3
 
@@ -37,7 +39,7 @@ class Signs:
             than of another one.
         kept: share that were given the row, of the cells that match exactly one.
         unmatched: share of the cells that match no row at all.
-        unfit: share of the cells that no population fits (``log p(u | z)`` below the threshold).
+        unfit: share of the cells that no population fits (``log p(u | z)`` below -50).
         fall: agreement with the table of a first guess, without training, less the annotation's.
         gained: (P,) share of the cells given each population, less that of the first guess.
         matching: (P,) share of the cells that match each row.
@@ -82,11 +84,7 @@ class Signs:
 
 
 def signs_of(
-    table: KnowledgeTable,
-    x_NM: np.ndarray,
-    population_N: np.ndarray,
-    log_prob_N: np.ndarray,
-    threshold: float = LOG_PROB_THRESHOLD,
+    table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray, log_prob_N: np.ndarray
 ) -> Signs:
     """The signs of an annotation.
 
@@ -95,7 +93,6 @@ def signs_of(
         x_NM: (N, M) model inputs.
         population_N: (N,) population indices.
         log_prob_N: (N,) log p(u | z) of them.
-        threshold: cells below it fit no population.
     """
     n_pops, n_cells = len(table.populations), len(x_NM)
     some = sample(n_cells, MOST_CELLS)
@@ -113,7 +110,7 @@ def signs_of(
         avoidable=sides.avoidable(population_B),
         kept=_kept(wrong_BP == 0, population_B),
         unmatched=float((least_B > 0).mean()),
-        unfit=float((log_prob_N < threshold).mean()),
+        unfit=float((log_prob_N < UNFIT).mean()),
         fall=table_agreement(x_BM, guess_B, table.rho)
         - table_agreement(x_BM, population_B, table.rho),
         gained=_shares(population_B, n_pops) - _shares(guess_B, n_pops),

@@ -13,7 +13,6 @@ import pandas as pd
 from scyan_exp.config.schema import NO_SAMPLES, BiomarkersConfig, FiguresConfig
 from scyan_exp.data.table import LEVEL_PREFIX
 from scyan_exp.errors import InputError, listed
-from scyan_exp.files import explain_unwritable
 from scyan_exp.results import columns
 from scyan_exp.results.biomarkers import Assigned, Biomarkers, measure_biomarkers
 from scyan_exp.results.figures.drawing import draw_given, of_biomarkers
@@ -77,7 +76,7 @@ def measure_again(path: Path, given: Mapping[str, str], out: Path | None = None)
     Args:
         path: the folder of a run, or an annotated ``.h5ad`` file.
         given: ``sample_key``, ``group_key``, ``level``, and ``channels`` separated by commas; what
-            is not given is as in the run.
+            is not given is as in the run, ``null`` is none.
         out: the folder for the results; None for that of the run, or one beside the file.
 
     Returns:
@@ -97,15 +96,23 @@ def measure_again(path: Path, given: Mapping[str, str], out: Path | None = None)
         )
     biomarkers = _measure(source, settings)
     folder = RunFolder(source.out if out is None else out)
-    with explain_unwritable(folder.path):
+    try:
         write_biomarkers(folder, biomarkers)
         _draw(folder, biomarkers)
+    except OSError as error:
+        reason = f"the results cannot be written ({error.strerror or error})"
+        raise InputError(
+            f"{reason}: choose another folder with out=FOLDER", str(folder.path)
+        ) from error
     return folder.path
 
 
 def _typed(given: Mapping[str, str]) -> dict[str, Any]:
-    lists = {"channels": given["channels"].split(",")} if "channels" in given else {}
-    return {**given, **lists}
+    """Names, a list of channels, and nothing for ``null``, as in a config."""
+    found: dict[str, Any] = {key: None if one == "null" else one for key, one in given.items()}
+    if "channels" in found:
+        found["channels"] = found["channels"].split(",") if found["channels"] else []
+    return found
 
 
 def _source(path: Path) -> Source:
@@ -116,8 +123,6 @@ def _source(path: Path) -> Source:
     if not cells.is_file():
         why = why_gone(path, cells) or f"it is {run.outcome}"
         raise InputError(f"no {cells.name} in this run ({why})", where=str(path))
-    if not RunFolder(path).config.is_file():  # a consensus of several runs
-        return Source(cells, path)
     return Source(cells, path, wanted_of(path).biomarkers)
 
 

@@ -12,7 +12,7 @@ from scyan_exp.config.schema import BiomarkersConfig
 from scyan_exp.files import write_text
 from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.biomarkers import Assigned, Biomarkers, measure_biomarkers
-from scyan_exp.results.group_tests import MEDIAN, Groups
+from scyan_exp.results.group_tests import MEDIAN, OWN_LEVEL, Groups
 from scyan_exp.results.samples import samples_of
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.tracked import Table
@@ -73,15 +73,24 @@ def _write(folder: RunFolder, biomarkers: Biomarkers) -> None:
 def differences(groups: Groups) -> list[str]:
     """Lines on what differs between groups by more than chance, the surest first."""
     found, n_tested = groups.found(), int(groups.tests["p"].notna().sum())
+    shown = _told_once(found)[:MOST_NAMED]
     head = f"{len(found)} of {n_tested} comparisons of {' and '.join(groups.names)} differ"
-    lines = [_difference(row, groups.names) for row in found.to_dict("records")[:MOST_NAMED]]
+    lines = [_difference(row, groups.names) for row in shown.to_dict("records")]
     more = [f"... {len(found) - len(lines)} more"] if len(found) > len(lines) else []
     return [f"{head} by more than chance (adjusted p below 0.05)", *lines, *more]
+
+
+def _told_once(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows without names of a level that are a population of the same name and cells."""
+    alike = [name for name in found if name not in ("level", "p_adjusted")]
+    own_first = found.sort_values("level", key=lambda level: level != OWN_LEVEL, kind="stable")
+    return own_first.drop_duplicates(alike).sort_values("p_adjusted", kind="stable")
 
 
 def _difference(row: dict[str, Any], names: list[str]) -> str:
     is_median = row["measure"] == MEDIAN
     about = f"{row['marker']} of {row['population']}" if is_median else row["population"]
+    about += "" if row["level"] == OWN_LEVEL else f" ({row['level']})"
     number = _intensity if is_median else "{:.1%}".format
     values = [f"{name} {number(row[f'median_{name}'])}" for name in names]
     what = {"median": "median intensity", "share": "share", "share_of_parent": "share of its level"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scyan_exp.config.schema import ADDED_SECTIONS, PredictConfig, Wanted
+from scyan_exp.config.sentences import problems_of
 from scyan_exp.config.types import Section
 from scyan_exp.errors import InputError
 from scyan_exp.run.config_file import read_config_file
@@ -64,5 +65,5 @@ def _section(
     try:
         return schema.model_validate(dict(values))
     except ValidationError as error:
-        problems += [f"{name}.{one['loc'][0]}: {one['msg']}" for one in error.errors()]
+        problems += map(str, problems_of(error, schema, f"{name}."))
         return schema()

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from scyan_exp.errors import listed
-from scyan_exp.results.annotation import Annotation
+from scyan_exp.results.annotation import LOG_PROB_THRESHOLD, Annotation
 from scyan_exp.results.verdict import Level, Verdict
 from scyan_exp.run.record import RunRecord
 
 log = logging.getLogger(__name__)
 
-#: Share of unannotated cells above which a run says what may help.
-MANY_UNANNOTATED = 0.1
+#: Share of the cells that fit no population above which a run says what may help.
+MANY_UNFIT = 0.1
 #: Populations named at most, the largest first.
 MOST_NAMED = 8
 
@@ -54,13 +54,14 @@ def say_results(
         share = unannotated / n_cells
         counts = f"{unannotated:,} of {n_cells:,} cells ({share:.1%})"
         log.info("  %-22s %s", "unannotated", counts)
-        if share > MANY_UNANNOTATED:
-            log.warning(
-                "%.0f%% of the cells fit no population well (log-probability below %g): train "
-                "longer (a smaller model.batch_size, callbacks=none), or look at the table",
-                100 * share,
-                annotation.threshold,
-            )
+    unfit = float((annotation.log_prob < LOG_PROB_THRESHOLD).mean())
+    if unfit > MANY_UNFIT:
+        log.warning(
+            "%.0f%% of the cells fit no population well (log-probability below %g): train "
+            "longer (a smaller model.batch_size, callbacks=none), or look at the table",
+            100 * unfit,
+            LOG_PROB_THRESHOLD,
+        )
     say_verdict(verdict)
     log.info("Results: %s", folder)
 

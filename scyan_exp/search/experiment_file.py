@@ -56,7 +56,7 @@ def write_experiment(
         config = load_config(folder)
     except DAMAGED:
         return None
-    plain = _with_absolute_paths(OmegaConf.to_container(without_hydra(config), resolve=True))
+    plain = with_absolute_paths(OmegaConf.to_container(without_hydra(config), resolve=True))
     choices = {group: config.hydra.runtime.choices.get(group) for group in GROUPS}
     text = _experiment_text(plain, choices, compose)
     if text is None:
@@ -99,12 +99,12 @@ def _values(study: Study, trial: FrozenTrial) -> str:
 NAME_FILES = ("path", "metadata", "labels", "compensation")
 
 
-def _with_absolute_paths(plain: Any) -> Any:
+def with_absolute_paths(plain: Any) -> Any:
     """The config with absolute paths: the file may be used from another folder."""
     if not isinstance(plain, Mapping):
         return plain
     return {
-        key: _absolute(value) if key in NAME_FILES else _with_absolute_paths(value)
+        key: _absolute(value) if key in NAME_FILES else with_absolute_paths(value)
         for key, value in plain.items()
     }
 

@@ -66,8 +66,7 @@ def _meant_by_earlier() -> dict[str, Any]:
 def _comparable(hparams: dict[str, Any]) -> dict[str, Any]:
     """Without what earlier versions did not keep: what they could not do is None in ours."""
     preprocessing, encoding = hparams.get("preprocessing") or {}, hparams.get("encoding") or {}
-    unknown = ("quantiles", "compensation")  # other cells are told by their digest
-    constants = {k: v for k, v in preprocessing.items() if v is not None and k not in unknown}
+    constants = {k: v for k, v in preprocessing.items() if v is not None and k != "quantiles"}
     categories = {k: v for k, v in encoding.items() if k != "batch_key"}
     return {**hparams, "preprocessing": constants, "encoding": categories}
 

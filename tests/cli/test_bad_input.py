@@ -90,7 +90,7 @@ def without_some_ages(adata: anndata.AnnData) -> anndata.AnnData:
     [
         ("dataset.path=cels.h5ad", ("cels.h5ad: no such file", "Did you mean 'cells.h5ad'?")),
         ("dataset.path=nowhere/x.h5ad", ("nowhere/x.h5ad: no such file",)),
-        ("dataset.path=.", ("is a folder; expected an .h5ad file",)),
+        ("dataset.path=..", ("no file in this folder ends in .h5ad",)),
         ("dataset.path=table.csv", ("table.csv: not an .h5ad file",)),
         ("table.path=tabel.csv", ("tabel.csv: no such file",)),
         ("table.path=.", (".: ",)),

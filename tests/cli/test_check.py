@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
 from scyan_exp.data.dataset import SyntheticDataset
 from scyan_exp.data.synthetic import load_pbmc_table
+from tests.conftest import TABLE, small_adata
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +177,18 @@ def test_nothing_is_wrong_with_the_table_of_the_spleen_by_its_fcs_file(scyan_exp
     assert "spleen_raw.fcs: 19,225 cells" in output
     assert "marker 'CD45' is 1 wherever it is known" in output
     assert "Nothing was found that would mislead a training." in output
+
+
+@pytest.mark.parametrize("transform", ["logicle", "asinh", "auto"])
+def test_markers_beside_the_table_have_transforms_of_their_own(scyan_exp, tmp_path, transform):
+    small = small_adata(300)
+    x = np.sinh(small.X * 2) * 20
+    x[5, 4] = np.nan  # a marker that the table does not have
+    names = [*small.var_names, "more", "even more"]
+    adata = anndata.AnnData(np.hstack([x, x[:, :2]]), small.obs, pd.DataFrame(index=names))
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    (tmp_path / "table.csv").write_text(TABLE)
+    settings = [f"dataset.transform={transform}", "dataset.cofactor={default:150,CD3:100}"]
+    code, output = scyan_exp("check", "table.csv", "cells.h5ad", *settings)
+    assert code == 0, output
+    assert "not in the table: more" in output

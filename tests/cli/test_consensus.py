@@ -207,3 +207,13 @@ def test_a_folder_that_cannot_be_written_is_refused(scyan_exp, runs, tmp_path):
     code, output = scyan_exp("consensus", str(runs / "sweep"), f"out={tmp_path / 'file' / 'out'}")
     assert code == 2
     assert "the consensus cannot be written" in output
+
+
+def test_samples_of_a_consensus_are_measured(scyan_exp, runs, tmp_path):
+    out = tmp_path / "out"
+    folders = [str(runs / "sweep" / name) for name in ("0", "1")]
+    assert scyan_exp("consensus", *folders, f"out={out}")[0] == 0
+    code, output = scyan_exp("biomarkers", str(out), "sample_key=population")
+    assert code == 0, output
+    rows = (out / "populations.csv").read_text().splitlines()
+    assert rows[1].startswith("Classical monocytes,population,")

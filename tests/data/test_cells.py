@@ -314,6 +314,14 @@ def test_how_cells_were_compensated_is_kept(table, tmp_path):
     assert prepare(small_adata(), table).preprocessing.compensation is None
 
 
+@pytest.mark.parametrize("noted", [pd.DataFrame({"FL1": [1.0]}), {"matrix": [1.0]}, "by hand"])
+def test_what_other_programs_note_of_compensation_is_not_kept(table, noted):
+    """A checkpoint holds plain numbers and texts only."""
+    adata = small_adata()
+    adata.uns["compensation"] = noted
+    assert prepare(adata, table).preprocessing.compensation is None
+
+
 def test_all_problems_of_names_at_once(table):
     problems = problems_of(
         renamed(CD8="CD8a")[:2].copy(), table, label_key="type", batch_key="plate"

@@ -65,9 +65,11 @@ def test_the_reason_has_numbers():
     )
     flow_why = choose_transform(flow()).why
     assert flow_why.startswith("they are linear intensities of flow cytometry: a quarter of the")
-    assert "times the lower one" in flow_why
-    assert "raw ones reach more" in choose_transform(np.arcsinh(counts() / 5)).why
-    assert "of raw ones 10 times" in choose_transform(128 * np.arcsinh(flow() / 150)).why
+    assert "times as far from the median as low ones" in flow_why
+    below = choose_transform(np.arcsinh(counts() / 5)).why
+    assert below.endswith("of the markers stay below 3.5 (raw ones exceed 30)")
+    alike = choose_transform(128 * np.arcsinh(flow() / 150)).why
+    assert alike.endswith("times as far from the median as low ones (of raw ones 10 times)")
 
 
 # ---------------------------------------------------------------- real cells

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +217,35 @@ def test_those_who_want_the_same_file_download_it_once(server, path):
     assert left_over(path) == {"cells.h5ad": len(CONTENT)}
 
 
+def test_a_lock_that_was_removed_meanwhile_is_none(server, path, caplog):
+    """Of three who want a file, the second waits for the first, and then for the third."""
+    caplog.set_level("INFO", "scyan_exp.data.download_lock")
+    lock = path.with_name("cells.h5ad.lock")
+    path.parent.mkdir()
+    first = lock.open("a")
+    fcntl.flock(first, fcntl.LOCK_EX)
+    second = threading.Thread(target=get, args=(server, path))
+    second.start()
+    _until(lambda: len(caplog.messages) == 1)
+    lock.unlink()
+    with lock.open("a") as third:
+        fcntl.flock(third, fcntl.LOCK_EX)
+        first.close()
+        _until(lambda: len(caplog.messages) == 2)
+        assert server.requests == []
+    second.join()
+    assert caplog.messages[0] == f"Another process is downloading {path}: waiting for it"
+    assert is_right(path)
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if is_so():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never was so")
+
+
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -229,6 +261,7 @@ def test_a_process_that_is_killed_leaves_a_beginning(server, path):
         part = path.with_name("cells.h5ad.part")
         while not (part.is_file() and part.stat().st_size >= 1_300_000):
             assert process.poll() is None
+            time.sleep(0.01)
         process.kill()
     kept = part.stat().st_size
     get(server, path)
@@ -241,7 +274,8 @@ def test_a_terminal_shows_a_bar_and_a_file_does_not(server, path, tmp_path):
     assert subprocess.run(command, capture_output=True, check=True).stderr == b""
     path.unlink()
     ours, theirs = pty.openpty()
-    with subprocess.Popen(command, stderr=theirs) as process:
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(command, stderr=theirs, env=environment) as process:
         os.close(theirs)
         shown = b""
         try:

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from scyan_exp.data import Preprocessing
-from scyan_exp.data.transforms.logicle import FEWEST_NEGATIVES, Logicle
+from scyan_exp.data.transforms.logicle import (
+    FEWEST_NEGATIVES,
+    LARGEST_WIDTH,
+    LEAST_WIDTH,
+    Logicle,
+)
 from tests.data.raw_cells import flow
 from tests.data.spleen import read_spleen
 
@@ -121,6 +126,13 @@ def test_a_few_negatives_are_not_asked():
     assert Logicle.fit(raw).constants[0][1] == pytest.approx(without[0][1], abs=0.05)
     raw[:FEWEST_NEGATIVES] = -3e4
     assert Logicle.fit(raw).constants[0][1] > without[0][1] + 0.2
+
+
+def test_the_linear_part_has_bounds():
+    """Of the scale's 4.5 decades at least one half, and at most half."""
+    assert Logicle.fit(flow(noise=0.01)).constants[3][1] == LEAST_WIDTH == 0.5
+    over_compensated = np.linspace(-1e5, 10, 500)[:, None]
+    assert Logicle.fit(over_compensated).constants[0][1] == LARGEST_WIDTH == 2.25
 
 
 @pytest.mark.parametrize(

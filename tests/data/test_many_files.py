@@ -5,15 +5,19 @@ from __future__ import annotations
 import tracemalloc
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import compose_config
 from scyan_exp.data import CsvDataset, FcsDataset, H5adDataset, ParquetDataset
 from scyan_exp.data.fcs_writing import write_fcs
+from scyan_exp.data.file_kinds import Part
 from scyan_exp.data.file_lists import find_files, sample_names
+from scyan_exp.data.joined import JoinedCells
 from scyan_exp.data.reading import dataset_of
 from scyan_exp.errors import InputError
 from scyan_exp.run.cells import KeptCells
@@ -290,6 +294,49 @@ def test_text_and_numbers_under_one_name(tmp_path, caplog):
     (tmp_path / "c.csv").write_text("gate,CD3\n1,high\n")
     (told,) = problems_of(CsvDataset(path=str(tmp_path)).read_for, ["CD3"])
     assert told.endswith("c.csv: column 'CD3' holds text here, and numbers in other files")
+
+
+def test_columns_of_obs_that_all_h5ad_have_are_kept(tmp_path, caplog):
+    caplog.set_level("INFO")
+    for i, name in enumerate(["site", "plate"]):
+        adata = cells(20)
+        adata.obs[name] = i
+        adata.obs["day"] = pd.Categorical([i] * 20) if i else pd.Categorical(["none"] * 20)
+        adata.write_h5ad(tmp_path / f"{name}.h5ad")
+    obs = H5adDataset(path=str(tmp_path)).read_for(MARKERS).obs
+    assert obs.columns.tolist() == ["sample", "cell_type", "batch", "age", "day"]
+    assert obs["day"].tolist() == ["1"] * 20 + ["none"] * 20
+    assert "Left out of obs, because not all files have them: plate, site" in caplog.text
+
+
+def test_h5ad_without_expressions_are_named(tmp_path):
+    cells(20).write_h5ad(tmp_path / "a.h5ad")
+    anndata.AnnData(obs=cells(20).obs, var=cells(20).var).write_h5ad(tmp_path / "b.h5ad")
+    (told,) = problems_of(H5adDataset(path=str(tmp_path)).read_for, MARKERS)
+    assert told.endswith("b.h5ad: the cells have no expressions: X is not there")
+
+
+def test_sparse_h5ad_become_dense_together(tmp_path):
+    for i in range(2):
+        adata = cells(20)
+        adata.X = sparse.csr_matrix(adata.X) if i else adata.X
+        adata.write_h5ad(tmp_path / f"{i}.h5ad")
+    x = H5adDataset(path=str(tmp_path)).read_for(MARKERS).X
+    np.testing.assert_array_equal(x, np.vstack([cells(20).X] * 2))
+
+
+def test_lines_may_end_as_on_old_machines(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_bytes(b"CD3,CD4\r1,2\r3,4\r")
+    assert CsvDataset(path=str(tmp_path)).read().X.tolist() == [[1, 2], [3, 4]] * 2
+
+
+def test_a_file_that_grows_while_it_is_read_is_named():
+    joined = JoinedCells(["CD3"], 1, 2)
+    var, obs = pd.DataFrame(index=["CD3"]), pd.DataFrame(index=range(3))
+    part = Part(np.ones((3, 1), np.float32), var, obs)
+    with pytest.raises(InputError, match=r"a\.csv: changed while it was read"):
+        joined.add(Path("a.csv"), part, ["CD3"])
 
 
 def test_broken_files_among_many_are_named_all_at_once(folder):

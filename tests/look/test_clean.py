@@ -105,6 +105,18 @@ def test_a_cleaned_sweep_is_complete_and_says_what_it_has_lost(scyan_exp, copied
     annotate(other, cells)
 
 
+def test_refined_models_go_with_the_others(scyan_exp, sweep):
+    refined = RunFolder(sweep / "0").refined
+    refined.checkpoints.mkdir(parents=True)
+    refined.best.write_bytes(b"0")
+    refined.metrics.write_text("epoch,loss\n")
+    assert scyan_exp("clean", str(sweep), "best=1", "--yes")[0] == 0
+    assert not refined.checkpoints.exists()
+    assert refined.metrics.exists()
+    gone = json.loads((sweep / "0" / "cleaned.json").read_text())["files"]
+    assert "refined/checkpoints/best.ckpt" in gone
+
+
 def test_not_while_the_sweep_runs(scyan_exp, sweep):
     before = files(sweep) | {".lock"}
     with locked(sweep):

@@ -15,12 +15,12 @@ from scipy.sparse import csr_matrix
 from scyan_exp.config.schema import BiomarkersConfig
 from scyan_exp.results import biomarkers as module
 from scyan_exp.results.biomarkers import (
-    UNANNOTATED,
     Samples,
     count,
     intensities,
     measure_biomarkers,
 )
+from scyan_exp.results.group_tests import UNANNOTATED
 from scyan_exp.results.samples import samples_of
 from tests.results.samples_data import KEYS, POPULATIONS, assigned_of, cells_of, example
 

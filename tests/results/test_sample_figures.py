@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from scyan_exp.config.schema import ALL_FIGURES
-from scyan_exp.results.biomarkers import UNANNOTATED, Biomarkers, measure_biomarkers
+from scyan_exp.results.biomarkers import Biomarkers, measure_biomarkers
 from scyan_exp.results.figures.biomarkers import (
     groups_figure,
     intensities_figure,
@@ -19,6 +19,7 @@ from scyan_exp.results.figures.biomarkers import (
 )
 from scyan_exp.results.figures.canvas import colors
 from scyan_exp.results.figures.drawing import Shown, draw_figures, draw_given, of_biomarkers
+from scyan_exp.results.group_tests import UNANNOTATED
 from scyan_exp.results.samples import Samples, samples_of
 from tests.results.conftest import make_annotation
 from tests.results.samples_data import KEYS, POPULATIONS, assigned_of, cells_of, example

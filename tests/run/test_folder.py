@@ -12,7 +12,8 @@ from scyan_exp.run.folder import FORMAT, RunFolder, SweepFolder, check_format
 @pytest.mark.parametrize("folder", [RunFolder, SweepFolder])
 def test_every_name_is_of_another_file_in_the_folder(folder, tmp_path):
     names = [name for name, value in vars(folder).items() if isinstance(value, property)]
-    paths = [getattr(folder(tmp_path), name) for name in names]
+    found = [getattr(folder(tmp_path), name) for name in names]
+    paths = [one.path if isinstance(one, RunFolder) else one for one in found]
     assert len(set(paths)) == len(names) > 5
     assert all(tmp_path in path.parents for path in paths)
 

@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
+from scyan_exp.results.group_tests import Groups
 from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.sampled import differences
 from tests.conftest import TABLE, small_adata
 from tests.wandb_files import table
 
@@ -113,6 +115,32 @@ def test_wandb_has_shares_and_comparisons_as_tables(run):
             assert (columns, len(rows)) == (list(frame), len(frame))
 
 
+def test_what_differs_is_said_once_the_surest_first():
+    def row(measure: str, level: str, population: str, marker: str, p: float) -> dict:
+        medians = {"median_a": 0.1 if marker == "" else 1234.5, "median_b": 0.25}
+        about = {"measure": measure, "level": level, "population": population, "marker": marker}
+        return {**about, **medians, "p": p, "p_adjusted": 2 * p}
+
+    own, many = ("share", "population"), [("median", "population", "T", f"m{i}") for i in range(7)]
+    rows = [
+        row(*own, "B", "", 0.002),
+        row("share", "level", "B", "", 0.002),  # a level of this population alone
+        row("share", "level", "T", "", 0.004),
+        row(*own, "NK", "", 0.4),
+        row(*own, "rare", "", float("nan")),
+        *(row(*one, 0.01) for one in many),
+    ]
+    lines = differences(Groups(["a", "b"], pd.DataFrame(rows)))
+    assert lines[:4] == [
+        "10 of 11 comparisons of a and b differ by more than chance (adjusted p below 0.05)",
+        "B, share: a 10.0%, b 25.0% (p 0.004)",
+        "T (level), share: a 10.0%, b 25.0% (p 0.008)",
+        "m0 of T, median intensity: a 1,234, b 0.25 (p 0.02)",
+    ]
+    assert len(lines) == 1 + 8 + 1
+    assert lines[-1] == "... 2 more"
+
+
 def test_afterwards_the_same_comes_out_by_the_settings_of_the_run(run, copied, scyan_exp):
     for path in RunFolder(copied).figures.iterdir():
         path.unlink()
@@ -145,6 +173,15 @@ def test_a_file_alone_with_other_settings_goes_beside_it_or_elsewhere(
     again = ["sample_key=batch", f"out={out}"]
     assert scyan_exp("biomarkers", str(copied / "annotated.h5ad"), *again)[0] == 0
     assert names_in(out) == [*FILES[:2], "sample_intensities", "sample_shares"]  # no old groups
+
+
+def test_null_means_none_as_in_a_config(copied, scyan_exp):
+    code, output = scyan_exp("biomarkers", str(copied), "group_key=null", "channels=null")
+    assert code == 0, output
+    assert names_in(copied) == [*FILES[:2], "sample_intensities", "sample_shares"]
+    code, output = scyan_exp("biomarkers", str(copied), "sample_key=null")
+    assert code == 2
+    assert "sample_key: expected the column of obs" in output
 
 
 def test_channels_that_are_columns_are_measured_as_markers_are(run, copied, scyan_exp):
@@ -214,6 +251,7 @@ def test_a_file_of_an_earlier_version_has_its_levels_in_its_columns(run, copied,
             "age, sample, group, site, scyan_pop, ",
         ),
         (("{run}/annotated.h5ad", "sample_key=batch", "channels=site"), "site'] holds no numbers"),
+        (("{run}", "out={cells}"), "cells.h5ad: the results cannot be written ("),
         (("{run}/annotated.h5ad", "sample_key=site"), "names only one sample, 'here'"),
         (("{cells}", "sample_key=sample"), "the cells have no column 'scyan_pop': expected cells"),
     ],

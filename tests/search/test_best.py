@@ -17,6 +17,7 @@ import pytest
 
 from scyan_exp.config.compose import compose_config
 from scyan_exp.search.best import report_best
+from scyan_exp.search.experiment_file import with_absolute_paths
 from tests.fleet.sweeps import QUICK, TWO, ended, until
 from tests.search.apps import QUADRATIC_SPACE, open_study
 
@@ -271,3 +272,16 @@ def test_the_dashboard_can_be_looked_at_while_trials_run(make_app, tmp_path, sto
     flag.touch()
     ended(process)
     assert len(open_study(app.folder, url).trials) == 12
+
+
+def test_files_of_the_best_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.fcs", "b.fcs", "samples.csv"):
+        (tmp_path / name).touch()
+    cells = {"path": ["a.fcs", "b.fcs"], "metadata": "samples.csv", "compensation": False}
+    found = with_absolute_paths({"dataset": cells, "table": {"path": "*.csv"}, "name": "a.fcs"})
+    assert found["dataset"]["path"] == [str(tmp_path / "a.fcs"), str(tmp_path / "b.fcs")]
+    assert found["dataset"]["metadata"] == str(tmp_path / "samples.csv")
+    assert found["dataset"]["compensation"] is False
+    assert found["table"]["path"] == str(tmp_path / "*.csv")
+    assert found["name"] == "a.fcs"

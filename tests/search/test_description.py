@@ -111,6 +111,16 @@ def test_the_same_cells_elsewhere_are_the_same_search():
     assert here["dataset.path"] == "/here/cells.h5ad"
 
 
+def test_so_are_the_same_files_elsewhere():
+    """Lists of files, and the files beside them."""
+    here = {"dataset.path": ["/here/a.fcs", "/here/b.fcs"], "dataset.metadata": "/here/s.csv"}
+    there = {"dataset.path": ["a.fcs", "b.fcs"], "dataset.metadata": "s.csv"}
+    here |= {"dataset.compensation": False, "dataset.labels": None}
+    there |= {"dataset.compensation": False, "dataset.labels": None}
+    assert by_file_names(here) == there
+    assert by_file_names({**here, "dataset.path": ["/here/a.fcs"]}) != there
+
+
 def test_names_loggers_and_devices_may_change_and_nothing_else():
     earlier = {"logger.mode": "offline", "name": "a", "trainer.devices": 1, "trainer.max_epochs": 2}
     now = {"logger.mode": "online", "name": "b", "trainer.devices": 2, "trainer.max_epochs": 2}

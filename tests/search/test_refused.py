@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from scyan_exp.cli.problems import command_problems
 from scyan_exp.config.compose import configs_folder
+from scyan_exp.search.space import parse_space
 from tests.fleet.sweeps import QUICK
 from tests.search.apps import open_study
 
@@ -246,6 +247,8 @@ def test_the_reference_searches_what_the_reference_searched():
         "callbacks.early_stopping.patience",
         "callbacks.early_stopping.min_delta",
     }
+    (batch_size,) = parse_space({"k": params["model.batch_size"]}, []).dimensions
+    assert batch_size.choices == (2048, 4096, 8192, 16384)
 
 
 @pytest.mark.parametrize("name", PRESETS)

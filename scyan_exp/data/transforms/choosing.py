@@ -44,16 +44,17 @@ def choose_transform(x_NM: np.ndarray) -> Choice:
     x_NM = some_cells(x_NM)
     low_M, median_M, high_M = np.quantile(x_NM, [LOW, 0.5, HIGH], axis=0)
     reach = float(np.quantile(np.maximum(np.abs(low_M), np.abs(high_M)), UPPER))
-    reaches = f"a quarter of the markers reach {reach:,.3g}"
     if reach < LEAST_LINEAR:
-        return Choice("none", f"they look transformed: {reaches} or more, raw ones reach more")
+        below = f"three quarters of the markers stay below {reach:.2g}"
+        return Choice("none", f"they look transformed: {below} (raw ones exceed {LEAST_LINEAR:g})")
     if reach <= MOST_IONS and are_counts(x_NM):
         share = f"{_share_near_zero(x_NM):.0%} of the cells have at most one ion"
         return Choice("asinh", f"they are counts of CyTOF: in half of the markers {share}")
     tail = _upper_by_lower_tail(low_M, median_M, high_M)
-    tails = f"the upper tail of the markers is {tail:.2g} times the lower one"
+    tails = f"high values lie {tail:.2g} times as far from the median as low ones"
     if reach <= WIDEST_SCALE and tail < LONG_TAIL:
-        return Choice("none", f"they look transformed: {tails}, of raw ones {LONG_TAIL:g} times")
+        return Choice("none", f"they look transformed: {tails} (of raw ones {LONG_TAIL:g} times)")
+    reaches = f"a quarter of the markers exceed {reach:,.0f}"
     return Choice("logicle", f"they are linear intensities of flow cytometry: {reaches}, {tails}")
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scyan_exp.results.biomarkers import UNANNOTATED, Biomarkers
+from scyan_exp.results.biomarkers import Biomarkers
 from scyan_exp.results.figures.canvas import canvas, colors, short
 from scyan_exp.results.figures.registry import figure
-from scyan_exp.results.group_tests import OF_PARENT, OWN_LEVEL, SHARE, Groups
+from scyan_exp.results.group_tests import OF_PARENT, OWN_LEVEL, SHARE, UNANNOTATED, Groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
