@@ -155,6 +155,12 @@ class Reader:
         self.run(["report", str(folder)])
         assert (folder / "report.html").is_file()
 
+    def annotate(self, words: list[str]) -> None:
+        assert words[2] == EXAMPLE_RUN
+        if not (self.folder / EXAMPLE_RUN).is_dir():
+            self.run([*example_run(), *SHORT])
+        self.run(words[1:])
+
     def biomarkers(self, words: list[str]) -> None:
         assert words[2] == EXAMPLE_RUN
         self.run([*example_run(), *SHORT])
@@ -262,6 +268,7 @@ RULES = {
     "scyan-exp consensus": Reader.consensus,
     **{f"scyan-exp {name}": Reader.look for name in ("ls", "compare", "clean", "watch")},
     "scyan-exp report": Reader.report,
+    "scyan-exp annotate": Reader.annotate,
     "scyan-exp biomarkers": Reader.biomarkers,
     "scyan-exp sample": Reader.sample,
     "scyan-exp dashboard": Reader.dashboard,

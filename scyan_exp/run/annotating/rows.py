@@ -20,6 +20,7 @@ from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.overlap import Busy, Span, overlapped
 from scyan_exp.run.annotating.partial import Partial
+from scyan_exp.run.annotating.row_reader import RowReader
 from scyan_exp.run.annotating.row_sinks import SINKS
 from scyan_exp.run.annotating.row_sources import (
     ROWS,
@@ -96,7 +97,7 @@ class RowsToRows:
         return FrameRows(pd.concat([adata.obs.reset_index(drop=True), numbers], axis=1))
 
     def _scanned(self, source: RowSource) -> list[str]:
-        reader = _Reader(source, self._task)
+        reader = RowReader(source, self._task)
         n_cells, samples, bad, covariates = 0, [], [], []
         n_not_finite = np.zeros(len(self._task.annotator.markers), int)
         for frame in source.frames(reader.needed):
@@ -133,17 +134,12 @@ class RowsToRows:
             stack.callback(sink.close)
             done = sink.partial.done
             advance(done / n_cells)
-            reader = _Reader(source, self._task)
+            reader = RowReader(source, self._task)
             frames = stack.enter_context(closing(source.frames(None, done)))
 
             def compute(span: Span, frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-                raw, _ = reader.numbers(frame, span[0])
-                covariates = reader.covariates(frame)
-                annotation = annotator.annotation(raw, covariates)
-                added = Added.of(annotation, covariates[list(self._task.known)])
                 advance(len(frame) / n_cells)
-                corrected = annotator.corrected(raw, covariates)
-                return _beside(frame, added, annotation, corrected), added.counts
+                return self._annotated(frame, reader)
 
             def write(span: Span, result: tuple[pd.DataFrame, np.ndarray]) -> None:
                 counts = np.add(sink.partial.counts or 0, result[1]).tolist()
@@ -154,39 +150,15 @@ class RowsToRows:
             sink.finish()
             return sink.partial.counts, busy
 
-
-class _Reader:
-    """Takes from rows what the models need."""
-
-    def __init__(self, source: RowSource, task: Task) -> None:
-        self._task = task
-        covariates = task.annotator.covariates
-        names = [name for name in source.names if name not in covariates]
-        places, _ = marker_places(task.annotator.markers, [[name] for name in names])
-        self._columns = {marker: names[places[marker]] for marker in task.annotator.markers}
-        self._covariates = [key for key in covariates if key not in task.known]
-        self.needed = list(dict.fromkeys([*self._columns.values(), *self._covariates]))
-
-    def numbers(self, frame: pd.DataFrame, start: int) -> tuple[np.ndarray, list[str]]:
-        """Expressions (B, M), NaN where there is no number; and what stands there instead."""
-        raw = np.empty((len(frame), len(self._columns)), np.float32)
-        problems: list[str] = []
-        for m, (marker, name) in enumerate(self._columns.items()):
-            column = frame[name]
-            numbers = pd.to_numeric(column, errors="coerce")
-            raw[:, m] = numbers.to_numpy(np.float32, na_value=np.nan)
-            if column.dtype == object:
-                stray = numbers.isna() & ~column.str.strip().str.lower().isin(["", "nan", "na"])
-                problems += [
-                    f"row {start + i + 2}: expected a number in column {name!r}"
-                    f"{'' if name == marker else f' (marker {marker!r})'}, found {column.iloc[i]!r}"
-                    for i in np.flatnonzero(stray)[:5]
-                ]
-        return raw, problems
-
-    def covariates(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The columns of the covariates, and what is known besides."""
-        return self._task.with_known(frame[self._covariates].reset_index(drop=True))
+    def _annotated(self, frame: pd.DataFrame, reader: RowReader) -> tuple[pd.DataFrame, np.ndarray]:
+        """Rows with what is added to them, and how many cells each population has."""
+        annotator = self._task.annotator
+        raw, _ = reader.numbers(frame)
+        covariates = reader.covariates(frame)
+        annotation = annotator.annotation(raw, covariates)
+        added = Added.of(annotation, covariates[list(self._task.known)])
+        corrected = annotator.corrected(raw, covariates)
+        return _beside(frame, added, annotation, corrected), added.counts
 
 
 def _beside(
