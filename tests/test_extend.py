@@ -112,7 +112,7 @@ def test_parts_of_a_package_that_fail_lose_no_run(tmp_path):
     assert "metric broken cannot be computed (KeyError: 'of the metric')" in text
     assert "figure broken cannot be drawn (KeyError: 'of the figure')" in text
     assert 'raise KeyError("of the figure")' in text  # where it failed
-    assert len(list((tmp_path / "run/figures").iterdir())) == 6
+    assert len(list((tmp_path / "run/figures").iterdir())) == 7
 
 
 def test_without_the_package_its_metric_is_unknown(tmp_path):

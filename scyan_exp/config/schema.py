@@ -362,9 +362,9 @@ def config_hash(plain: Mapping[str, Any]) -> str:
         changed = {key: value for key, value in given.items() if value != default.get(key)}
         if changed:
             decisive[name] = changed
-    cells = decisive.get("dataset") or {}
-    unset = [key for key in ADDED_KEYS if key in cells and cells[key] is None]
-    decisive["dataset"] = {key: value for key, value in cells.items() if key not in unset}
+    if cells := decisive.get("dataset"):
+        unset = [key for key in ADDED_KEYS if cells.get(key) is None]
+        decisive["dataset"] = {key: value for key, value in cells.items() if key not in unset}
     trainer = decisive.get("trainer", {})
     decisive["trainer"] = {key: value for key, value in trainer.items() if key not in PLACE}
     text = json.dumps(decisive, sort_keys=True, default=str)

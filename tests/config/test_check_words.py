@@ -12,7 +12,14 @@ from tests.config.test_check import changed, default, said
 
 __all__ = ["default"]
 
-OURS = "H5adDataset", "PublicDataset", "CsvDataset", "SyntheticDataset"
+OURS = (
+    "PublicDataset",
+    "SyntheticDataset",
+    "H5adDataset",
+    "CsvDataset",
+    "ParquetDataset",
+    "FcsDataset",
+)
 FORMATS = ", ".join(f"scyan_exp.data.{name}" for name in OURS)
 TABLES = ", ".join(
     f"scyan_exp.data.load_{name}" for name in ("table", "public_table", "pbmc_table")
