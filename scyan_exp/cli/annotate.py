@@ -12,7 +12,7 @@ from scyan_exp.errors import InputError
 from scyan_exp.terminal import lines_on_terminal
 
 if TYPE_CHECKING:
-    from scyan_exp.config.schema import PredictConfig
+    from scyan_exp.config.wanted import PredictConfig
 
 USAGE = (
     "usage: scyan-exp annotate CHECKPOINT_OR_FOLDER FILE [FILE ...] [out=FOLDER] "

@@ -16,10 +16,8 @@ from scyan_exp.config.interpolations import MISSING, resolved
 from scyan_exp.config.registry import Registry
 from scyan_exp.config.relations import relation_problems
 from scyan_exp.config.schema import (
-    ADDED_SECTIONS,
     TRAINER_ARGUMENTS,
     CallbackConfig,
-    FiguresConfig,
     LoggerConfig,
     ModelConfig,
     RunConfig,
@@ -28,6 +26,7 @@ from scyan_exp.config.schema import (
 )
 from scyan_exp.config.sentences import keys_of, problems_of
 from scyan_exp.config.targets import target_problems
+from scyan_exp.config.wanted import ADDED_SECTIONS, FiguresConfig
 from scyan_exp.errors import InputError, Problem, listed, near_matches
 
 #: Sections that have one class, and its name in a config.

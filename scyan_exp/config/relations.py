@@ -8,7 +8,8 @@ from typing import Any
 
 from scyan_exp.config.figures import FIGURES
 from scyan_exp.config.objectives import KEYS_OF_NEEDS, METRICS
-from scyan_exp.config.schema import PredictConfig, objective_names
+from scyan_exp.config.schema import objective_names
+from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.errors import Problem, near_matches
 
 

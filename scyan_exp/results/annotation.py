@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from scyan_exp.config.schema import PredictConfig
+from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.files import atomic_path
 from scyan_exp.results import columns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from scyan_exp.config.schema import PredictConfig
+from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.errors import InputError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from scyan_exp.config.schema import PredictConfig
+from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.results.annotation import DEFAULTS, Annotation, predict_cells
 from scyan_exp.results.chunks import in_chunks

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scyan_exp.config.schema import BiomarkersConfig
+from scyan_exp.config.wanted import BiomarkersConfig
 from scyan_exp.errors import Problem, listed, near_matches
 
 #: Samples that a group must have to be compared: of fewer, no test says anything.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scyan_exp.config.schema import PredictConfig, Wanted
+from scyan_exp.config.wanted import PredictConfig, Wanted
 from scyan_exp.data.cells import Cells
 from scyan_exp.results.annotation import load_model
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh

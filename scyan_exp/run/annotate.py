@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scyan_exp.config.schema import PredictConfig
+from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.data.cells_problems import new_cells_problems, no_expressions
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.errors import InputError

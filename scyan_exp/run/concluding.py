@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scyan_exp.config.schema import Wanted
+from scyan_exp.config.wanted import Wanted
 from scyan_exp.data.cells import Cells
 from scyan_exp.results.annotation import Annotation, write_annotated
 from scyan_exp.results.biomarkers import Biomarkers

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scyan_exp.config.schema import NO_SAMPLES, BiomarkersConfig, FiguresConfig
+from scyan_exp.config.wanted import NO_SAMPLES, BiomarkersConfig, FiguresConfig
 from scyan_exp.data.table import LEVEL_PREFIX
 from scyan_exp.errors import InputError, listed
 from scyan_exp.results import columns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scyan_exp.config.schema import PredictConfig
+from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.run.annotate import annotation_of
 from scyan_exp.run.read_run import Run
 

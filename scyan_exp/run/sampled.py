@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from scyan_exp.config.schema import BiomarkersConfig
+from scyan_exp.config.wanted import BiomarkersConfig
 from scyan_exp.files import write_text
 from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.biomarkers import Assigned, Biomarkers, measure_biomarkers

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scyan_exp.config.schema import ADDED_SECTIONS, PredictConfig, Wanted
 from scyan_exp.config.sentences import problems_of
 from scyan_exp.config.types import Section
+from scyan_exp.config.wanted import ADDED_SECTIONS, PredictConfig, Wanted
 from scyan_exp.errors import InputError
 from scyan_exp.run.config_file import read_config_file
 from scyan_exp.run.folder import RunFolder

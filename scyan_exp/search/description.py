@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.config.earlier import MEANT
-from scyan_exp.config.schema import added_defaults
+from scyan_exp.config.wanted import added_defaults
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json
 from scyan_exp.fleet.manifest import DAMAGED

@@ -12,12 +12,7 @@ import scyan_exp
 from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import compose_config, configs_folder
 from scyan_exp.config.formats import FORMATS, TABLES
-from scyan_exp.config.schema import (
-    TRAINER_ARGUMENTS,
-    ModelConfig,
-    RunConfig,
-    TrainerConfig,
-)
+from scyan_exp.config.schema import TRAINER_ARGUMENTS, ModelConfig, RunConfig, TrainerConfig
 from scyan_exp.data import DataFormat, KnowledgeTable, PublicDataset, load_table
 from scyan_exp.data.table_sources import PublicTable
 from scyan_exp.run.build import make_trainer

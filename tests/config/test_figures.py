@@ -10,7 +10,8 @@ import pytest
 from scyan_exp.config.check import check_config, read_config
 from scyan_exp.config.compose import compose_config
 from scyan_exp.config.figures import FIGURES
-from scyan_exp.config.schema import ALL_FIGURES, RunConfig
+from scyan_exp.config.schema import RunConfig
+from scyan_exp.config.wanted import ALL_FIGURES
 from scyan_exp.errors import InputError
 
 

@@ -6,7 +6,7 @@ import anndata
 import numpy as np
 import pandas as pd
 
-from scyan_exp.config.schema import BiomarkersConfig
+from scyan_exp.config.wanted import BiomarkersConfig
 from scyan_exp.results.biomarkers import Assigned
 from scyan_exp.results.samples import Samples, samples_of
 

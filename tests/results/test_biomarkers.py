@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from scyan_exp.config.schema import BiomarkersConfig
+from scyan_exp.config.wanted import BiomarkersConfig
 from scyan_exp.results import biomarkers as module
 from scyan_exp.results.biomarkers import (
     Samples,

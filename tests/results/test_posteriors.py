@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import softmax
 
 import scyan_exp
-from scyan_exp.config.schema import PredictConfig
+from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.data import KnowledgeTable
 from scyan_exp.results.annotation import load_model, predict_cells, write_annotated
 from scyan_exp.results.consensus import Member, combine

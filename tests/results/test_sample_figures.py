@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
-from scyan_exp.config.schema import ALL_FIGURES
+from scyan_exp.config.wanted import ALL_FIGURES
 from scyan_exp.results.biomarkers import Biomarkers, measure_biomarkers
 from scyan_exp.results.figures.biomarkers import (
     groups_figure,

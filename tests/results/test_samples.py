@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scyan_exp.config.schema import BiomarkersConfig
+from scyan_exp.config.wanted import BiomarkersConfig
 from scyan_exp.results.samples import sample_problems, samples_of
 from tests.results.samples_data import KEYS, cells_of
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from scyan_exp.config.figures import FIGURES
-from scyan_exp.config.schema import ALL_FIGURES, FiguresConfig
+from scyan_exp.config.wanted import ALL_FIGURES, FiguresConfig
 from scyan_exp.data.cells import Cells
 from scyan_exp.files import atomic_path
 from scyan_exp.results.annotation import Annotation

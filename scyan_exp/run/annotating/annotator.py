@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scyan_exp.config.schema import PredictConfig
+from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.data.cells import encode_expressions
 from scyan_exp.data.fcs import Compensation
 from scyan_exp.data.new_cells_doubts import new_cells_doubts

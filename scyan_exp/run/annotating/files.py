@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scyan_exp.config.schema import PredictConfig
+from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.data.fcs import Compensation
 from scyan_exp.data.file_lists import sample_names
 from scyan_exp.data.sample_sheet import read_sheet

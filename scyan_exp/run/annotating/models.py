@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from scyan_exp.config.schema import PredictConfig
 from scyan_exp.config.sentences import problems_of
+from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.errors import InputError, listed
 from scyan_exp.results.annotation import load_model
 from scyan_exp.results.consensus import Member
