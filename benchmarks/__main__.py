@@ -21,6 +21,7 @@ from benchmarks import (
     batches,
     consensus,
     deciding,
+    fcs,
     fleet,
     flips,
     large,
@@ -93,6 +94,7 @@ PARTS = {
         annotate.markdown,
         by_default=False,
     ),
+    "fcs": Part("FCS files beside FlowIO", lambda _: fcs.measure_fcs(), fcs.markdown),
     "fleet": Part(
         "sweeps under the fleet launcher", lambda _: fleet.measure_fleet(), fleet.markdown
     ),
