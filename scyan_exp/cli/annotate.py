@@ -84,6 +84,8 @@ def _value(key: str, text: str) -> Any:
 
 
 def _compensation(text: str | None) -> str | bool | None:
+    if text is not None and text.lower() in ("true", "yes", "on"):
+        raise InputError(f"compensation: expected auto, false or FILE.csv, found {text!r}")
     return False if text is not None and text.lower() in ("false", "no", "off") else text
 
 

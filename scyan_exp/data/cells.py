@@ -23,12 +23,13 @@ from scyan_exp.data.cells_problems import (
     size_problems,
 )
 from scyan_exp.data.covariates import CovariateEncoding
+from scyan_exp.data.joined import SAMPLE
 from scyan_exp.data.preprocess import Preprocessing
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.data.transforms import Transform
 from scyan_exp.data.transforms.asinh import cofactor_of_each, cofactor_problems
-from scyan_exp.data.transforms.choosing import choose_transform
+from scyan_exp.data.transforms.choosing import choose_transform, other_choices
 from scyan_exp.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: DataFormat) ->
 
     preprocessing, x_NM = Preprocessing.fit_apply(
         raw_NM,
-        transform=_transform(raw_NM, dataset),
+        transform=_transform(raw_NM, adata.obs, dataset),
         cofactor=cofactor_of_each(dataset.cofactor, table.markers),
         scale=dataset.scale,
         center=dataset.center,
@@ -168,12 +169,19 @@ def encode_expressions(
     return torch.from_numpy(x_NM), torch.from_numpy(encoding.encode(obs))
 
 
-def _transform(raw_NM: np.ndarray, dataset: DataFormat) -> Transform:
+def _transform(raw_NM: np.ndarray, obs: pd.DataFrame, dataset: DataFormat) -> Transform:
     """The transform that a config names, or that its ``auto`` chooses, which is said."""
     if dataset.transform != "auto":
         return dataset.transform
     choice = choose_transform(raw_NM)
     log.info("Transform: %s, because %s (dataset.transform=auto)", choice.transform, choice.why)
+    if SAMPLE in obs:
+        for sample, other in other_choices(raw_NM, obs[SAMPLE], choice.transform).items():
+            log.warning(
+                "Sample %r is unlike the others: by itself it would get transform %s, because %s. "
+                "Give all samples in one state, or leave it out",
+                *(sample, other.transform, other.why),
+            )
     return choice.transform
 
 

@@ -38,12 +38,21 @@ class JoinedCells:
         self._x = np.empty((most, n_markers), np.float32)
         self._more = np.empty((most, len(self._others)), np.float32)
         self._obs: list[pd.DataFrame] = []
+        self._rows: list[np.ndarray | None] = []
         self._done: list[tuple[Path, dict[str, Any]]] = []
         self._var: pd.DataFrame | None = None
         self._n = 0
 
-    def add(self, path: Path, part: Part, columns: Sequence[str]) -> None:
-        """Take over the cells of a file, and close it; ``columns`` is what it calls the names.
+    def add(
+        self, path: Path, part: Part, columns: Sequence[str], rows: np.ndarray | None = None
+    ) -> None:
+        """Take over the cells of a file, and close it.
+
+        Args:
+            path: the file.
+            part: its cells.
+            columns: what it calls the names.
+            rows: which of its cells these are, if not all.
 
         Raises:
             InputError: a column that holds numbers in other files holds text in this one, or the
@@ -64,6 +73,7 @@ class JoinedCells:
         if self._var is None:
             self._var = part.var.iloc[places[:n_markers]].set_axis(pd.Index(self._markers))
         self._obs.append(self._columns_of(part))
+        self._rows.append(rows)
         self._done.append((path, dict(part.compensation)))
         self._n = stop
         if not isinstance(part.x, np.ndarray) and part.x.isbacked:
@@ -106,9 +116,18 @@ class JoinedCells:
                 log.info("obs[%r] is a channel of the files, not their names", name)
                 continue
             obs.insert(i, name, values)
-        obs.index = obs.index.astype(str)
+        obs.index = pd.Index(self._names(samples), dtype=object)
         uns = {"compensation": done} if (done := self._compensation()) else {}
         return anndata.AnnData(self._x[: self._n], obs=obs, var=self._var, uns=uns)
+
+    def _names(self, samples: Sequence[str]) -> list[str]:
+        """A name a cell that no cell of another file has: its sample, and its row there."""
+        parts = zip(samples, self._rows, self._obs, strict=True)
+        return [
+            f"{sample}_{row}"
+            for sample, rows, obs in parts
+            for row in (range(len(obs)) if rows is None else rows.tolist())
+        ]
 
     def _described(self) -> dict[str, Any]:
         """The columns of ``obs`` that all files have, from their files."""

@@ -76,11 +76,12 @@ def read_files(
     most = [min(peek.n_rows, n_per_file or peek.n_rows) for peek in peeks]
     cells: JoinedCells | None = None
     for i, path in enumerate(files):
-        part = kind.read(path, lambda n: _draw(n, n_per_file))
+        drawing = _Drawing(n_per_file)
+        part = kind.read(path, drawing)
         if cells is None:  # only now is it known which columns hold text
             panel = panel.without(part.obs.columns)
             cells = JoinedCells(panel.names, panel.n_markers, sum(most))
-        cells.add(path, part, panel.columns[i])
+        cells.add(path, part, panel.columns[i], drawing.rows)
         del part  # or two files would be in memory
     assert cells is not None
     joined = cells.finish(list(samples), sheet)
@@ -89,10 +90,26 @@ def read_files(
     return joined
 
 
-def _draw(n_rows: int, wanted: int | None) -> np.ndarray | None:
-    if wanted is None or wanted >= n_rows:
-        return None
-    return np.sort(np.random.default_rng(SEED).choice(n_rows, wanted, replace=False))
+class _Drawing:
+    """Draws rows of one file, always the same ones, in their order.
+
+    Args:
+        wanted: so many; all when None.
+
+    Attributes:
+        rows: those that were drawn; None for all.
+    """
+
+    def __init__(self, wanted: int | None) -> None:
+        self._wanted, self.rows = wanted, None
+
+    rows: np.ndarray | None
+
+    def __call__(self, n_rows: int) -> np.ndarray | None:
+        if self._wanted is not None and self._wanted < n_rows:
+            rng = np.random.default_rng(SEED)
+            self.rows = np.sort(rng.choice(n_rows, self._wanted, replace=False))
+        return self.rows
 
 
 def _peek_all(files: Sequence[Path], kind: FileKind) -> list[Peek]:
@@ -136,14 +153,15 @@ def _matched(
     files: Sequence[Path], peeks: Sequence[Peek], markers: Sequence[str]
 ) -> list[dict[str, int]]:
     """The column of each marker in each file."""
-    found, places = [], dict[str, list[int]]()
+    found, places, said = [], dict[str, list[int]](), set[tuple[str, ...]]()
     for i, peek in enumerate(peeks):
         mine, problems = match_markers(markers, peek.columns)
         found.append(mine)
         for problem in problems:
             places.setdefault(problem.text, []).append(i)
         names = {marker: peek.columns[place][0] for marker, place in mine.items()}
-        if not problems and (i == 0 or mine != found[0]):
+        if not problems and tuple(names.values()) not in said:
+            said.add(tuple(names.values()))
             say_matches(names, files[i].name)
     if places:
         raise InputError(list(_lacking(files, peeks, places)))
@@ -153,8 +171,10 @@ def _matched(
 def _lacking(
     files: Sequence[Path], peeks: Sequence[Peek], places: dict[str, list[int]]
 ) -> Iterable[str]:
+    last = list(places)[-1]
     for problem, which in places.items():
         names = listed(str(files[i]) for i in which)
-        yield f"{problem} (in {names})" if len(files) > 1 else f"{files[0]}: {problem}"
-    for i in list(dict.fromkeys(i for which in places.values() for i in which))[:1]:
-        yield f"{files[i].name} has: {listed((names[0] for names in peeks[i].columns), limit=60)}"
+        text = f"{problem} (in {names})" if len(files) > 1 else f"{files[0]}: {problem}"
+        one = which[0]
+        columns = listed((names[0] for names in peeks[one].columns), limit=60)
+        yield f"{text} {files[one].name} has: {columns}" if problem == last else text

@@ -48,7 +48,6 @@ def read_sheet(path: str, files: Sequence[Path], samples: Sequence[str]) -> pd.D
             rows = ", ".join(str(i + 2) for i in mine)
             problems.append(f"{file.name} stands in rows {rows}: keep one of them")
     if problems:
-        problems += [f"no file for {listed(unused)}"] if unused else []
         raise InputError(problems, where=path)
     if unused:
         log.info("%s: no file for %s", path, listed(unused))

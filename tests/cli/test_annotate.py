@@ -75,6 +75,10 @@ WRONG = {
     "nothing": ([], "usage: scyan-exp annotate CHECKPOINT_OR_FOLDER FILE"),
     "no file": (["{run}"], "usage: scyan-exp annotate"),
     "an unknown option": (["{run}", "{new}", "fromat=csv"], "Did you mean 'format='?"),
+    "a matrix": (
+        ["{run}", "{new}", "compensation=true"],
+        "compensation: expected auto, false or FILE.csv, found 'true'",
+    ),
     "a format": (["{run}", "{new}", "format=xlsx"], "format: expected one of h5ad, csv"),
     "no run": (["{new}x", "{new}"], "no such file; expected checkpoints/best.ckpt of a run"),
     "no checkpoint": (["{new}", "{new}"], "not a checkpoint"),

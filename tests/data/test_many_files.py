@@ -13,7 +13,14 @@ from scipy import sparse
 
 from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import compose_config
-from scyan_exp.data import CsvDataset, FcsDataset, H5adDataset, ParquetDataset
+from scyan_exp.data import (
+    CsvDataset,
+    FcsDataset,
+    H5adDataset,
+    KnowledgeTable,
+    ParquetDataset,
+    prepare_cells,
+)
 from scyan_exp.data.fcs_writing import write_fcs
 from scyan_exp.data.file_kinds import Part
 from scyan_exp.data.file_lists import find_files, sample_names
@@ -147,7 +154,6 @@ def test_rows_that_lack_or_stand_twice_are_named_at_once(folder, tmp_path):
         "p1_day0.fcs stands in rows 2, 3: keep one of them",
         "no row for p1_day7.fcs in column 'file'. Did you mean 'p1_day77.fcs'?",
         "no row for p2_day0.fcs in column 'file'.",
-        "no file for row 4 (p1_day77.fcs)",
     ]
 
 
@@ -179,10 +185,45 @@ def test_a_marker_that_some_files_lack_is_named_with_them(folder):
     other = {"$P2S": "CD33", "$P4S": "147Sm_CD8"}
     small_fcs(9, keywords=other).write(folder / "p3.fcs")
     small_fcs(9, keywords={"$P2S": "CD33"}).write(folder / "p4.fcs")
-    first, second = problems_of(FcsDataset(path=str(folder)).read_for, MARKERS)
-    assert first.startswith("marker 'CD3' of the table is not in the data. Did you mean 'CD33'")
-    assert first.endswith(f"(in {folder / 'p3.fcs'}, {folder / 'p4.fcs'})")
-    assert second == "p3.fcs has: Time, CD33, CD4, 147Sm_CD8, CD19"
+    (told,) = problems_of(FcsDataset(path=str(folder)).read_for, MARKERS)
+    assert told.startswith("marker 'CD3' of the table is not in the data. Did you mean 'CD33'")
+    which = f"(in {folder / 'p3.fcs'}, {folder / 'p4.fcs'})"
+    assert told.endswith(f"{which} p3.fcs has: Time, CD33, CD4, 147Sm_CD8, CD19")
+
+
+def test_each_file_that_spells_a_marker_otherwise_is_logged(folder, caplog):
+    caplog.set_level("INFO")
+    for name in ("p3", "p4"):
+        small_fcs(9, keywords={"$P2S": "cd-3"}).write(folder / f"{name}.fcs")
+    FcsDataset(path=str(folder)).read_for(MARKERS)
+    assert "p3.fcs: 3 markers by their names, others matched: CD3 = cd-3" in caplog.text
+    assert "p4.fcs: " not in caplog.text  # as p3.fcs
+
+
+def test_cells_of_different_files_have_different_names(folder):
+    whole = FcsDataset(path=str(folder)).read_for(MARKERS)
+    few = FcsDataset(path=str(folder), n_cells_per_file=5).read_for(MARKERS)
+    alone = FcsDataset(path=str(folder / "p1_day0.fcs")).read_for(MARKERS)
+    assert whole.obs_names.is_unique
+    assert (whole[few.obs_names].X == few.X).all()
+    assert (whole[alone.obs_names].X == alone.X).all()
+    assert alone.obs_names[1] == "p1_day0_1"
+
+
+def test_a_sample_that_is_transformed_already_is_warned_of(tmp_path, caplog):
+    rng = np.random.default_rng(0)
+    for name, scale in (("raw1", 150), ("raw2", 150), ("done", None)):
+        events = rng.normal([0, 4, 0, 4, 5], 0.5, (300, 5))
+        linear = events if scale is None else scale * np.sinh(events)
+        FcsFile(linear, ["Time", *MARKERS]).write(tmp_path / f"{name}.fcs")
+    dataset = FcsDataset(path=str(tmp_path), transform="auto")
+    table = KnowledgeTable(["a", "b"], list(MARKERS), np.array([[1, -1, 1, 1.0], [-1, 1, 1, -1]]))
+    prepare_cells(dataset.read_for(MARKERS), table, dataset)
+    told = [one.getMessage() for one in caplog.records if "unlike the others" in one.getMessage()]
+    assert len(told) == 1
+    assert told[0].startswith(
+        "Sample 'done' is unlike the others: by itself it would get transform"
+    )
 
 
 def test_panels_may_name_and_order_their_channels_otherwise(folder, caplog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from scyan_exp.data.cells_doubts import some_cells
 from scyan_exp.data.transforms import Transform
@@ -27,6 +28,8 @@ WIDEST_SCALE = 4_096.0
 LONG_TAIL = 10.0
 #: Quantiles that stand for the ends of a marker, without outliers.
 LOW, HIGH = 0.005, 0.995
+#: Cells of a sample from which it is looked at by itself, and about how many of them are.
+FEWEST, MOST_OF_SAMPLE = 200, 10_000
 #: Share of the markers below the one that is looked at: many may have no positive cells.
 UPPER = 0.75
 
@@ -56,6 +59,23 @@ def choose_transform(x_NM: np.ndarray) -> Choice:
         return Choice("none", f"they look transformed: {tails} (of raw ones {LONG_TAIL:g} times)")
     reaches = f"a quarter of the markers exceed {reach:,.0f}"
     return Choice("logicle", f"they are linear intensities of flow cytometry: {reaches}, {tails}")
+
+
+def other_choices(x_NM: np.ndarray, sample_N: pd.Series, transform: Transform) -> dict[str, Choice]:
+    """Samples that by themselves look to need another transform than all together, by name.
+
+    Args:
+        x_NM: (N, M) raw expressions.
+        sample_N: the sample of each cell; small samples are left out.
+        transform: that of all cells.
+    """
+    others = {}
+    for sample, rows in sample_N.groupby(sample_N, observed=True).indices.items():
+        if FEWEST <= len(rows) < len(x_NM):
+            choice = choose_transform(x_NM[rows[:: 1 + len(rows) // MOST_OF_SAMPLE]])
+            if choice.transform != transform:
+                others[str(sample)] = choice
+    return others
 
 
 def are_counts(x_NM: np.ndarray) -> bool:

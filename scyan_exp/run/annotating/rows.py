@@ -31,7 +31,7 @@ from scyan_exp.run.annotating.row_sources import (
     RowSource,
 )
 from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
-from scyan_exp.run.annotating.whole import read_task
+from scyan_exp.run.annotating.whole import compensation_doubt, read_task
 
 #: Results that may wait to be written.
 N_WAITING = 4
@@ -63,6 +63,7 @@ class RowsToRows:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._scan = Scan(0, np.empty((0, 0)))
+        self._doubt: str | None = None
 
     def problems(self) -> list[str]:
         """Everything that is wrong with the file, its numbers included."""
@@ -93,18 +94,21 @@ class RowsToRows:
                 raise InputError(problems, where=str(task.job.source))
             return H5adRows(cells, [cells.names[i] for i in markers.values()])
         adata = read_task(task)  # what is a number is known of all rows of a CSV alone
+        if self._scan.n_cells:  # it was looked at before
+            self._doubt = compensation_doubt(task, adata)
         numbers = pd.DataFrame(np.asarray(adata.X), columns=list(adata.var_names))
         return FrameRows(pd.concat([adata.obs.reset_index(drop=True), numbers], axis=1))
 
     def _scanned(self, source: RowSource) -> list[str]:
         reader = RowReader(source, self._task)
-        n_cells, samples, bad, covariates = 0, [], [], []
+        n_cells, bad, covariates = 0, [], []
+        samples: list[np.ndarray] = []
         n_not_finite = np.zeros(len(self._task.annotator.markers), int)
         for frame in source.frames(reader.needed):
             raw, wrong = reader.numbers(frame, n_cells)
             bad += wrong
             n_not_finite += (~np.isfinite(raw)).sum(axis=0)
-            samples.append(raw[:: max(1, len(raw) // 1000)])
+            samples.append(raw[:: max(1, len(raw) // (1000 if samples else MOST_CELLS))])
             covariates.append(reader.covariates(frame).drop_duplicates())
             n_cells += len(frame)
         if bad:
@@ -130,6 +134,8 @@ class RowsToRows:
         partial = Partial.read(job.output, identity) or Partial(identity)
         with ExitStack() as stack:
             source = self._open(stack)
+            if self._doubt is not None:
+                warn(self._doubt)
             sink = SINKS[job.result](job.output, partial)
             stack.callback(sink.close)
             done = sink.partial.done

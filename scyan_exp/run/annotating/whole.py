@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scyan_exp.data.fcs import chosen_spillover
 from scyan_exp.data.fcs_head import read_head
 from scyan_exp.data.fcs_writing import add_channels
 from scyan_exp.data.file_kinds import FileKind, csv_files, fcs_files, parquet_files
+from scyan_exp.data.joined import SAMPLE
 from scyan_exp.data.markers import choose_markers, obs_name, renamed
 from scyan_exp.data.reading import read_cells
 from scyan_exp.data.sources import read_expressions
@@ -24,6 +26,8 @@ from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+log = logging.getLogger(__name__)
 
 
 class Whole:
@@ -59,6 +63,8 @@ class Whole:
         """Write the result."""
         task = self._task
         adata = read_task(task)
+        if doubt := compensation_doubt(task, adata):
+            warn(doubt)
         annotation = annotate_cells(task, adata, warn)
         markers = task.annotator.markers
         corrected = task.annotator.corrected(read_expressions(adata, markers), adata.obs)
@@ -87,7 +93,25 @@ def read_task(task: Task) -> AnnData:
     named = choose_markers if task.job.kind == "fcs" else renamed
     adata = named(adata, markers, str(source))
     adata.obs = task.with_known(adata.obs)
+    if SAMPLE not in adata.obs:  # as in a run, so that results can be put together
+        adata.obs.insert(0, SAMPLE, pd.Categorical([source.stem] * adata.n_obs))
+    if task.job.kind != "h5ad":
+        adata.obs_names = [f"{source.stem}_{row}" for row in range(adata.n_obs)]
     return adata
+
+
+def compensation_doubt(task: Task, adata: AnnData) -> str | None:
+    """What is doubtful about how an FCS file was compensated; what was done is logged."""
+    done = adata.uns.get("compensation", {}).get("kind")
+    trained = task.annotator.members[0].model.preprocessing.compensation or {}
+    if done == "file":
+        log.info("%s: compensated by its spillover matrix", task.job.source.name)
+    if done == "none" and trained.get("kind") in ("file", "matrix"):
+        return (
+            "it is not compensated (it has no spillover matrix, or compensation=false), and the "
+            "training cells were: name a matrix, compensation=FILE.csv"
+        )
+    return None
 
 
 def annotate_cells(task: Task, adata: AnnData, warn: Warn) -> Annotation:

@@ -123,3 +123,25 @@ def test_a_file_without_a_row_in_the_sheet_is_refused(run, tmp_path, sheet):
     fcs(tmp_path / "other.fcs")
     with pytest.raises(InputError, match=r"no row for other\.fcs in column 'file'"):
         annotate_files(run, [tmp_path / "other.fcs"], tmp_path / "out", metadata=sheet)
+
+
+@pytest.mark.parametrize("result", ["h5ad", "csv", "fcs"])
+def test_cells_that_are_not_compensated_as_those_of_training_are_warned_of(
+    run, tmp_path, sheet, caplog, result
+):
+    caplog.set_level("INFO")
+    path = fcs(tmp_path / "new.fcs")
+    annotate_files(run, [path], tmp_path / "with", result=result, metadata=sheet)
+    assert "new.fcs: compensated by its spillover matrix" in caplog.text
+    assert "it is not compensated" not in caplog.text
+    options = {"result": result, "compensation": False, "metadata": sheet}
+    annotate_files(run, [path], tmp_path / "without", **options)
+    assert "new.fcs: it is not compensated (it has no spillover matrix" in caplog.text
+
+
+def test_results_name_their_sample_and_cells_as_a_run_does(run, tmp_path, sheet):
+    path = fcs(tmp_path / "new.fcs")
+    (done,) = annotate_files(run, [path], tmp_path / "out", metadata=sheet)
+    adata = anndata.read_h5ad(done.output)
+    assert set(adata.obs["sample"]) == {"new"}
+    assert adata.obs_names[:2].tolist() == ["new_0", "new_1"]
