@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 # Helpers whose asserts say as much as those of tests.
 pytest.register_assert_rewrite("tests.fleet.sweeps", "tests.fleet.members", "tests.search.searches")
 
+# A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # How long an example takes says how busy the machine is.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")

@@ -55,7 +55,7 @@ def cut(folder: Path, output: Path, number: int, *options: str) -> int:
 def slow_model(tmp_path_factory) -> Path:
     """A folder with a model that takes seconds, and cells for it."""
     folder = tmp_path_factory.mktemp("slow")
-    case = Case(300_000, LARGE.n_markers, LARGE.n_pops, n_layers=200)
+    case = Case(300_000, LARGE.n_markers, LARGE.n_pops, n_layers=120)
     write_cells(case, folder / "cells.h5ad")
     write_model(case, folder / "model.ckpt")
     rng = np.random.default_rng(0)
