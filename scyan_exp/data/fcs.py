@@ -39,7 +39,8 @@ def read_fcs(
 
     ``var_names`` are the labels ``$PnS``, or ``$PnN`` where there is none; ``var["channel"]`` is
     ``$PnN``. ``uns["compensation"]`` says what was done: ``{"kind": "file"}``, ``{"kind":
-    "none"}`` or ``{"kind": "matrix", "channels": [...], "matrix": [...]}``.
+    "none"}``, ``{"kind": "before"}`` where the channels say so, or ``{"kind": "matrix",
+    "channels": [...], "matrix": [...]}``.
 
     Args:
         path: the file.
@@ -102,7 +103,7 @@ def chosen_spillover(
         if compensation["kind"] == "matrix":
             spillover = Spillover.of_plain(compensation)
             return spillover, {"kind": "matrix", **spillover.plain()}
-        compensation = "auto" if compensation["kind"] == "file" else False
+        compensation = "auto" if compensation["kind"] in ("file", "before") else False
     if compensation is False:
         return None, {"kind": "none"}
     if compensation not in ("auto", True):
@@ -112,5 +113,5 @@ def chosen_spillover(
     names = [channel.name for channel in head.channels]
     if own is not None and is_compensated(names, own):
         log.info("%s: compensated before, by the names of its channels", head.path)
-        own = None
+        return None, {"kind": "before"}
     return own, {"kind": "none" if own is None else "file"}

@@ -77,7 +77,7 @@ def _channel(text: FcsText, n: int, data_type: str, problems: list[str]) -> Chan
     if decades and not top:
         problems.append(f"channel {name!r}: $P{n}R is {text.get(f'P{n}R')!r}; expected its range")
     mask = None
-    if data_type == "I" and top and bits and top < 2**bits:
+    if data_type == "I" and top and bits in widths and top < 2**bits:
         mask = (1 << (math.ceil(top) - 1).bit_length()) - 1
     return Channel(name, label, bits or 8, mask, decades, zero, top or 0.0, _factor(text, n, name))
 

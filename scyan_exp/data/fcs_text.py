@@ -135,7 +135,8 @@ def _keywords(path: Path, segment: bytes) -> tuple[dict[str, str], str]:
     body = text[1:]
     escaped = body.replace(delimiter * 2, _ESCAPED).split(delimiter)
     keywords = _pairs([part.replace(_ESCAPED, delimiter) for part in escaped])
-    if _is_complete(keywords):
+    # A delimiter within a name is an empty value before it, and the next keyword would be lost.
+    if _is_complete(keywords) and not any(delimiter in key for key in keywords):
         return keywords, encoding
     # Many programs write empty values, which the standard forbids: two delimiters in a row.
     plain = _pairs(body.split(delimiter))

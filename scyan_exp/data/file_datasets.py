@@ -46,6 +46,11 @@ class FilesDataset(DataFormat):
         """The cells of a single file without metadata; None if they are read as many are."""
         return None
 
+    @property
+    def _has_labels(self) -> bool:
+        """Whether a file beside the cells describes each event."""
+        return False
+
     def read(self) -> AnnData:
         """The cells, in memory; a single ``.h5ad`` file stays on disk without a subset."""
         return self._read(None)
@@ -76,6 +81,11 @@ class FilesDataset(DataFormat):
 
         kind = self._kind()
         files = find_files(self.path, kind.suffixes)
+        if len(files) > 1 and self._has_labels:
+            raise InputError(
+                f"dataset.labels: has a row an event of a single file, and there are {len(files)} "
+                "files: annotate them without, or name one file"
+            )
         if len(files) == 1 and self.metadata is None and self.n_cells_per_file is None:
             alone = self._one(files[0])
             if alone is not None:
@@ -172,6 +182,10 @@ class FcsDataset(FilesDataset):
         from scyan_exp.data.file_kinds import fcs_files
 
         return fcs_files(self.compensation, self.labels)
+
+    @property
+    def _has_labels(self) -> bool:
+        return self.labels is not None
 
     def sources(self) -> list[Path]:
         """Every file that the cells come from, the matrix and the labels included."""

@@ -116,10 +116,11 @@ def csv_files(obs_columns: Sequence[str]) -> FileKind:
         try:
             with path.open(encoding="utf-8-sig") as text:
                 line = text.readline()
-        except UnicodeDecodeError as error:
+            header = next(csv.reader([line], delimiter=max(",;\t", key=line.count)), [])
+        except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"not a CSV of cells ({error})", where=str(path)) from None
-        header = next(csv.reader([line], delimiter=max(",;\t", key=line.count)), [])
-        return Peek(n_lines, [[name] for name in header if name not in obs_columns])
+        # A column without a name is the index that pandas writes.
+        return Peek(n_lines, [[name] for name in header if name and name not in obs_columns])
 
     return FileKind(CSV, peek, lambda path, draw: _drawn(read_csv(path, obs_columns), draw))
 

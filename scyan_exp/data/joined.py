@@ -142,18 +142,21 @@ class JoinedCells:
         """What was done to all files; ``file`` if some had a matrix of their own."""
         kinds = [done.get("kind") for _, done in self._done]
         if len(set(kinds)) > 1:
-            without = [path.name for path, done in self._done if done.get("kind") != "file"]
-            log.warning(
-                "%d of %d files have no spillover matrix and are not compensated: %s",
-                *(len(without), len(kinds), listed(without)),
-            )
-            return next(done for _, done in self._done if done.get("kind") == "file")
+            without = [path.name for path, done in self._done if done.get("kind") == "none"]
+            if without:
+                log.warning(
+                    "%d of %d files have no spillover matrix and are not compensated: %s",
+                    *(len(without), len(kinds), listed(without)),
+                )
+            return next(done for _, done in self._done if done.get("kind") != "none")
         done, n_files = self._done[0][1], len(self._done)
         if done.get("kind") == "file":
             log.info("Compensated by the spillover matrix of %s", _each(n_files))
         elif done.get("kind") == "matrix":
             channels = listed(done["channels"], limit=60)
             log.info("Compensated by the matrix of dataset.compensation: %s", channels)
+        elif done.get("kind") == "before":
+            log.info("Compensated before, by the names of the channels")
         elif done:
             log.info("Not compensated: no spillover matrix, or dataset.compensation=false")
         return done

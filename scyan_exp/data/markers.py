@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: An isotope, as cytometers write it: ``147Sm``, ``Nd142``, ``Nd142Di``.
-_ISOTOPE = r"(?:\d{2,3}[A-Z][a-z]?|[A-Z][a-z]?\d{2,3})(?:D[id])?"
+#: Only elements that label antibodies or cells: ``IL-17A`` and ``HLA-B27`` are no isotopes.
+_ELEMENT = (
+    "(?:La|Ce|Pr|Nd|Pm|Sm|Eu|Gd|Tb|Dy|Ho|Er|Tm|Yb|Lu|Y|Rh|Pd|Ag|Cd|In|Sn|Te|Xe|Cs|Ba|Ir|Pt|Pb|Bi)"
+)
+_ISOTOPE = rf"(?:\d{{2,3}}{_ELEMENT}|{_ELEMENT}\d{{2,3}})(?:D[id])?"
 #: What may stand before a marker: an isotope, or a detector as in ``FITC-A :: CD3``.
 _BEFORE = re.compile(rf"^(?:{_ISOTOPE}[\W_]+|.*\S\s*::\s*)")
 #: What may stand behind it: an isotope, also in brackets, as in ``CD19(Nd142)Di``.

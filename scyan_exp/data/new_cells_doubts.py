@@ -22,6 +22,7 @@ OTHER_SPREAD = 1.5
 COMPENSATED = {
     "file": "compensated by the matrix of their file",
     "matrix": "compensated by a matrix of a CSV",
+    "before": "compensated before, by the names of their channels",
     "none": "not compensated",
 }
 

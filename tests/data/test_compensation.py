@@ -79,7 +79,9 @@ def test_the_matrix_of_a_csv_is_used_instead(path, tmp_path, text):
     assert adata.uns["compensation"]["kind"] == "matrix"
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("file", "file"), ("none", "none")])
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("file", "file"), ("none", "none"), ("before", "file")]
+)
 def test_new_cells_are_read_as_those_of_a_training_were(path, kind, expected):
     adata = read_cells(spilt(SPILL=SPILL).write(path), compensation={"kind": kind})
     assert adata.uns["compensation"] == {"kind": expected}

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scyan_exp.data.fcs import read_fcs
 from scyan_exp.data.fcs_events import read_events
 from scyan_exp.data.fcs_head import read_head
 from scyan_exp.data.reading import read_cells
 from scyan_exp.errors import InputError
-from tests.data.fcs_files import FcsFile
+from tests.data.fcs_files import FcsFile, small_fcs
 
 
 def of_flowio(path: Path) -> np.ndarray:
@@ -235,3 +236,17 @@ def test_right_files_are_read_by_others_alike(tmp_path_factory, events, order, d
     x = read_cells(path).X
     np.testing.assert_array_equal(x, numbers)
     np.testing.assert_array_equal(x, of_flowio(path))
+
+
+def test_a_keyword_behind_an_empty_one_is_not_lost(tmp_path):
+    keywords = {"$OP": "", "$P2S": "CD3", "SPILL": "2,FITC-A,PE-A,1,0.1,0,1"}
+    head = read_head(small_fcs(9, keywords=keywords).write(tmp_path / "a.fcs"))
+    assert head.text.get("OP") in ("", None)
+    assert head.channels[1].label == "CD3"
+    assert read_fcs(tmp_path / "a.fcs").uns["compensation"] == {"kind": "file"}
+
+
+def test_an_absurd_width_is_refused_at_once(tmp_path):
+    path = small_fcs(9, types=["u2"] * 5, keywords={"$P2B": "9999999999"}).write(tmp_path / "a.fcs")
+    with pytest.raises(InputError, match="P2B is '9999999999'"):
+        read_head(path)

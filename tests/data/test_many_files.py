@@ -262,7 +262,8 @@ def test_labels_beside_the_events_of_a_file(folder, tmp_path):
     assert dataset.read_for(MARKERS).obs["gate"].tolist() == labels
     drawn = dataset.model_copy(update={"n_cells_per_file": 20}).read_for(MARKERS).obs
     assert drawn["gate"].tolist() == [labels[int(time)] for time in drawn["Time"]]
-    (told,) = problems_of(dataset.model_copy(update={"path": str(folder)}).read)
+    other = dataset.model_copy(update={"path": str(folder / "p1_day0.fcs")})
+    (told,) = problems_of(other.read)
     assert told.endswith("gates.csv: expected a row an event: 40 below the header, found 50")
 
 
@@ -425,3 +426,25 @@ def test_cells_are_read_anew_when_one_of_many_files_changes(folder, tmp_path):
         assert len(kept.load(config)) == len(before) + 20
         small_fcs(10).write(folder / "p9.fcs")
         assert len(kept.load(config)) == len(before) + 30
+
+
+def test_labels_are_of_a_single_file(folder, tmp_path):
+    (tmp_path / "gates.csv").write_text("gate\na\n")
+    dataset = FcsDataset(path=str(folder), labels=str(tmp_path / "gates.csv"))
+    with pytest.raises(InputError, match="has a row an event of a single file, and there are"):
+        dataset.read()
+
+
+def test_the_index_that_pandas_writes_is_no_marker(tmp_path):
+    for name in "ab":
+        small_adata(9).to_df().to_csv(tmp_path / f"{name}.csv")
+    adata = CsvDataset(path=str(tmp_path)).read_for(MARKERS)
+    assert set(MARKERS) <= set(adata.var_names)
+    assert "" not in adata.var_names
+
+
+def test_a_first_line_without_end_is_refused(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_text("x" * 200_000)
+    with pytest.raises(InputError, match="not a CSV of cells"):
+        CsvDataset(path=str(tmp_path)).read()

@@ -120,3 +120,9 @@ def test_tables_of_numbers_keep_their_columns_where_they_stand():
 def test_a_name_of_a_channel_alone_is_a_name():
     assert bare_name("147Sm") == plain_name("147Sm")
     assert bare_name("Nd142Di") == "nd142di"
+
+
+@pytest.mark.parametrize(("one", "other"), [("IL-17A", "IL-17F"), ("HLA-A24", "HLA-B27")])
+def test_names_that_look_like_isotopes_are_none(one, other):
+    found, problems = match_markers([one], [[other]])
+    assert (found, len(problems)) == ({}, 1)

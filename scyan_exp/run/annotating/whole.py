@@ -106,7 +106,7 @@ def compensation_doubt(task: Task, adata: AnnData) -> str | None:
     trained = task.annotator.members[0].model.preprocessing.compensation or {}
     if done == "file":
         log.info("%s: compensated by its spillover matrix", task.job.source.name)
-    if done == "none" and trained.get("kind") in ("file", "matrix"):
+    if done == "none" and trained.get("kind") in ("file", "before", "matrix"):
         return (
             "it is not compensated (it has no spillover matrix, or compensation=false), and the "
             "training cells were: name a matrix, compensation=FILE.csv"
