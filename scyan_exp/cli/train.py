@@ -8,7 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
+from scyan_exp.cli.command import (
+    Command,
+    exit_code,
+    refuse,
+    set_environment,
+    short_warnings,
+)
 from scyan_exp.errors import InputError
 from scyan_exp.files import unwritable
 from scyan_exp.run.job import DONE, FAILED, TrainJob, discard
@@ -19,15 +25,17 @@ if TYPE_CHECKING:
 
 def train(arguments: list[str]) -> int:
     """Train one experiment, or a sweep with ``-m``; arguments as Hydra takes them."""
-    from scyan_exp.cli.problems import command_problems
+    from scyan_exp.cli.problems import command_problems, folder_problems
     from scyan_exp.cli.safety import unsafe_problems
     from scyan_exp.config.overrides import flags_first, with_multirun
 
     set_environment()
+    short_warnings()
     arguments = with_multirun(flags_first(arguments))
     problems = unsafe_problems(arguments)
     if not problems and {"-m", "--multirun"} & set(arguments):
         problems = command_problems(arguments)  # before Hydra writes the folder of the sweep
+    problems = problems or folder_problems(arguments)
     if problems:
         return refuse(InputError(problems, where="config"))
     job = task()
@@ -76,11 +84,11 @@ def start(arguments: Sequence[str], job: Callable[[DictConfig], object]) -> None
         sys.argv = before
 
 
-def task() -> TrainJob:
-    """What each job runs."""
+def task(*, owns_process: bool = True) -> TrainJob:
+    """What each job runs; ``owns_process`` unless the process is a user's own."""
     from scyan_exp.search.reporter import reporter_of_job
 
-    return TrainJob(reporter_of_job)
+    return TrainJob(reporter_of_job, owns_process=owns_process)
 
 
 def _unwritable_output(error: OSError) -> InputError:

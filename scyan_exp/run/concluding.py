@@ -112,9 +112,9 @@ def conclude(
         umap=umap,
         biomarkers=biomarkers,
     )
-    figures = draw_figures(own.figures, shown, wanted.figures)
     obsm = {} if umap is None else {UMAP_KEY: umap}
     layers = corrected_layers(corrector.model, cells, batch_ref, corrector.inputs)
     write_annotated(cells.adata, annotation, own.annotated, obsm, layers)
     write_biomarkers(own, biomarkers)
+    figures = draw_figures(own.figures, shown, wanted.figures)  # last: nothing waits for them
     return Concluded(annotation, cells, metrics, signs, verdict, figures, biomarkers)
