@@ -18,13 +18,15 @@ usage: scyan-exp resume FOLDER_OF_THE_SWEEP [key=value ...]
 Goes on with a sweep of the fleet launcher, or with a search: what is completed stays, failed jobs
 run again, and those that were cut off go on from their last epoch.
 
-Settings that may be others now: those of hydra.launcher, by their short names, such as
-  devices=cpu   where jobs run
-  n_parallel=2  how many at once
-  retries=1     how often a failed job runs again
-  timeout=60    minutes that a job may take
-and of a search those of hydra.sweeper, such as
-  n_trials=40   how many in all
+Settings that may be others now (hydra.launcher.*), such as
+  devices=cpu        where jobs run: auto, cpu, or numbers of GPUs
+  jobs_per_device=2  jobs at a time on each GPU, or on the CPU
+  retries=2          further attempts of a job whose process was lost
+  error_retries=1    further attempts of a job that raised an error or timed out
+  timeout_min=60     minutes that a job may take
+and of a search (hydra.sweeper.*), such as
+  n_trials=40        trials in all, those so far included
+  n_parallel=2       trials at a time
 """
 
 

@@ -15,6 +15,7 @@ from scyan_exp.cli.command import (
     set_environment,
     short_warnings,
 )
+from scyan_exp.cli.completion import complete
 from scyan_exp.errors import InputError
 from scyan_exp.files import unwritable
 from scyan_exp.run.job import DONE, FAILED, TrainJob, discard
@@ -27,8 +28,11 @@ def train(arguments: list[str]) -> int:
     """Train one experiment, or a sweep with ``-m``; arguments as Hydra takes them."""
     from scyan_exp.cli.problems import command_problems, folder_problems
     from scyan_exp.cli.safety import unsafe_problems
-    from scyan_exp.config.overrides import flags_first, with_multirun
+    from scyan_exp.config.meanings import help_of
+    from scyan_exp.config.overrides import flags_first, split_arguments, with_multirun
 
+    if arguments[:1] in (["-sc"], ["--shell-completion"]):  # as --hydra-help advertises it
+        return complete(arguments[1:])
     set_environment()
     short_warnings()
     arguments = with_multirun(flags_first(arguments))
@@ -38,6 +42,9 @@ def train(arguments: list[str]) -> int:
     problems = problems or folder_problems(arguments)
     if problems:
         return refuse(InputError(problems, where="config"))
+    if {"-h", "--help"} & set(arguments):
+        print(help_of(*split_arguments(arguments)))
+        return DONE
     job = task()
     code = exit_code(lambda: start(arguments, job))
     if code in (DONE, FAILED) and job.sweep_dir is not None:

@@ -221,7 +221,7 @@ def _refused(setting: str, problem: Mapping[str, Any]) -> str:
     short, private = setting.removeprefix("x_"), setting.startswith("x_")
     variable = f"WANDB_{'_' if private else ''}{short}".upper()
     name = variable if variable in os.environ else f"its setting {setting}"
-    return f"{name}={problem['input']}: {problem['msg'].lower()}; set it so, or leave it out"
+    return f"{name}={problem['input']}: {problem['msg'].lower()}; or leave it out"
 
 
 def _new_id() -> str:
