@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from scyan_exp.errors import InputError, TrainingDiverged
 from scyan_exp.run.importing import import_libraries
 from scyan_exp.run.locking import FolderInUse, alone_in
+from scyan_exp.run.wandb_variables import require_own_id
 from scyan_exp.terminal import short_numbers
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Variable of W&B's: the id of the run that this process makes.
-AGENT_ID = "WANDB_RUN_ID"
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -116,7 +114,7 @@ class TrainJob:
         from scyan_exp.run.record import RunRecord
 
         checked = self.check(config)
-        _require_own_id(checked)
+        require_own_id(checked, is_sweep=is_sweep())
         RunFolder(folder).write_config(checked.plain())
         was_cut_off = False
         if is_sweep():
@@ -200,22 +198,6 @@ def sweep_dir() -> Path:
     from hydra.core.hydra_config import HydraConfig
 
     return Path(str(HydraConfig.get().sweep.dir)).absolute()
-
-
-def _require_own_id(config: RunConfig) -> None:
-    """Make sure that one W&B run gets one training, where an agent of W&B's sweeps gives its id.
-
-    Raises:
-        InputError: several trainings would land in one W&B run.
-    """
-    if not os.environ.get(AGENT_ID) or not config.logger.uses_wandb:
-        return
-    if config.repeats > 1 or is_sweep():
-        several = f"repeats={config.repeats}" if config.repeats > 1 else "-m"
-        raise InputError(
-            f"{several}: {AGENT_ID} is set, as agents of W&B's sweeps do, so all trainings would "
-            "land in one W&B run; leave it out, or use logger=none"
-        )
 
 
 def identity(config: RunConfig, folder: Path) -> RunIdentity:

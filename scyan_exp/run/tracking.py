@@ -19,6 +19,7 @@ from scyan_exp.run.beside import Beside
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.tracked import Table
+from scyan_exp.run.wandb_variables import RUN_ID, check_variables
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 ARTIFACT_TYPES = {"checkpoint": "model", "cells": "dataset"}
 #: Variable of W&B's: where it keeps files until they are uploaded.
 STAGING = "WANDB_DATA_DIR"
-#: Variable of W&B's: the id of the run that this process makes.
-RUN_ID = "WANDB_RUN_ID"
 
 
 @dataclass(frozen=True)
@@ -198,30 +197,6 @@ class Tracker:
 def _aliases(group: str | None) -> list[str]:
     """``best``, as the weights are those of the best epoch, and the name of the sweep."""
     return ["best", *([re.sub(r"[/:]", "_", group)] if group else [])]
-
-
-def check_variables() -> None:
-    """Make sure that W&B takes its settings: variables, and files of its own.
-
-    Raises:
-        InputError: it does not.
-    """
-    import wandb
-    from pydantic import ValidationError
-
-    try:
-        wandb.setup()
-    except ValidationError as error:
-        problems = [_refused(str(one["loc"][0]), one) for one in error.errors()]
-        raise InputError(problems, where="W&B") from error
-
-
-def _refused(setting: str, problem: Mapping[str, Any]) -> str:
-    """What is wrong with a setting of W&B's, by the variable that sets it if one does."""
-    short, private = setting.removeprefix("x_"), setting.startswith("x_")
-    variable = f"WANDB_{'_' if private else ''}{short}".upper()
-    name = variable if variable in os.environ else f"its setting {setting}"
-    return f"{name}={problem['input']}: {problem['msg'].lower()}; or leave it out"
 
 
 def _new_id() -> str:

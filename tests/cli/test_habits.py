@@ -89,7 +89,7 @@ def test_a_job_is_resumed_with_its_sweep(scyan_exp, trained, tmp_path):
 
 def test_paths_are_relative_to_where_the_command_was_typed(scyan_exp, tmp_path):
     small_adata().write_h5ad(tmp_path / "cells.h5ad")
-    TABLE.to_csv(tmp_path / "table.csv")
+    (tmp_path / "table.csv").write_text(TABLE)
     cells = ("dataset=h5ad", "dataset.path=cells.h5ad", "table.path=table.csv", "logger=none")
     small = ("trainer.max_epochs=1", "model.batch_size=100", "figures.draw=none", "flow=shallow")
     place = ("hydra.job.chdir=true", "hydra.run.dir=run")
@@ -125,9 +125,7 @@ def test_warnings_of_libraries_are_a_line_without_a_path():
     before = warnings.formatwarning
     try:
         short_warnings()
-        text = warnings.formatwarning(
-            UserWarning("it\nis"), UserWarning, "/a/site-packages/b.py", 3
-        )
+        text = warnings.formatwarning("it\nis", UserWarning, "/a/site-packages/b.py", 3)
     finally:
         warnings.formatwarning = before
     assert text == "UserWarning: it is\n"
