@@ -119,7 +119,7 @@ class Tracker:
             return []
         from scyan_exp.run.wandb_logger import TrackerLogger
 
-        return [TrackerLogger(self.run_id, self._log_row, lambda: self.run)]
+        return [TrackerLogger(self.run_id, self._log_row)]
 
     def _log_row(self, row: Mapping[str, float]) -> None:
         """Log a row when the run has started; do not wait for that."""

@@ -6,34 +6,39 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lightning_fabric.utilities.rank_zero import rank_zero_only
-from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.loggers import Logger
 
-#: What Lightning calls the number of the step on W&B.
+#: What Lightning's own logger calls the number of the step on W&B.
 STEP = "trainer/global_step"
 
 
-class TrackerLogger(WandbLogger):
-    """Hands over the rows of the training at once; only who asks for ``experiment`` waits.
+class TrackerLogger(Logger):
+    """Hands over the rows of the training at once, and never waits.
+
+    It has no ``experiment``: Lightning would ask for it, and so wait, before the first epoch.
 
     Args:
         run_id: id of the W&B run.
         log_row: takes a row, and does not wait.
-        run: gives the W&B run, when it has started.
     """
 
-    def __init__(
-        self,
-        run_id: str,
-        log_row: Callable[[Mapping[str, float]], None],
-        run: Callable[[], Any],
-    ) -> None:
-        super().__init__(id=run_id)
-        self._log_row, self._run = log_row, run
+    def __init__(self, run_id: str, log_row: Callable[[Mapping[str, float]], None]) -> None:
+        super().__init__()
+        self._run_id, self._log_row = run_id, log_row
 
     @property
-    def experiment(self) -> Any:
-        """The W&B run."""
-        return self._run()
+    def name(self) -> str:
+        """What it logs to."""
+        return "wandb"
+
+    @property
+    def version(self) -> str:
+        """Id of the W&B run."""
+        return self._run_id
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, *_: Any, **__: Any) -> None:
+        """Nothing: the run has the whole config."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
