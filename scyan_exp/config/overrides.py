@@ -77,13 +77,12 @@ def with_multirun(arguments: Sequence[str]) -> list[str]:
 
 
 def typed_value(key: str, overrides: Sequence[str]) -> str | None:
-    """The value that overrides give a key last, as text ("" for null); None if they do not."""
+    """The value that overrides give a key last, as text; None if they do not name it."""
     values = [one for one in overrides if bare_key(one) == key]
     if not values:
         return None
     value: Any = OverridesParser.create().parse_override(values[-1]).value()
-    text = value.text if isinstance(value, QuotedString) else value
-    return "" if text is None else str(text)
+    return value.text if isinstance(value, QuotedString) else str(value)
 
 
 def choices_of(override: str, config_dirs: Sequence[str]) -> Iterator[str]:

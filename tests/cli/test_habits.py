@@ -61,7 +61,7 @@ def test_a_folder_is_free_when_its_run_has_ended(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("override", ["hydra.run.dir=", "hydra.run.dir=null", "hydra.sweep.dir="])
+@pytest.mark.parametrize("override", ["hydra.run.dir=", "hydra.sweep.dir="])
 def test_results_need_a_folder(scyan_exp, tmp_path, override):
     code, output = scyan_exp("train", *QUICK, override)
     assert code == 2
@@ -74,7 +74,7 @@ def test_resume_says_how_a_single_run_goes_on(scyan_exp, trained, tmp_path):
     code, output = scyan_exp("resume", str(trained))
     assert code == 2
     last = trained / "checkpoints" / "last.ckpt"
-    command = f"hydra.run.dir={trained} hydra.run.dir={trained} ckpt_path={last}"
+    command = f"hydra.run.dir={trained} ckpt_path={last}"
     assert "this is the folder of a single run, not of a sweep. It goes on" in output
     assert f"\n  scyan-exp train {' '.join(QUICK)} {command}\n" in output
 
