@@ -67,7 +67,13 @@ def short_warnings() -> None:
     warnings.formatwarning = _short_warning
 
 
-def _short_warning(message: Warning | str, category: type[Warning], *_: object) -> str:
+def _short_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
     return f"{category.__name__}: {one_line(str(message))}\n"
 
 
