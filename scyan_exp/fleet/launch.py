@@ -13,10 +13,12 @@ from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from scyan_exp.config.compose import COMPOSE_ERRORS
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_jobs_fit, check_settings
 from scyan_exp.fleet.engines.base import ENGINES, Engine, Needs, Task
-from scyan_exp.fleet.jobs import Job, compose_jobs
+from scyan_exp.fleet.grid import compose_grid
+from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import write_jobs
 from scyan_exp.fleet.repeats import n_trainings
@@ -53,14 +55,11 @@ def launch(
     try:
         fleet = check_settings(settings)
         with signals_wait() as stop_if_asked:
-
-            def load(overrides: list[str]) -> DictConfig:
-                stop_if_asked()
-                return context.config_loader.load_sweep_config(config, overrides)
-
-            jobs = compose_jobs(load, job_overrides, first_number, getattr(task, "check", None))
+            jobs = compose_grid(
+                context.config_loader, config, task, job_overrides, first_number, stop_if_asked
+            )
         engine = make_engine(jobs, fleet, task)
-    except InputError:
+    except (InputError, *COMPOSE_ERRORS):
         _discard_unused(sweep_dir)
         raise
     sweep_dir.mkdir(parents=True, exist_ok=True)
