@@ -73,14 +73,10 @@ def leads_elsewhere(config: DictConfig, path: Sequence[str]) -> bool:
     """Whether a key passes through an interpolation, so that what is set is set elsewhere."""
     node: Any = config
     for key in path:
-        node = (
-            node._get_node(key, validate_access=False)
-            if isinstance(node, DictConfig) and not node._is_none()
-            else None
-        )
-        if node is None:
+        if not isinstance(node, DictConfig) or node._is_none():
             return False
-        if node._is_interpolation():
+        node = node._get_node(key, validate_access=False)
+        if node is not None and node._is_interpolation():
             return True
     return False
 

@@ -183,7 +183,7 @@ class Grid:
             one.kind if isinstance(one, Setting) else text
             for one, text in zip(read, overrides, strict=True)
         )
-        values = {one.path: one.value for one in read if isinstance(one, Setting)}
+        values: dict[Place, Any] = {one.path: one.value for one in read if isinstance(one, Setting)}
         mould = self._moulds.get(kind)
         job = mould.job(number, overrides, values) if mould is not None else None
         return job or self._composed(number, overrides, kind, read, values)

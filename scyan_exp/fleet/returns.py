@@ -30,13 +30,13 @@ class QuietReturn(JobReturn):
         self.overrides, self.task_name = job.overrides, job.hydra["job"]["name"]
         self.working_dir = str(job.folder if job.hydra["job"]["chdir"] else Path.cwd())
 
-    @property  # type: ignore[override]
-    def cfg(self) -> DictConfig:
+    @property
+    def cfg(self) -> DictConfig:  # type: ignore[override]
         """What the program saw."""
         return self._job.task_config
 
-    @property  # type: ignore[override]
-    def hydra_cfg(self) -> DictConfig:
+    @property
+    def hydra_cfg(self) -> DictConfig:  # type: ignore[override]
         """Hydra's own part of the config."""
         return OmegaConf.masked_copy(self._job.config, "hydra")
 

@@ -7,7 +7,6 @@ removes the journal; a process may be killed at any time, and a reader may come 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,7 +64,7 @@ def _parsed(text: bytes) -> dict[str, Any] | None:
 
 def _state(path: Path) -> tuple[int, int, int] | None:
     try:
-        found = os.stat(path)
+        found = path.stat()
     except FileNotFoundError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size

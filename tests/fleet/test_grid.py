@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from hydra.errors import HydraException
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf.errors import OmegaConfBaseException
 
@@ -90,12 +90,7 @@ def assert_same(one: Command, jobs: list[list[str]]) -> None:
         assert ours == told(lambda number=number, given=overrides: one.by_hydra(number, given))
 
 
-@settings(
-    max_examples=60,
-    phases=[Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(jobs=grids())
 def test_jobs_of_a_grid_are_those_that_hydra_composes(program, tmp_path, jobs):
     with command(program, "config", tmp_path, None) as one:
