@@ -19,7 +19,7 @@ EXPECTED = (Outcome.COMPLETED, Outcome.PRUNED)
 
 
 class Progress(Observer):
-    """Lines on the terminal; without a terminal only what needs attention, as plain lines."""
+    """A line a job that has ended; on a terminal also one a repeat, and a bar."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
@@ -65,15 +65,14 @@ class Progress(Observer):
         self.note(f"job {state.job.number}: {state.error}; trying again")
 
     def ended(self, state: JobState) -> None:
-        """A line for a job that has ended; elsewhere than on a terminal for failures alone."""
-        is_expected = state.outcome in EXPECTED
+        """A line for a job that has ended."""
         if state.job.repeat is not None:
-            if self._is_terminal and is_expected:  # a failure is told with its job's
+            if self._is_terminal and state.outcome in EXPECTED:  # a failure is told with its job's
                 self.note(_line(state, f"seed={state.job.repeat}"))
             return
         if self._bar is not None:
             self._bar.advance(self._task)
-        if not state.is_kept and (self._is_terminal or not is_expected):
+        if not state.is_kept:
             self.note(_line(state, state.label))
 
     def note(self, text: str) -> None:
