@@ -7,11 +7,9 @@ removes the journal; a process may be killed at any time, and a reader may come 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 def journal_of(path: Path) -> Path:
@@ -31,26 +29,27 @@ def take_in(path: Path) -> None:
     journal_of(path).unlink(missing_ok=True)
 
 
-def read_with_journal(path: Path, read: Callable[[Path], T]) -> tuple[T, list[dict[str, Any]]]:
-    """A file, and the lines that were added since; one that was cut off is left out.
+def read_with_journal(path: Path) -> tuple[str | None, list[dict[str, Any]]]:
+    """The text of a file, and the lines that were added since; one that was cut off is left out.
 
-    Args:
-        path: the file.
-        read: reads it.
+    Returns:
+        The text, None where there is no such file; and the lines.
     """
     while True:
-        before = _state(path)
-        found, lines = read(path), _lines(journal_of(path))
-        if _state(path) == before:  # else it was written again, and has taken lines in
-            return found, lines
+        before, lines = _bytes(path), _lines(journal_of(path))
+        if _bytes(path) == before:  # else it was written again, and has taken lines in
+            return None if before is None else before.decode(), lines
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    try:
-        texts = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
-    parsed = map(_parsed, texts)
+    parsed = map(_parsed, (_bytes(path) or b"").split(b"\n"))
     return [values for values in parsed if values is not None]
 
 
@@ -60,11 +59,3 @@ def _parsed(text: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return values if isinstance(values, dict) else None
-
-
-def _state(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

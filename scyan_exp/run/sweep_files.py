@@ -80,7 +80,10 @@ class Manifest:
             InputError: it is damaged, or a newer version of the program wrote it.
         """
         try:
-            values, added = read_with_journal(path, _read_json)
+            text, added = read_with_journal(path)
+            if text is None:
+                raise FileNotFoundError(f"no such file: {path}")
+            values = json.loads(text)
             check_format(values, path)
             jobs = {job.number: job for job in map(ListedJob.of, [*values["jobs"], *added])}
             by_number = [jobs[number] for number in sorted(jobs)]
@@ -108,16 +111,13 @@ class Manifest:
         add_line(path, job.to_dict())
 
 
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def read_rows(path: Path) -> dict[int, Row]:
     """The rows of ``sweep.csv`` by the numbers of their jobs; none if there is no such table.
 
     Those that were added since it was written are among them.
     """
-    rows, added = read_with_journal(path, _read_csv)
+    text, added = read_with_journal(path)
+    rows = _parsed_csv(text or "")
     new = {int(row["job"]): row for row in added if str(row.get("job", "")).isdecimal()}
     return {**rows, **new}
 
@@ -131,14 +131,11 @@ def add_row(path: Path, row: Row) -> None:
     add_line(path, row)
 
 
-def _read_csv(path: Path) -> dict[int, Row]:
-    if not path.is_file():
+def _parsed_csv(text: str) -> dict[int, Row]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
+    if tuple(reader.fieldnames or ())[: len(COLUMNS)] != COLUMNS:
         return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, restval="")
-        if tuple(reader.fieldnames or ())[: len(COLUMNS)] != COLUMNS:
-            return {}
-        return {int(row["job"]): row for row in reader if row["job"].isdecimal()}
+    return {int(row["job"]): row for row in reader if row["job"].isdecimal()}
 
 
 def write_rows(path: Path, rows: Mapping[int, Row]) -> None:

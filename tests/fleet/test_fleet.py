@@ -36,11 +36,14 @@ def test_a_sweep_completes_and_leaves_a_table_and_no_process(two_jobs):
     no_process_is_left(two_jobs, seconds=0)
 
 
-def test_without_a_terminal_there_is_no_bar_and_no_line_a_job(two_jobs):
+def test_without_a_terminal_there_is_no_bar_and_one_line_a_job(two_jobs):
     output = two_jobs.folder.with_name("output.txt").read_text()
     assert "2 jobs, 2 at a time" in output
-    for absent in ("\x1b", "\r", "#0", "Traceback", "Warning"):
+    for absent in ("\x1b", "\r", "running", "epoch", "Traceback", "Warning"):
         assert absent not in output
+    for job in (0, 1):
+        (line,) = re.findall(rf"^#{job} .*", output, re.MULTILINE)
+        assert re.fullmatch(rf"#{job} completed  [\d.]+ s on cpu:\d  \S+  seed={job}", line)
     assert re.search(r"^job +overrides +status", output, re.MULTILINE)
     assert len(re.findall(r"^\d .*completed", output, re.MULTILINE)) == 2
 

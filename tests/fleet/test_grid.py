@@ -13,7 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf.errors import OmegaConfBaseException
 
+from scyan_exp.config.compose import configs_folder
+from scyan_exp.config.hydra_internals import repository_of
+from scyan_exp.config.plain_values import OverrideReader, Setting
 from scyan_exp.errors import InputError
+from scyan_exp.run.job import TrainJob
 from tests.fleet.grids import Command, command, seen
 
 pytestmark = pytest.mark.usefixtures("hydra_restore_singletons")
@@ -95,3 +99,81 @@ def assert_same(one: Command, jobs: list[list[str]]) -> None:
 def test_jobs_of_a_grid_are_those_that_hydra_composes(program, tmp_path, jobs):
     with command(program, "config", tmp_path, None) as one:
         assert_same(one, jobs)
+
+
+#: Of this program, with values that are wrong, and some that are wrong together.
+OUR_AXES = (
+    ("seed=0", "seed=5", "seed=-1", "seed=2.5"),
+    ("model.prior_std=0.2", "model.prior_std=3", "model.prior_std=${model.temperature}"),
+    ("model.warm_up=[0.3,4]", "model.warm_up=null", "model.warm_up=[0.3]"),
+    ("flow=shallow", "flow=deep"),
+    ("prior=tight", "prior=loose"),
+    ("name=run-${seed}", "name=null", "name='a, b'", "name=${hydra:job.num}"),
+    ("tags=[a,b]", "tags=[]", "tags=['x, y']"),
+    ("objective=accuracy", "objective=loss", "objective=[loss,f1_macro]", "objective=los"),
+    ("dataset.label_key=null", "dataset.label_key=population"),
+    ("~callbacks.early_stopping", "callbacks=none", "+trainer.max_steps=3"),
+    ("trainer=cpu", "trainer=gpu"),
+)
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(jobs=grids(OUR_AXES))
+def test_jobs_of_this_program_are_checked_as_if_each_were_composed(tmp_path, jobs):
+    with command(configs_folder(), "train", tmp_path, TrainJob()) as one:
+        assert_same(one, jobs)
+
+
+def composed(one: Command, jobs: list[list[str]]) -> int:
+    """How often Hydra composes for these jobs, which are as they should be."""
+    grid = one.grid()
+    for number, overrides in enumerate(jobs):
+        ours = seen(grid.job(number, overrides))
+        if number in (1, len(jobs) - 1):
+            assert ours == seen(one.by_hydra(number, overrides))
+    return grid.n_composed
+
+
+def test_a_grid_of_plain_values_and_two_groups_is_composed_once_for_each_choice(program, tmp_path):
+    axes = [["db=small", "db=large"], ["section.a=1", "section.a='x'"], ["seed=0", "seed=1"]]
+    jobs = [list(job) for job in itertools.product(*axes)]
+    with command(program, "config", tmp_path, None) as one:
+        assert composed(one, jobs) == 2
+
+
+def test_what_is_no_plain_value_is_composed_for_each(program, tmp_path):
+    jobs = [["section.a=${seed}"], ["section.a={x:1}"], ["section.a=1", "section={a:2}"]]
+    jobs += [["seed=0", "seed=1"], ["seed=0", "seed=2"], ["alias.a=1"], ["alias.a=2"]]
+    with command(program, "config", tmp_path, None) as one:
+        assert composed(one, jobs) == len(jobs)
+
+
+def test_folders_may_be_named_by_values(program, tmp_path):
+    always = ["hydra.sweep.subdir=${hydra.job.override_dirname}/${section.a}-${hydra.job.id}"]
+    jobs = [[f"section.a={a}", "text=t"] for a in (5, 6, 7)]
+    with command(program, "config", tmp_path, None, always) as one:
+        assert composed(one, jobs) == 1
+        grid = one.grid()
+        folders = [grid.job(number, given).folder for number, given in enumerate(jobs)]
+    assert folders == [tmp_path / f"section.a={a},text=t" / f"{a}-{a - 5}" for a in (5, 6, 7)]
+
+
+KEYS = st.from_regex(
+    r"[A-Za-z_][A-Za-z0-9_]{0,8}(\.[A-Za-z_][A-Za-z0-9_]{0,8}){0,2}", fullmatch=True
+)
+
+
+@given(key=KEYS, number=st.integers(-(10**17), 10**17), plus=st.sampled_from(["", "+"]))
+def test_whole_numbers_are_read_as_hydra_reads_them(key, number, plus):
+    text = f"{key}={plus if number >= 0 else ''}{number}"
+    read = OverrideReader(lambda key: False)
+    parsed = read._parsed(text)
+    assert read(text) == parsed
+    assert not isinstance(parsed, Setting) or type(read(text).value) is int
+
+
+def test_groups_of_the_search_path_are_known(program, tmp_path):
+    """``db`` is no group of ours; its folder is given on the command line."""
+    always = [f"hydra.searchpath=[file://{program}]"]
+    with command(configs_folder(), "train", tmp_path, None, always) as one:
+        assert repository_of(one.loader, one.config).group_exists("db")
