@@ -14,7 +14,7 @@ from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
-from omegaconf import AnyNode, DictConfig, ListConfig
+from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf
 
 
 def read_once(loader: ConfigLoader) -> None:
@@ -32,9 +32,9 @@ def repository_of(loader: ConfigLoader, config: DictConfig) -> IConfigRepository
         loader: of Hydra.
         config: as the command composed it, with Hydra's part.
     """
-    name, overrides = config.hydra.job.config_name, list(config.hydra.overrides.hydra)
+    overrides = OmegaConf.to_container(config.hydra.overrides.hydra)  # they may name values
     make = loader._parse_overrides_and_create_caching_repo  # type: ignore[attr-defined]
-    repository: IConfigRepository = make(name, overrides)[1]
+    repository: IConfigRepository = make(config.hydra.job.config_name, overrides)[1]
     return repository
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from scyan_exp.run.read_sweep import read_sweep
 from tests.fleet.sweeps import (
     PATIENCE,
     QUICK,
@@ -71,6 +72,17 @@ def test_on_a_terminal_jobs_have_lines_and_the_table_ends_it(make_app):
     assert "running" in plain
     table = plain[plain.index("job  overrides") :]
     assert table.count("completed") == 2
+
+
+def test_a_job_that_has_not_begun_has_no_folder_and_is_known(make_app):
+    app = make_app(body="raise ValueError('no')", config="seed: 0\n")
+    stop = "hydra.launcher.on_failure=stop"
+    output = ended(app.sweep("seed=0,1,2", "hydra.launcher.jobs_per_device=1", stop), code=1)
+    assert "1 of 3 jobs failed (0), 2 not run" in output
+    assert [path.name for path in app.folder.iterdir() if path.is_dir()] == ["0"]
+    known = read_sweep(app.folder)
+    assert known["outcome"].tolist() == ["failed", "not run", "not run"]
+    assert known["seed"].tolist() == [0, 1, 2]
 
 
 def own_cells(files: dict[str, Path]) -> list[str]:

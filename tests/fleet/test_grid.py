@@ -174,6 +174,6 @@ def test_whole_numbers_are_read_as_hydra_reads_them(key, number, plus):
 
 def test_groups_of_the_search_path_are_known(program, tmp_path):
     """``db`` is no group of ours; its folder is given on the command line."""
-    always = [f"hydra.searchpath=[file://{program}]"]
+    always = [f"hydra.searchpath=[file://{program}]", "hydra.sweep.subdir=of_${hydra.job.num}"]
     with command(configs_folder(), "train", tmp_path, None, always) as one:
         assert repository_of(one.loader, one.config).group_exists("db")
