@@ -21,6 +21,7 @@ from scyan_exp.fleet.grid import compose_grid
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import write_jobs
+from scyan_exp.fleet.progress import Waiting
 from scyan_exp.fleet.repeats import n_trainings
 from scyan_exp.fleet.reporting import report_jobs
 from scyan_exp.fleet.returns import job_return
@@ -55,9 +56,14 @@ def launch(
     try:
         fleet = check_settings(settings)
         with signals_wait() as stop_if_asked:
-            jobs = compose_grid(
-                context.config_loader, config, task, job_overrides, first_number, stop_if_asked
-            )
+            waiting = Waiting(len(job_overrides))
+
+            def before_each(number: int) -> None:
+                stop_if_asked()
+                waiting.tell(number - first_number)
+
+            loader = context.config_loader
+            jobs = compose_grid(loader, config, task, job_overrides, first_number, before_each)
         engine = make_engine(jobs, fleet, task)
     except (InputError, *COMPOSE_ERRORS):
         _discard_unused(sweep_dir)

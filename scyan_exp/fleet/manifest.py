@@ -16,8 +16,8 @@ from yaml import YAMLError
 from scyan_exp.config.check import Checker
 from scyan_exp.config.plain_values import is_json, with_values
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.grid import Base, Varied
 from scyan_exp.fleet.jobs import Check, Job, Kept, load_config, without_hydra
+from scyan_exp.fleet.varied import Base, Varied
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.sweep_files import ListedJob, Manifest
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,8 @@ from scyan_exp.fleet.observer import Observer
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
 
+#: Seconds of silence that make people wonder.
+PAUSE = 5.0
 #: Outcomes that need nobody's attention.
 EXPECTED = (Outcome.COMPLETED, Outcome.PRUNED)
 
@@ -78,6 +81,27 @@ class Progress(Observer):
     def note(self, text: str) -> None:
         """A line above the bar."""
         self._console.print(text, markup=False)
+
+
+class Waiting:
+    """Says how far the check of the jobs is, while people wait for it.
+
+    Args:
+        n_jobs: how many there are.
+        pause: seconds between two lines, and before the first.
+    """
+
+    def __init__(self, n_jobs: int, pause: float = PAUSE) -> None:
+        self._n_jobs, self._pause = n_jobs, pause
+        self._told = time.monotonic()
+
+    def tell(self, n_checked: int) -> None:
+        """Print a line, if it is time."""
+        now = time.monotonic()
+        if now - self._told >= self._pause:
+            self._told = now
+            share = f"{n_checked:,} of {self._n_jobs:,} jobs"
+            print(f"composed and checked {share}", file=sys.stderr, flush=True)
 
 
 def _line(state: JobState, label: str) -> str:

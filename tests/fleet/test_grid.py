@@ -17,6 +17,7 @@ from scyan_exp.config.compose import configs_folder
 from scyan_exp.config.hydra_internals import repository_of
 from scyan_exp.config.plain_values import OverrideReader, Setting
 from scyan_exp.errors import InputError
+from scyan_exp.fleet.jobs import collect_jobs
 from scyan_exp.run.job import TrainJob
 from tests.fleet.grids import Command, command, seen
 
@@ -70,7 +71,7 @@ def program(tmp_path_factory) -> Path:
 @st.composite
 def grids(draw: Callable[..., Any], axes: tuple[tuple[str, ...], ...] = AXES) -> list[list[str]]:
     """The overrides of the jobs of a grid: values of several axes, in any order."""
-    some = draw(st.lists(st.sampled_from(axes), min_size=1, max_size=4, unique=True))
+    some = draw(st.lists(st.sampled_from(axes), min_size=1, max_size=3, unique=True))
     values = [
         draw(st.lists(st.sampled_from(axis), min_size=1, max_size=2, unique=True)) for axis in some
     ]
@@ -90,8 +91,9 @@ def told(make: Callable[[], Any]) -> Any:
 def assert_same(one: Command, jobs: list[list[str]]) -> None:
     grid = one.grid()
     for number, overrides in enumerate(jobs, start=3):
-        ours = told(lambda number=number, given=overrides: grid.job(number, given))
-        assert ours == told(lambda number=number, given=overrides: one.by_hydra(number, given))
+        alone = [overrides]
+        ours = told(lambda number=number, alone=alone: collect_jobs(grid.job, alone, number)[0])
+        assert ours == told(lambda number=number, alone=alone: one.by_hydra(number, *alone))
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -117,7 +119,7 @@ OUR_AXES = (
 )
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(jobs=grids(OUR_AXES))
 def test_jobs_of_this_program_are_checked_as_if_each_were_composed(tmp_path, jobs):
     with command(configs_folder(), "train", tmp_path, TrainJob()) as one:
@@ -143,7 +145,7 @@ def test_a_grid_of_plain_values_and_two_groups_is_composed_once_for_each_choice(
 
 def test_what_is_no_plain_value_is_composed_for_each(program, tmp_path):
     jobs = [["section.a=${seed}"], ["section.a={x:1}"], ["section.a=1", "section={a:2}"]]
-    jobs += [["seed=0", "seed=1"], ["seed=0", "seed=2"], ["alias.a=1"], ["alias.a=2"]]
+    jobs += [["seed=0", "seed=1"], ["seed=0", "seed=2"], ["+new=1"], ["+new=2"]]
     with command(program, "config", tmp_path, None) as one:
         assert composed(one, jobs) == len(jobs)
 
@@ -163,6 +165,7 @@ KEYS = st.from_regex(
 )
 
 
+@settings(max_examples=40)
 @given(key=KEYS, number=st.integers(-(10**17), 10**17), plus=st.sampled_from(["", "+"]))
 def test_whole_numbers_are_read_as_hydra_reads_them(key, number, plus):
     text = f"{key}={plus if number >= 0 else ''}{number}"
