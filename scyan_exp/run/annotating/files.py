@@ -16,8 +16,9 @@ from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.data.fcs import Compensation
 from scyan_exp.data.file_lists import sample_names
 from scyan_exp.data.sample_sheet import read_sheet
-from scyan_exp.errors import InputError, OutputError
+from scyan_exp.errors import InputError, OutputError, listed
 from scyan_exp.files import UNWRITABLE
+from scyan_exp.run.annotating.alone import alone_on
 from scyan_exp.run.annotating.annotator import Annotator
 from scyan_exp.run.annotating.h5ad import H5adToH5ad
 from scyan_exp.run.annotating.ledger import Ledger, identity_of_file
@@ -40,7 +41,7 @@ from scyan_exp.run.settings_of import settings_of
 log = logging.getLogger(__name__)
 
 #: Changes when results of the same input and models change: a partial one is then begun again.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ def annotate_files(
         metadata: a CSV with a row a file: its name, and columns for ``obs``.
 
     Raises:
-        InputError: everything that is wrong with models and files; nothing is written then.
+        InputError: everything that is wrong with models and files; nothing is written then. Or
+            an expression in a large file is not finite: all others are annotated nevertheless.
+        OutputError: results cannot be written, or another annotation writes them.
     """
     jobs = plan(paths, Path(out), result)
     settings = settings_of(checkpoint) if settings is None else settings
@@ -99,18 +102,17 @@ def annotate_files(
     if compensation is None:
         compensation = annotator.compensation
     tasks = [
-        Task(job, annotator, compensation, known)
+        Task(job, annotator, compensation, known, identity_of_file(job.source))
         for job, known in zip(jobs, _known(jobs, metadata), strict=True)
     ]
     ways = [_way(task) for task in tasks]
     _check(tasks, ways)
-    models = identity_of(files)
     with _explained(Path(out)), Progress(jobs) as progress:
         Path(out).mkdir(parents=True, exist_ok=True)
-        ledger = Ledger(Path(out))
-        return [
-            _one(task, way, models, ledger, progress) for task, way in zip(tasks, ways, strict=True)
-        ]
+        annotating = _Annotating(Ledger(Path(out)), identity_of(files), progress)
+        for task, way in zip(tasks, ways, strict=True):
+            annotating.add(task, way)
+        return annotating.finish(Path(out))
 
 
 def _known(jobs: Sequence[Job], metadata: str | Path | None) -> list[dict[str, Any]]:
@@ -143,26 +145,73 @@ def _check(tasks: Sequence[Task], ways: Sequence[Way]) -> None:
         raise InputError(problems)
 
 
-def _one(task: Task, way: Way, models: str, ledger: Ledger, progress: Progress) -> Annotated:
-    job, identity = task.job, _identity(task, models)
-    known = ledger.known(job.output, identity)
-    if known is not None:
+class _Annotating:
+    """Annotates one file after the other; one that cannot be annotated does not keep the others.
+
+    Args:
+        ledger: what is annotated already.
+        models: their identity.
+        progress: the bar.
+    """
+
+    def __init__(self, ledger: Ledger, models: str, progress: Progress) -> None:
+        self._ledger, self._models, self._progress = ledger, models, progress
+        self._done: list[Annotated] = []
+        self._problems: list[str] = []
+
+    def add(self, task: Task, way: Way) -> None:
+        """Annotate a file, unless it is annotated already."""
+        job, identity = task.job, _identity(task, self._models)
+        with alone_on(job.output):
+            known = self._ledger.known(job.output, identity)
+            if known is None:
+                self._annotate(task, way, identity)
+                return
         log.info("%s: annotated already, %s", job.source.name, job.output)
-        progress.skip(job)
-        return Annotated(job.source, job.output, known["cells"], known["unannotated"])
-    with _of(job):
-        counts, busy = way.annotate(identity, _warner(job), progress.advance(job))
-    names = task.annotator.table.populations
-    entry = {
-        "input": str(job.source),
-        "cells": sum(counts),
-        "unannotated": counts[0],
-        "populations": dict(zip(names, counts[1:], strict=True)),
-    }
-    ledger.add(job.output, identity, entry)
-    done = Annotated(job.source, job.output, sum(counts), counts[0], busy)
-    log.info("%s: %s", job.output, _said(done))
-    return done
+        self._progress.skip(job)
+        self._done.append(Annotated(job.source, job.output, known["cells"], known["unannotated"]))
+
+    def _annotate(self, task: Task, way: Way, identity: str) -> None:
+        job = task.job
+        try:
+            counts, busy = way.annotate(identity, _warner(job), self._progress.advance(job))
+        except KeyboardInterrupt:
+            log.warning("%s: cut off; the same command goes on with it", job.source.name)
+            raise
+        except OutputError:
+            raise
+        except InputError as error:
+            forget(job.output)
+            self._problems += [f"{error.where or job.source}: {one}" for one in error.problems]
+            return
+        names = task.annotator.table.populations
+        entry = {
+            "input": str(job.source),
+            "cells": sum(counts),
+            "unannotated": counts[0],
+            "populations": dict(zip(names, counts[1:], strict=True)),
+        }
+        self._ledger.add(job.output, identity, entry)
+        done = Annotated(job.source, job.output, sum(counts), counts[0], busy)
+        log.info("%s: %s", job.output, _said(done))
+        self._done.append(done)
+
+    def finish(self, out: Path) -> list[Annotated]:
+        """What came of the files.
+
+        Raises:
+            InputError: what was wrong with some of them.
+        """
+        if not self._problems:
+            return self._done
+        *others, last = self._problems
+        if self._done:
+            names = listed(one.source.name for one in self._done)
+            last += (
+                f"\nThe other files are annotated, in {out}: {names}. The same command leaves them "
+                "alone"
+            )
+        raise InputError([*others, last])
 
 
 def _warner(job: Job) -> Any:
@@ -190,19 +239,6 @@ def _identity(task: Task, models: str) -> str:
 def _said(done: Annotated) -> str:
     share = done.n_unannotated / max(1, done.n_cells)
     return f"{done.n_cells:,} cells, {share:.1%} without a population"
-
-
-@contextmanager
-def _of(job: Job) -> Iterator[None]:
-    """Errors inside the block are about a file, and nothing is left of its result."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        log.warning("%s: cut off; the same command goes on with it", job.source.name)
-        raise
-    except InputError as error:
-        forget(job.output)
-        raise InputError(error.problems, where=error.where or str(job.source)) from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.annotate import LARGE, write_cells, write_model
 from benchmarks.cases import Case
-from scyan_exp.run.annotating import h5ad, row_sources, rows
+from scyan_exp.run.annotating import h5ad, row_sources
 from scyan_exp.run.annotating.files import annotate_files
 from scyan_exp.run.annotating.partial import Partial, file_of, note_of
 from tests.conftest import small_adata
@@ -25,10 +25,10 @@ from tests.conftest import small_adata
 OFTEN = """
 import sys
 from scyan_exp.cli.main import main
-from scyan_exp.run.annotating import filling, h5ad, row_sinks, row_sources, rows
+from scyan_exp.run.annotating import filling, h5ad, row_sinks, row_sources
 filling.EVERY = row_sinks.EVERY = 0.0
 h5ad.BLOCK_BYTES = 1
-row_sources.ROWS = rows.ROWS = 8192
+row_sources.ROWS = 8192
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -92,8 +92,7 @@ def test_a_killed_annotation_goes_on_and_ends_as_if_it_had_not_been(
     assert 0 < how_far[0] < how_far[1] < 130_000
     whole = tmp_path / "whole" / output.name
     monkeypatch.setattr(h5ad, "BLOCK_BYTES", 1)  # as in the processes
-    for module in (row_sources, rows):
-        monkeypatch.setattr(module, "ROWS", 8192)
+    monkeypatch.setattr(row_sources, "ROWS", 8192)
     cells = slow_model / ("cells.csv" if options else "cells.h5ad")
     for out in (output.parent, whole.parent):
         annotate_files(slow_model / "model.ckpt", [cells], out, result=suffix)
@@ -113,7 +112,7 @@ def leave(output: Path, identity: str, **values: object) -> None:
     """Leave what a cut-off annotation might have left."""
     output.parent.mkdir()
     file_of(output).write_bytes(b"something")
-    note = {"format": 1, "identity": identity, "done": 50, "counts": [], "places": {}}
+    note = {"format": 2, "identity": identity, "done": 50, "counts": [], "size": 9, "places": {}}
     note_of(output).write_text(json.dumps({**note, **values}))
 
 
@@ -134,13 +133,26 @@ def test_what_others_have_left_is_begun_again(trained, tmp_path, cells, what):
     assert len(list(output.parent.iterdir())) == 2
 
 
-def test_a_note_without_its_file_is_none(tmp_path):
-    output = tmp_path / "new.annotated.h5ad"
-    Partial("this", 5).write(output)
+def test_a_note_without_its_whole_file_is_none(tmp_path):
+    output, partial = tmp_path / "new.annotated.h5ad", Partial("this", 5, [2, 3], size=9)
+    partial.write(output)
     assert Partial.read(output, "this") is None
-    file_of(output).touch()
-    assert Partial.read(output, "this") == Partial("this", 5)
+    file_of(output).write_bytes(b"so far")
+    assert Partial.read(output, "this") is None
+    file_of(output).write_bytes(b"something")
+    assert Partial.read(output, "this") == partial
     assert Partial.read(output, "another") is None
+
+
+def test_blocks_leave_no_hole_and_all_cells_are_counted():
+    partial = Partial("this").after(0, 5, [2, 3])
+    with pytest.raises(RuntimeError, match="cell 7 is not the next to be written: 5 are done"):
+        partial.after(7, 2, [0, 2])
+    partial.after(5, 2, [0, 2]).check_whole(7)
+    with pytest.raises(RuntimeError, match="5 cells are written and 5 counted; the input has 7"):
+        partial.check_whole(7)
+    with pytest.raises(RuntimeError, match="7 cells are written and 6 counted"):
+        partial.after(5, 2, [0, 1]).check_whole(7)
 
 
 def test_a_full_disk_is_told_and_the_same_command_goes_on(trained, tmp_path, cells):

@@ -12,7 +12,7 @@ import pytest
 
 import scyan_exp
 from scyan_exp.errors import InputError
-from scyan_exp.run.annotating import row_sources, rows
+from scyan_exp.run.annotating import row_sources
 from scyan_exp.run.annotating.files import annotate_files
 from tests.conftest import MARKERS, small_adata
 
@@ -23,8 +23,7 @@ ADDED = [*ADDED, "scyan_pop_level", "scyan_confidence_level"]
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Rows in blocks of a few."""
-    for module in (row_sources, rows):
-        monkeypatch.setattr(module, "ROWS", 70)
+    monkeypatch.setattr(row_sources, "ROWS", 70)
 
 
 def frame(n_cells: int = 250) -> pd.DataFrame:
