@@ -29,7 +29,7 @@ from scyan_exp.run.annotating.row_sources import (
     RowSource,
 )
 from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
-from scyan_exp.run.annotating.whole import compensation_doubt, read_task
+from scyan_exp.run.annotating.whole import compensation_doubt, read_task, table_columns
 
 #: Results that may wait to be written.
 N_WAITING = 4
@@ -132,9 +132,11 @@ class RowsToRows:
             if self._doubt is not None:
                 warn(self._doubt)
             key = annotator.settings.key_added
-            members = source.members if isinstance(source, H5adRows) else []
+            columns, members = table_columns(self._task), list[str]()
+            if isinstance(source, H5adRows):
+                columns, members = source.columns, source.members
             gone = earlier_columns(source.columns, key, members)
-            for doubt in earlier_doubts(source.columns, key, members):
+            for doubt in earlier_doubts(columns, key, members):
                 warn(doubt)
             sink = SINKS[job.result](job.output, partial)
             stack.callback(sink.close)

@@ -52,11 +52,9 @@ class Whole:
         task = self._task
         if task.job.kind == "fcs":
             return _fcs_problems(task)
-        kinds: dict[str, FileKind] = {"csv": csv_files([]), "parquet": parquet_files([])}
-        peek = kinds[task.job.kind].peek(task.job.source)
-        named = [names for names in peek.columns if names[0] not in task.annotator.covariates]
+        names = table_columns(task)
+        named = [[name] for name in names if name not in task.annotator.covariates]
         _, problems = marker_places(task.annotator.markers, named)
-        names = [one[0] for one in peek.columns]
         problems += [no_column(pd.Index(names), key, "covariate") for key in task.lacking(names)]
         problems += name_problems(task, names)
         if problems:
@@ -71,7 +69,7 @@ class Whole:
         adata = read_task(task)
         if doubt := compensation_doubt(task, adata):
             warn(doubt)
-        for doubt in earlier_doubts(list(adata.obs), task.annotator.settings.key_added):
+        for doubt in earlier_doubts(table_columns(task), task.annotator.settings.key_added):
             warn(doubt)
         annotation = annotate_cells(task, adata, warn)
         markers = task.annotator.markers
@@ -89,6 +87,14 @@ class Whole:
         return np.bincount(annotation.codes + 1, minlength=n_pops + 1).tolist(), Busy()
 
 
+def table_columns(task: Task) -> list[str]:
+    """The columns of a CSV or Parquet file; none of an FCS file, which has channels."""
+    kinds: dict[str, FileKind] = {"csv": csv_files([]), "parquet": parquet_files([])}
+    if task.job.kind not in kinds:
+        return []
+    return [one[0] for one in kinds[task.job.kind].peek(task.job.source).columns]
+
+
 def read_task(task: Task) -> AnnData:
     """The cells of a file with the markers' names, and what is known besides.
 
@@ -103,12 +109,10 @@ def read_task(task: Task) -> AnnData:
     adata = named(adata, markers, str(source))
     numbers = list(map(str, adata.var_names))
     earlier = earlier_columns([*adata.obs, *numbers], task.annotator.settings.key_added)
-    adata = adata[:, [name not in earlier for name in numbers]].copy()
+    if not {*earlier}.isdisjoint(numbers):
+        adata = adata[:, [name not in earlier for name in numbers]].copy()
     adata.obs = task.with_known(adata.obs)
-    if SAMPLE not in [
-        *adata.obs,
-        *adata.var_names,
-    ]:  # as in a run, so that results can be put together
+    if SAMPLE not in [*adata.obs, *adata.var_names]:  # as in a run: results can be put together
         adata.obs.insert(0, SAMPLE, pd.Categorical([source.stem] * adata.n_obs))
     adata.obs_names = [f"{source.stem}_{row}" for row in range(adata.n_obs)]
     return adata
