@@ -178,7 +178,7 @@ def _drop_earlier(target: h5py.File, key: str) -> None:
     dropped = earlier_columns(columns, key, members_in(target))
     drop_earlier_parts(target)
     for name in dropped:
-        del obs[name]
+        obs.pop(name, None)
     kept = [name for name in columns if name not in dropped]
     obs.attrs["column-order"] = np.array(kept, h5py.string_dtype())
 

@@ -41,6 +41,14 @@ class Ledger:
         is_whole = output.is_file() and output.stat().st_size == entry.get("bytes")
         return entry if is_whole else None
 
+    def other_input(self, output: Path, source: Path) -> str | None:
+        """The file of which an output that is there was made, if it is not this one."""
+        entry = _read(self._path).get(output.name)
+        name = entry.get("input") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or not output.is_file():
+            return None
+        return None if Path(name).absolute() == source.absolute() else name
+
     def add(self, output: Path, identity: str, entry: Mapping[str, Any]) -> None:
         """Write what came out; others may write of other results at the same time."""
         size = output.stat().st_size

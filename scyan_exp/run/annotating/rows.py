@@ -69,11 +69,11 @@ class RowsToRows:
             source = self._open(stack)
             task, columns = self._task, pd.Index(source.columns)
             named = [[name] for name in source.names if name not in task.annotator.covariates]
-            _, problems = marker_places(task.annotator.markers, named)
+            places, problems = marker_places(task.annotator.markers, named)
             problems += [
                 no_column(columns, key, "covariate") for key in task.lacking(source.columns)
             ]
-            index, numbers, earlier = "", [], None
+            index, numbers, earlier = "", [named[i][0] for i in places.values()], None
             if isinstance(source, H5adRows):
                 index, numbers, earlier = source.index, source.names, source.key
             own = [name for name in source.columns if name != index]
@@ -92,6 +92,7 @@ class RowsToRows:
         if self._scan.n_cells:  # it was looked at before
             self._doubt = compensation_doubt(task, adata)
         numbers = pd.DataFrame(np.asarray(adata.X), columns=list(adata.var_names))
+        numbers = numbers.drop(columns=[name for name in numbers if name in task.known])
         return FrameRows(pd.concat([adata.obs.reset_index(drop=True), numbers], axis=1))
 
     def _scanned(self, source: RowSource) -> list[str]:

@@ -199,6 +199,23 @@ def test_files_that_are_done_are_left_alone_until_something_changes(trained, tmp
     assert again()
 
 
+def test_the_result_of_another_file_is_not_written_over(trained, tmp_path):
+    """Unless it is the same file in another place."""
+    out, paths = tmp_path / "out", [tmp_path / day / "new.h5ad" for day in ("one", "two")]
+    for n_cells, path in zip((50, 60), paths, strict=True):
+        path.parent.mkdir()
+        small_adata(n_cells).write_h5ad(path)
+    annotate_files(trained / "single", paths[:1], out)
+    with pytest.raises(InputError) as raised:
+        annotate_files(trained / "single", paths[1:], out)
+    told = f"new.annotated.h5ad is the result of another file, {paths[0]}, and would be written"
+    assert told in str(raised.value)
+    moved = paths[0].rename(tmp_path / "new.h5ad")
+    (done,) = annotate_files(trained / "single", [moved], out)
+    assert done.busy is None
+    assert done.n_cells == 50
+
+
 def test_expressions_that_are_not_finite_do_not_keep_other_files(trained, tmp_path, small_blocks):
     bad, out = small_adata(300), tmp_path / "out"
     bad.X[250, 1] = np.nan

@@ -271,6 +271,22 @@ def test_what_is_wrong_with_a_table_is_told_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_metadata_take_the_place_of_a_column_but_not_of_a_marker(trained, tmp_path):
+    path, sheet = write(frame(20).rename(columns={"CD4": "cd4"}), tmp_path / "new.csv"), "sheet.csv"
+    (tmp_path / sheet).write_text("file,CD45\nnew,7\n")
+    for result, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+        options = {"result": result, "metadata": tmp_path / sheet}
+        (done,) = annotate_files(trained / "single", [path], tmp_path / "out", **options)
+        found = read(done.output)
+        assert (found["CD45"] == 7).all()
+        assert not found.columns.duplicated().any()
+    (tmp_path / sheet).write_text("file,cd4\nnew,7\n")
+    with pytest.raises(InputError, match="its column 'cd4' would overwrite a marker of the cells"):
+        annotate_files(
+            trained / "single", [path], tmp_path / "o", result="csv", metadata=tmp_path / sheet
+        )
+
+
 def test_a_gap_in_the_second_csv_is_told_before_the_first_becomes_h5ad(trained, tmp_path):
     paths = [write(frame(), tmp_path / "good.csv"), write(gap(frame()), tmp_path / "bad.csv")]
     with pytest.raises(InputError, match=r"bad\.csv: marker 'CD8' has 1 NaN or infinite"):
