@@ -72,6 +72,29 @@ def near_matches(name: str, choices: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(by_key[key]) for key in found)}?"
 
 
+def absent(names: Iterable[str], choices: Iterable[str], said: str, they: str) -> list[str]:
+    """A problem for each name that is none of the choices; the last one says what these are.
+
+    Args:
+        names: what is wanted.
+        choices: what there is.
+        said: of each name, which stands at the ``{}``.
+        they: what stands before the choices, such as ``The table has``.
+
+    Example:
+        >>> absent(["CD8", "CD3"], ["CD3", "CD8a"], "no marker {}.", "It has")
+        ["no marker 'CD8'. Did you mean 'CD8a'? It has: CD3, CD8a"]
+    """
+    there = list(choices)
+    known = set(there)
+    problems = [
+        said.format(repr(name)) + near_matches(name, there) for name in names if name not in known
+    ]
+    if problems:
+        problems[-1] += f" {they}: {listed(there, limit=60)}"
+    return problems
+
+
 def _likeness(name: str, key: str) -> float:
     return difflib.SequenceMatcher(a=key, b=_key(name)).ratio()
 

@@ -127,10 +127,18 @@ def compensate(events_NC: np.ndarray, names: Sequence[str], spillover: Spillover
 
 
 def is_compensated(names: Sequence[str], spillover: Spillover) -> bool:
-    """Whether the channels say by their names that this was done before."""
-    return all(
-        COMPENSATED_PREFIX + name in names and name not in names for name in spillover.channels
-    )
+    """Whether the channels say by their names that this was done before.
+
+    Programs that rename the channels may rename those of the matrix, too.
+    """
+    there, prefix = {name.casefold() for name in names}, COMPENSATED_PREFIX.casefold()
+
+    def is_done(name: str) -> bool:
+        if name.startswith(prefix):
+            return name in there
+        return prefix + name in there and name not in there
+
+    return all(is_done(name.casefold()) for name in spillover.channels)
 
 
 def columns_of(names: Sequence[str], spillover: Spillover) -> list[int]:

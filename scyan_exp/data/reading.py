@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from scyan_exp.data.fcs import Compensation, read_fcs
 from scyan_exp.data.file_kinds import CSV, FCS, H5AD, PARQUET
+from scyan_exp.data.file_lists import find_files
 from scyan_exp.data.sources import existing_file, read_h5ad
 from scyan_exp.data.tabular import read_csv, read_parquet
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -44,11 +45,18 @@ def read_cells(
 
 
 def dataset_of(path: str | Path) -> str:
-    """The option of ``dataset`` that reads a file, a folder or a pattern; ``h5ad`` if in doubt."""
-    path = Path(path).expanduser()
-    inside = sorted(path.iterdir()) if path.is_dir() else [path]
-    kinds = {"fcs": FCS, "csv": CSV, "parquet": PARQUET, "h5ad": H5AD}
-    found = (
-        kind for kind, suffixes in kinds.items() for one in inside if one.suffix.lower() in suffixes
-    )
-    return next(found, "h5ad")
+    """The option of ``dataset`` that reads a file, a folder or a pattern.
+
+    CSV comes last: beside files of another format, it is what is known of them.
+
+    Raises:
+        InputError: the path names no file, or none of a known format.
+    """
+    kinds = {"fcs": FCS, "parquet": PARQUET, "h5ad": H5AD, "csv": CSV}
+    known = [suffix for suffixes in kinds.values() for suffix in suffixes]
+    suffixes_there = {one.suffix.lower() for one in find_files(str(path), known)}
+    for kind, suffixes in kinds.items():
+        if suffixes_there & {*suffixes}:
+            return kind
+    found = f"found {listed(sorted(suffixes_there))}"
+    raise InputError(f"expected files that end in {' or '.join(known)}, {found}", where=str(path))
