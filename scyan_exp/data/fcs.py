@@ -34,7 +34,8 @@ log = logging.getLogger(__name__)
 Compensation = str | bool | Mapping[str, Any]
 #: Channels of every cytometer that measure no marker: time, light scatter, length of a pulse.
 _NO_MARKER = re.compile(
-    r"(?:time|event|width|center|offset|residual|barium|[fsv]ssc|[fs]sc|bc?\d*_?dist)", re.IGNORECASE
+    r"(?:[vb]?[fs]sc|time|event|width|center|offset|residual)(?:[\W_\d]|$|height|area|length)",
+    re.IGNORECASE,
 )
 
 

@@ -106,7 +106,9 @@ class FilesDataset(DataFormat):
                 return select_cells(_named(alone, markers, files[0]), self.subset)
         samples = sample_names(files)
         numbers = self.continuous_covariates
-        sheet = None if self.metadata is None else read_sheet(self.metadata, files, samples, numbers)
+        sheet = (
+            None if self.metadata is None else read_sheet(self.metadata, files, samples, numbers)
+        )
         read = read_files(files, samples, kind, markers, self.n_cells_per_file, sheet)
         return select_cells(read, self.subset)
 

@@ -163,9 +163,7 @@ def _panel(
     return Panel([*(markers or []), *named], columns, n_markers)
 
 
-def _others(
-    files: Sequence[Path], own: Sequence[list[str]]
-) -> tuple[list[str], list[list[str]]]:
+def _others(files: Sequence[Path], own: Sequence[list[str]]) -> tuple[list[str], list[list[str]]]:
     """The other columns that all files have, by the names of the first; and each file's names."""
     found = [_alike(own[0], mine) for mine in own]
     names = [name for name in own[0] if all(name in mine for mine in found)]
