@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+#: Problems of one message: more are counted only. The first of them tell what is wrong.
+MOST_TOLD = 20
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -49,7 +52,10 @@ class InputError(ValueError):
         if len(self.problems) == 1:
             return f"{self.where}: {self.problems[0]}" if self.where else self.problems[0]
         head = f"{self.where}: " if self.where else ""
-        lines = [f"  {i}. {problem}" for i, problem in enumerate(self.problems, start=1)]
+        told = self.problems[:MOST_TOLD]
+        lines = [f"  {i}. {problem}" for i, problem in enumerate(told, start=1)]
+        if len(told) < len(self.problems):
+            lines.append(f"  ... and {len(self.problems) - len(told)} more")
         return "\n".join([f"{head}{len(self.problems)} problems", *lines])
 
 
@@ -91,7 +97,7 @@ def absent(names: Iterable[str], choices: Iterable[str], said: str, they: str) -
         said.format(repr(name)) + near_matches(name, there) for name in names if name not in known
     ]
     if problems:
-        problems[-1] += f" {they}: {listed(there, limit=60)}"
+        problems[-1] += f" {they}: {listed(there, limit=60) or 'none'}"
     return problems
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Transformed expressions stay far below this; raw counts and intensities do not.
 LARGEST_TRANSFORMED = 1e3
+#: Covariates enter the model as they are; with larger ones its first steps lead to infinity.
+LARGEST_COVARIATE = 1e6
 
 
 def new_cells_problems(
@@ -97,7 +99,24 @@ def key_problems(adata: AnnData, dataset: DataFormat) -> list[str]:
             problems.append(f"{role}: obs[{key!r}] is missing in {missing} of {len(obs)} cells")
         if role == "dataset.continuous_covariates":
             problems += _number_problems(obs[key], role)
+    if dataset.label_key in {*dataset.all_categorical, *dataset.continuous_covariates}:
+        problems.append(
+            f"dataset.label_key: obs[{dataset.label_key!r}] is a covariate as well: the model "
+            "would be told the populations that it is measured by. Leave it out of the covariates"
+        )
     return problems
+
+
+def constant_covariates(obs: pd.DataFrame, dataset: DataFormat) -> list[str]:
+    """Covariates that say nothing of the cells."""
+    keys = [*dataset.all_categorical, *dataset.continuous_covariates]
+    return [
+        f"covariate {key!r} is {str(obs[key].iloc[0])!r} in every cell: it tells the model "
+        "nothing, and new cells with another value would be taken for what they are not. Leave it "
+        "out"
+        for key in dict.fromkeys(keys)
+        if len(obs) and obs[key].nunique() == 1
+    ]
 
 
 def _number_problems(column: pd.Series, role: str) -> list[str]:
@@ -106,6 +125,12 @@ def _number_problems(column: pd.Series, role: str) -> list[str]:
         return [f"{role}: obs[{column.name!r}] holds text; list it under categorical_covariates"]
     if np.isinf(column.to_numpy(float)).any():
         return [f"{role}: obs[{column.name!r}] is infinite in some cells"]
+    most = float(column.abs().max())
+    if most > LARGEST_COVARIATE:
+        return [
+            f"{role}: obs[{column.name!r}] reaches {most:g}, too much to train with: bring it near "
+            "1, such as by its mean and standard deviation"
+        ]
     return []
 
 

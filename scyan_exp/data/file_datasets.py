@@ -88,6 +88,7 @@ class FilesDataset(DataFormat):
         return list(dict.fromkeys([*own, *sheet, SAMPLE]))
 
     def _read(self, markers: list[str] | None) -> AnnData:
+        from scyan_exp.data.file_kinds import other_formats
         from scyan_exp.data.file_lists import find_files, sample_names
         from scyan_exp.data.joining import read_files
         from scyan_exp.data.sample_sheet import read_sheet
@@ -95,6 +96,8 @@ class FilesDataset(DataFormat):
 
         kind = self._kind()
         files = find_files(self.path, kind.suffixes)
+        if problems := other_formats(files, kind):
+            raise InputError(problems)
         if len(files) > 1 and self._has_labels:
             raise InputError(
                 f"dataset.labels: has a row an event of a single file, and there are {len(files)} "
@@ -122,17 +125,23 @@ def _named(adata: AnnData, markers: Sequence[str] | None, path: Path) -> AnnData
 
 @data_format("scyan_exp.data.H5adDataset")
 class H5adDataset(FilesDataset):
-    """Cells of ``.h5ad`` files (``dataset=h5ad``)."""
+    """Cells of ``.h5ad`` files (``dataset=h5ad``).
+
+    Attributes:
+        layer: the layer with the expressions, ``raw`` for ``raw.X``; None for X.
+    """
+
+    layer: Name | None = None
 
     def _kind(self) -> FileKind:
         from scyan_exp.data.file_kinds import h5ad_files
 
-        return h5ad_files()
+        return h5ad_files(self.layer)
 
     def _one(self, path: Path) -> AnnData:
         from scyan_exp.data.sources import read_h5ad
 
-        return read_h5ad(path)
+        return read_h5ad(path, self.layer)
 
 
 class ColumnsDataset(FilesDataset):

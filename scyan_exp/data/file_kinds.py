@@ -13,6 +13,7 @@ import pandas as pd
 from scyan_exp.data.fcs import Compensation, chosen_spillover, describe_channels, load_fcs
 from scyan_exp.data.fcs_head import read_head
 from scyan_exp.data.h5ad_blocks import H5adBlocks
+from scyan_exp.data.layers import layers_of, no_x
 from scyan_exp.data.markers import obs_name
 from scyan_exp.data.sample_sheet import read_header, read_labels
 from scyan_exp.data.sources import existing_file, read_h5ad
@@ -27,6 +28,9 @@ CSV = (".csv", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
 FCS = (".fcs", ".lmd")
 H5AD = (".h5ad",)
+
+#: The option of ``dataset`` for each; CSV last: beside other files, it is what is known of them.
+FORMATS = {"fcs": FCS, "parquet": PARQUET, "h5ad": H5AD, "csv": CSV}
 
 #: The rows wanted of a file with so many; None for all.
 Draw = Callable[[int], "np.ndarray | None"]
@@ -86,6 +90,17 @@ class FileKind:
     names: Callable[[Path], list[str]]
     read: Callable[[Path, Draw], Part]
     only_markers: bool = False
+
+
+def other_formats(files: Sequence[Path], kind: FileKind) -> list[str]:
+    """Files whose names say that they are of another format."""
+    return [
+        f"{file}: expected a file that ends in {' or '.join(kind.suffixes)}; for this one set "
+        f"dataset={name}"
+        for file in files
+        for name, suffixes in FORMATS.items()
+        if file.suffix.lower() in suffixes and suffixes != kind.suffixes
+    ]
 
 
 def fcs_files(
@@ -148,13 +163,14 @@ def parquet_files(obs_columns: Sequence[str]) -> FileKind:
     return FileKind(PARQUET, peek, lambda path: parquet_head(path)[1], read)
 
 
-def h5ad_files() -> FileKind:
-    """``.h5ad`` files."""
+def h5ad_files(layer: str | None = None) -> FileKind:
+    """``.h5ad`` files; ``layer`` holds the expressions, if X does not."""
 
     def peek(path: Path) -> Peek:
-        adata = read_h5ad(path)
-        try:
-            names = [str(name) for name in adata.var_names]
+        with H5adBlocks(path, layer) as blocks:
+            if not blocks.has_expressions:
+                raise InputError(no_x(layers_of(blocks.file)), where=str(path))
+            names = blocks.names
             repeated = sorted({name for name in names if names.count(name) > 1})
             if repeated:
                 raise InputError(
@@ -162,15 +178,13 @@ def h5ad_files() -> FileKind:
                     "one",
                     where=str(path),
                 )
-            return Peek(adata.n_obs, [[name] for name in names])
-        finally:
-            adata.file.close()
+            return Peek(blocks.n_cells, [[name] for name in names])
 
     def names(path: Path) -> list[str]:
         with H5adBlocks(path) as blocks:
             return blocks.columns
 
-    return FileKind(H5AD, peek, names, lambda path, draw: _drawn(read_h5ad(path), draw))
+    return FileKind(H5AD, peek, names, lambda path, draw: _drawn(read_h5ad(path, layer), draw))
 
 
 def _drawn(adata: AnnData, draw: Draw) -> Part:

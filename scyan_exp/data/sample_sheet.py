@@ -5,6 +5,7 @@ Cells are taken as they are written: ``001`` and ``NA`` are names. Empty ones ar
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from scyan_exp.data.sources import existing_file
+from scyan_exp.data.texts import read_text
 from scyan_exp.errors import InputError, listed, near_matches
 
 log = logging.getLogger(__name__)
@@ -141,14 +143,11 @@ def read_frame(path: str, expected: str, numbers: Sequence[str] = ()) -> pd.Data
 
 
 def _parsed(path: str, expected: str, n_rows: int | None = None) -> pd.DataFrame:
-    file = existing_file(path, expected)
+    text = read_text(existing_file(path, expected))
     try:
-        with file.open(encoding="utf-8-sig") as opened:
-            separator = max(",;\t", key=opened.readline().count)
         frame = pd.read_csv(
-            file,
-            sep=separator,
-            encoding="utf-8-sig",
+            io.StringIO(text),
+            sep=max(",;\t", key=text.partition("\n")[0].count),
             index_col=False,
             skipinitialspace=True,
             dtype=str,

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scyan_exp.data import load_table
+from scyan_exp.data import KnowledgeTable, load_table
+from scyan_exp.errors import InputError
 from tests.conftest import small_adata
 from tests.data.prepared import changed, prepare, problems_of, renamed
 
@@ -156,3 +157,42 @@ def test_cells_without_expressions_are_refused(table):
     adata = small_adata()
     bare = anndata.AnnData(obs=adata.obs, var=adata.var, layers={"counts": adata.X})
     assert len(problems_of(bare, table)) == 1
+
+
+def test_the_labels_are_no_covariate(table):
+    expected = (
+        "dataset.label_key: obs['cell_type'] is a covariate as well: the model would be told the "
+        "populations that it is measured by. Leave it out of the covariates"
+    )
+    for key in ("batch_key", "categorical_covariates"):
+        value = "cell_type" if key == "batch_key" else ["batch", "cell_type"]
+        adata = small_adata()
+        assert problems_of(adata, table, label_key="cell_type", **{key: value}) == [expected]
+
+
+def test_covariates_that_nothing_can_be_trained_with(table):
+    adata = small_adata()
+    adata.obs.loc["cell3", "age"] = -1e30
+    assert problems_of(adata, table, continuous_covariates=["age"]) == [
+        "dataset.continuous_covariates: obs['age'] reaches 1e+30, too much to train with: bring it "
+        "near 1, such as by its mean and standard deviation"
+    ]
+
+
+@pytest.mark.parametrize(("key", "value"), [("age", 4.5), ("batch", "a")])
+def test_covariates_that_say_nothing_are_warned_of(table, caplog, key, value):
+    adata = small_adata()
+    adata.obs[key] = value
+    prepare(adata, table, batch_key="batch", continuous_covariates=["age"])
+    (said,) = caplog.messages
+    assert said.startswith(f"covariate {key!r} is '{value}' in every cell: it tells the model not")
+
+
+def test_of_many_problems_some_are_told_and_the_others_counted(table):
+    names = [f"m{i}" for i in range(84)]
+    many = KnowledgeTable(["a", "b"], names, np.ones((2, 84)))
+    with pytest.raises(InputError) as caught:
+        prepare(small_adata(), many)
+    assert len(caught.value.problems) == 84
+    lines = str(caught.value).splitlines()
+    assert (lines[0], len(lines), lines[-1]) == ("84 problems", 22, "  ... and 64 more")

@@ -86,7 +86,7 @@ class RowsToRows:
         if task.job.kind == "parquet":
             return ParquetRows(task.job.source)
         if task.job.kind == "h5ad":
-            cells = stack.enter_context(H5adBlocks(task.job.source))
+            cells = stack.enter_context(H5adBlocks(task.job.source, task.annotator.layer))
             markers, problems = marker_places(
                 task.annotator.markers, [[name] for name in cells.names]
             )
