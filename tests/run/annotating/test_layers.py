@@ -25,7 +25,9 @@ def test_new_files_are_read_from_the_layer_of_the_training(scyan_exp, tmp_path):
     expected = anndata.read_h5ad(tmp_path / "run" / "annotated.h5ad").obs["scyan_pop"].astype(str)
 
     for result in ("h5ad", "csv"):
-        code, output = scyan_exp("annotate", "run", "cells.h5ad", f"out={result}", f"to={result}")
+        code, output = scyan_exp(
+            "annotate", "run", "cells.h5ad", f"out={result}", f"format={result}"
+        )
         assert code == 0, output
     new = anndata.read_h5ad(tmp_path / "h5ad" / "cells.annotated.h5ad")
     assert new.obs["scyan_pop"].astype(str).tolist() == expected.tolist()
