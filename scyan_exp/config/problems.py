@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from scyan_exp.config.overrides import (
     is_group_choice,
     is_plain_value,
     keys_and_values,
+    quoted,
     variants,
     with_value,
 )
@@ -59,9 +61,10 @@ def _one_by_one(
             choices = list(choices_of(override, config_dirs))
             if len(choices) > 1 and not several:
                 key, _, values = override.partition("=")
+                hint = f". {in_quotes(key, values)}" if key.endswith("path") else ""
                 problems.append(
                     f"{override}: several values; add -m for a sweep, or write a list: "
-                    f"{key}=[{values}]"
+                    f"{key}=[{values}]{hint}"
                 )
                 continue
             if not choices:
@@ -118,8 +121,17 @@ def _sentence(
         others = [k for k in known if k not in parents and not k.endswith("_target_")]
         return f"{key}: unknown key.{near_matches(key, others)}"
     if "LexerNoViableAlt" in str(reason) or "expecting" in str(reason) or "viable" in str(reason):
+        if key.endswith("path"):
+            return f"{override}: cannot be read. {in_quotes(key, value)}"
         return f"{override}: cannot be read. Values look like key=1, key=[1,2], key={{a:1}}"
     return f"{override}: {first_lines(reason)}"
+
+
+def in_quotes(key: str, value: str) -> str:
+    """How a path with characters of Hydra's grammar is written in a shell."""
+    is_simple = not {*value} & {"'", '"', "\\"}
+    written = f"'{key}=\"{value}\"'" if is_simple else shlex.quote(f"{key}={quoted(value)}")
+    return f"A path with any of = , [ ] {{ }} goes in quotes: {written}"
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:

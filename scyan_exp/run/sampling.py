@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from scyan_exp.errors import InputError, listed, near_matches
+from scyan_exp.errors import InputError, absent
 from scyan_exp.results.consensus import Member
 from scyan_exp.run.annotating.models import load_members
 from scyan_exp.run.drawn_covariates import draw_covariates
@@ -107,13 +107,8 @@ def _indices(names: Sequence[str], table: KnowledgeTable) -> np.ndarray:
         for p, name in enumerate(of_level):
             groups.setdefault(name, []).append(p)
     groups |= {name: [p] for p, name in enumerate(table.populations)}
-    problems = [
-        f"population: {name!r} is not in the table of the run.{near_matches(name, groups)}"
-        for name in names
-        if name not in groups
-    ]
-    if problems:
-        problems[-1] += f" It has: {listed(table.populations, limit=60)}"
+    said = "population: {} is not in the table of the run."
+    if problems := absent(names, groups, said, "It has"):
         raise InputError(problems)
     chosen = {p for name in names for p in groups[name]}
     return np.array(sorted(chosen) or range(len(table.populations)))

@@ -103,7 +103,10 @@ def read_task(task: Task) -> AnnData:
     """
     source, markers = task.job.source, task.annotator.markers
     adata = read_cells(
-        source, compensation=task.compensation, obs_columns=task.annotator.covariates
+        source,
+        compensation=task.compensation,
+        obs_columns=task.annotator.covariates,
+        layer=task.annotator.layer,
     )
     named = choose_markers if task.job.kind == "fcs" else renamed
     adata = named(adata, markers, str(source))
