@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scyan_exp.results.biomarkers import Biomarkers
-from scyan_exp.results.figures.canvas import canvas, colors, short
+from scyan_exp.results.figures.canvas import canvas, colors, short, titled
 from scyan_exp.results.figures.registry import figure
 from scyan_exp.results.group_tests import OF_PARENT, OWN_LEVEL, SHARE, UNANNOTATED, Groups
 
@@ -30,6 +30,8 @@ COFACTORS = {1000.0: 150.0, 20.0: 5.0}
 LEAST_WIDTH = 1.0
 #: Panels in a row.
 COLUMNS = 5
+#: Panels drawn at most.
+MOST_PANELS = 50
 
 
 @figure("sample_shares")
@@ -97,8 +99,8 @@ def groups_figure(biomarkers: Biomarkers, groups: Groups) -> Figure:
 
     With a level, the share is of the parent, where that has several populations.
     """
-    tests = _shown_tests(groups.tests)
     rows = _own_rows(biomarkers)
+    tests, left_out = _shown_tests(groups.tests, rows)
     n_columns = min(COLUMNS, len(tests))
     n_rows = -(-len(tests) // n_columns)
     figure, grid = canvas(
@@ -109,9 +111,8 @@ def groups_figure(biomarkers: Biomarkers, groups: Groups) -> Figure:
     for axes, test in zip(grid.ravel(), tests.to_dict("records"), strict=False):
         own = rows[rows["population"] == test["population"]]
         _draw_groups(axes, own, test, groups.names)
-    figure.suptitle(
-        f"Shares by sample; {test['test']}, p adjusted over the populations", fontsize=10
-    )
+    title = f"Shares by sample; {test['test']}, p adjusted over the populations"
+    figure.suptitle(titled(title, left_out), fontsize=10)
     return figure
 
 
@@ -202,12 +203,22 @@ def _scaled(values_PM: np.ndarray) -> tuple[np.ndarray, str]:
     return np.ma.masked_invalid((seen_PM - low_M) / width_M), f"scaled a marker{by}"
 
 
-def _shown_tests(tests: pd.DataFrame) -> pd.DataFrame:
-    """One test a population, of its share in the parent if there is such a test."""
+def _shown_tests(tests: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """One test a population, of its share in the parent if there is such a test; what is missing.
+
+    Populations without cells are left out, and of many the least sure ones.
+    """
     own = tests[(tests["level"] == OWN_LEVEL) & tests["measure"].isin((SHARE, OF_PARENT))]
     own = own[own["population"] != UNANNOTATED]
     one_each = own.drop_duplicates("population", keep="last")  # the shares of parents come last
-    return one_each.sort_values("p_adjusted", kind="stable")
+    with_cells = rows.groupby("population")["count"].sum()
+    some = one_each[one_each["population"].map(with_cells) > 0]
+    some = one_each if some.empty else some
+    surest = some.sort_values("p_adjusted", kind="stable").head(MOST_PANELS)
+    n_empty, n_more = len(one_each) - len(some), len(some) - len(surest)
+    words = [f"without {n_empty} populations that have no cells"] if n_empty else []
+    words += [f"the {len(surest)} surest; groups.csv has {n_more} more"] if n_more else []
+    return surest, "; ".join(words)
 
 
 def _draw_groups(axes: Axes, rows: pd.DataFrame, test: dict[str, Any], names: list[str]) -> None:
