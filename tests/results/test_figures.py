@@ -62,12 +62,12 @@ def test_every_figure_that_the_run_allows_is_an_image(tmp_path, labels):
 
 def test_loss_of_every_epoch_hollow_at_a_temperature():
     axes = drawn(loss_figure(history_of(POPULATIONS)))
-    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[e, 20 - e] for e in range(5)])
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[e + 1, 20 - e] for e in range(5)])
     plain, hollow = axes.collections
-    assert plain.get_offsets()[:, 0].tolist() == [0, 3]
-    assert hollow.get_offsets()[:, 0].tolist() == [1, 2, 4]
+    assert plain.get_offsets()[:, 0].tolist() == [1, 4]
+    assert hollow.get_offsets()[:, 0].tolist() == [2, 3, 5]
     assert hollow.get_facecolors().tolist() == [[1, 1, 1, 1]]
-    assert (axes.get_xlabel(), axes.get_title()) == ("epoch", "Training")
+    assert (axes.get_xlabel(), axes.get_title()) == ("epoch (the first is 1)", "Training")
 
 
 def test_the_agreement_stands_below_the_loss_and_both_mark_the_epoch_that_annotates():
@@ -80,8 +80,8 @@ def test_the_agreement_stands_below_the_loss_and_both_mark_the_epoch_that_annota
     np.testing.assert_allclose(below.lines[0].get_ydata(), [0.5, 0.6, 0.7, 0.8, 0.9])
     for axes in (above, below):
         marks = {line.get_label(): line.get_xdata()[0] for line in axes.lines}
-        assert marks["the epoch that annotates"] == 3
-        assert marks["last epoch"] == 4
+        assert marks["the epoch that annotates"] == 4
+        assert marks["last epoch"] == 5
     (legend,) = figure.legends
     assert {"last epoch", "the epoch that annotates"} <= set(texts(legend.get_texts()))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scyan_exp.results.figures.canvas import canvas, short, shown_rows, titled
+from scyan_exp.results.figures.canvas import canvas, room, short, shown_rows, titled
 from scyan_exp.results.figures.registry import figure
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ def latent_figure(annotation: Annotation) -> Figure:
     table = annotation.table
     n_cells_P = np.bincount(annotation.population, minlength=len(table.populations))
     rows, left_out = shown_rows(n_cells_P)
-    figure, (left, right) = canvas(
-        4 + 0.52 * len(table.markers), 2.2 + 0.26 * len(rows), columns=2, sharey=True
-    )
     names = [short(table.populations[p]) for p in rows]
-    title = titled("Knowledge table (grey: not known)", left_out)
+    width = 4 + 0.52 * len(table.markers) + room(names)
+    height = max(2.2 + 0.26 * len(rows), 3.8) + room(table.markers)
+    figure, (left, right) = canvas(width, height, columns=2, sharey=True)
+    title = titled("Knowledge table", "(grey: not known)", left_out)
     _heatmap(left, table.rho[rows], names, table.markers, title)
     latent_PM = _mean_latent(annotation)[rows]
     image = _heatmap(right, latent_PM, names, table.markers, "Mean latent expression")
@@ -49,7 +49,7 @@ def counts_figure(annotation: Annotation) -> Figure:
     order = rows[np.argsort(counts[rows], kind="stable")].tolist()
     if counts[-1]:
         order = [len(names) - 1, *order]
-    figure, axes = canvas(7.5, 1.6 + 0.26 * len(order))
+    figure, axes = canvas(7.5 + room(names[i] for i in order), 1.6 + 0.26 * len(order))
     colors = ["0.7" if i == len(names) - 1 else "C0" for i in order]
     bars = axes.barh(range(len(order)), counts[order], color=colors)
     axes.set_yticks(range(len(order)), [short(names[i]) for i in order])
@@ -74,7 +74,8 @@ def confusion_figure(annotation: Annotation, labels: pd.Series) -> Figure:
     present = counts.sum(axis=1) > 0
     columns, left_out = shown_rows(counts.sum(axis=0) + counts.sum(axis=1))
     shown = shares[present][:, columns]
-    figure, axes = canvas(3.2 + 0.34 * len(columns), 2.4 + 0.3 * int(present.sum()))
+    more = room(populations[i] for i in columns)
+    figure, axes = canvas(3.2 + 0.34 * len(columns) + more, 2.4 + 0.3 * int(present.sum()) + more)
     image = axes.imshow(100 * shown, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     for row, values in enumerate(shown):
         for column in np.flatnonzero(values >= 0.005):
@@ -93,7 +94,7 @@ def confusion_figure(annotation: Annotation, labels: pd.Series) -> Figure:
     axes.set(
         xlabel="annotated as",
         ylabel="label (cells)",
-        title=titled("Most probable population of every cell (% of label)", left_out),
+        title=titled("Most probable population", "of every cell (% of label)", left_out),
     )
     figure.colorbar(image, ax=axes, shrink=0.8)
     return figure

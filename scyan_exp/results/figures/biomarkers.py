@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from scyan_exp.results.biomarkers import Biomarkers
-from scyan_exp.results.figures.canvas import canvas, colors, short, titled
+from scyan_exp.results.figures.canvas import canvas, colors, room, short, titled
 from scyan_exp.results.figures.registry import figure
 from scyan_exp.results.group_tests import OF_PARENT, OWN_LEVEL, SHARE, UNANNOTATED, Groups
 
@@ -30,6 +31,8 @@ COFACTORS = {1000.0: 150.0, 20.0: 5.0}
 LEAST_WIDTH = 1.0
 #: Panels in a row.
 COLUMNS = 5
+#: Characters that have room: across a panel; below a box; along a row of the shares.
+CHARACTERS_A_PANEL, CHARACTERS_A_GROUP, CHARACTERS_A_ROW = 28, 18, 4
 #: Panels drawn at most.
 MOST_PANELS = 50
 
@@ -47,7 +50,9 @@ def shares_figure(biomarkers: Biomarkers) -> Figure:
     fold_SP = _folds(_wide(rows, "count").to_numpy(), n_S.to_numpy()[:, None])
     order, groups = _by_group(rows)
     n_samples, n_pops = share_SP.shape
-    figure, axes = canvas(3.2 + 0.5 * n_pops, 2.8 + 0.24 * max(n_samples, 8))
+    width = 3.2 + 0.5 * n_pops + room(map(str, share_SP.index))
+    height = 2.8 + 0.24 * max(n_samples, 8) + room(map(str, share_SP.columns))
+    figure, axes = canvas(width, height)
     image = axes.imshow(
         fold_SP[order], cmap="RdBu_r", vmin=-LARGEST_FOLD, vmax=LARGEST_FOLD, aspect="auto"
     )
@@ -78,7 +83,9 @@ def intensities_figure(biomarkers: Biomarkers) -> Figure:
     medians = medians.dropna(how="all")
     values_PM = medians.to_numpy()
     shown_PM, words = _scaled(values_PM)
-    figure, axes = canvas(3.4 + 0.42 * values_PM.shape[1], 2.4 + 0.28 * len(values_PM))
+    width = 3.4 + 0.42 * values_PM.shape[1] + room(map(str, medians.index))
+    height = 2.4 + 0.28 * max(len(values_PM), 4) + room(map(str, medians.columns))
+    figure, axes = canvas(width, height)
     from matplotlib import colormaps
 
     cmap = colormaps["viridis"].with_extremes(bad="0.85")
@@ -151,7 +158,7 @@ def _mark_groups(axes: Axes, groups: list[str]) -> None:
         first, last = groups.index(group), len(groups) - 1 - groups[::-1].index(group)
         axes.axhline(last + 0.5, color="black", linewidth=1.5 if last < len(groups) - 1 else 0)
         axes.annotate(
-            short(group),
+            short(group, CHARACTERS_A_ROW * (last - first + 1)),
             (1.01, (first + last) / 2),
             xycoords=("axes fraction", "data"),
             rotation=90,
@@ -233,14 +240,18 @@ def _draw_groups(axes: Axes, rows: pd.DataFrame, test: dict[str, Any], names: li
             )
         places = i + rng.uniform(-0.15, 0.15, len(own))
         axes.scatter(places, own, s=14, color=[color], zorder=3, linewidths=0)
-    labels = [f"{short(name)}\nn = {test[f'n_{name}']}" for name in names]
-    axes.set_xticks(range(len(names)), labels, fontsize=8)
+    shown = [short(name, CHARACTERS_A_GROUP) for name in names]
+    labels = [f"{one}\nn = {test[f'n_{name}']}" for one, name in zip(shown, names, strict=True)]
+    is_wide = len(names) * max(map(len, shown)) > CHARACTERS_A_PANEL
+    tilted: dict[str, Any] = {"rotation": 40, "ha": "right"} if is_wide else {}
+    axes.set_xticks(range(len(names)), labels, fontsize=8, **tilted)
     axes.tick_params(axis="y", labelsize=8)
     axes.set_ylim(bottom=0)
     whole = rows["parent"].iloc[0] if test["measure"] == OF_PARENT else "all cells"
-    axes.set_ylabel(f"% of {short(str(whole))}", fontsize=8)
+    axes.set_ylabel(f"% of {short(str(whole), CHARACTERS_A_PANEL)}", fontsize=8)
     p = test["p_adjusted"]
-    axes.set_title(f"{short(test['population'])}\n{_p(p)}", fontsize=8)
+    name = fill(short(test["population"]), CHARACTERS_A_PANEL)
+    axes.set_title(f"{name}\n{_p(p)}", fontsize=8)
 
 
 def _p(p: float) -> str:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 #: Longer names of populations are cut in figures, in characters.
 LONGEST_NAME = 40
+#: Names up to this long fit without more room; each further character takes so many inches.
+USUAL_NAME, INCHES = 20, 0.065
 #: Larger tables are shown without the populations that have no cells.
 MOST_ROWS = 60
 
 
-def short(name: str) -> str:
-    """A name that leaves room for the figure."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+def short(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name that leaves room for the figure: its beginning, if it is longer than so many."""
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def room(names: Iterable[str]) -> float:
+    """Inches that long names beside or below a figure need more than usual ones."""
+    longest = max((len(short(name)) for name in names), default=0)
+    return INCHES * max(0, longest - USUAL_NAME)
 
 
 def shown_rows(n_cells_P: np.ndarray) -> tuple[np.ndarray, str]:

@@ -37,6 +37,8 @@ def loss_figure(history: History, best_epoch: int | None = None) -> Figure:
     Epochs at a temperature, whose loss is another, are hollow. The epoch that annotates is
     marked, and the last one.
     """
+    from matplotlib.ticker import MaxNLocator
+
     rows = _rows(history)
     panels = ["loss", *(["agreement"] if "table_agreement" in rows else [])]
     figure, axes = canvas(
@@ -54,6 +56,7 @@ def loss_figure(history: History, best_epoch: int | None = None) -> Figure:
         if best_epoch is not None:
             each.axvline(best_epoch + 1, color="C2", zorder=0, label="the epoch that annotates")
     below.set(xlabel=EPOCH)
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles, labels = above.get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=2, fontsize=8)
     return figure
@@ -80,26 +83,30 @@ def _draw_losses(axes: Any, rows: pd.DataFrame) -> None:
 @figure("population_weights")
 def population_weights_figure(history: History, populations: Sequence[str]) -> Figure:
     """Weight of each population over the epochs, largest at the top of the legend."""
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
     n_named = len(populations) if len(populations) <= MOST_ROWS else MOST_NAMED
     figure, axes = canvas(9, max(4.5, 0.2 * n_named + 1))
     rows = _rows(history)
     last = rows.iloc[-1]
     ordered = sorted(populations, key=lambda name: -last[f"pi/{name}"])
-    for name, color in zip(ordered, colors(len(ordered)), strict=True):
-        axes.plot(rows["epoch"], 100 * rows[f"pi/{name}"], label=name, color=color)
+    n_more = len(ordered) - n_named
+    palette = [*colors(n_named), *["0.85"] * n_more]
+    for i, (name, color) in enumerate(zip(ordered, palette, strict=True)):
+        weights = 100 * rows[f"pi/{name}"]
+        axes.plot(rows["epoch"], weights, label=name, color=color, zorder=2 - (i >= n_named))
     axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set(xlabel=EPOCH, ylabel="weight (% of cells)", title="Population weights")
     axes.yaxis.set_minor_formatter("")
-    n_more = len(ordered) - n_named
     # Given by hand: names that start with "_" are left out otherwise.
     axes.legend(
         axes.lines[:n_named],
         [short(name) for name in ordered[:n_named]],
-        title=f"the largest; {n_more} smaller ones have no name here" if n_more else None,
+        title=f"the largest; grey: {n_more} smaller ones" if n_more else None,
+        title_fontsize=8,
         frameon=False,
         loc="center left",
         bbox_to_anchor=(1.01, 0.5),

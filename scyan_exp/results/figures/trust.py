@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scyan_exp.results.figures.canvas import canvas, short, shown_rows, titled
+from scyan_exp.results.figures.canvas import canvas, room, short, shown_rows, titled
 from scyan_exp.results.figures.registry import figure
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ def trust_figure(annotation: Annotation, signs: Signs) -> Figure:
     table = annotation.table
     rows, left_out = shown_rows(signs.n_cells)
     rho_PM, right_PM = table.rho[rows], np.where(signs.judged, signs.right, np.nan)[rows]
-    figure, axes = canvas(4.5 + 0.36 * len(table.markers), 3.0 + 0.28 * len(rows))
+    names = [f"{short(table.populations[p])} ({signs.n_cells[p]:,})" for p in rows]
+    markers = [short(name) for name in table.markers]
+    figure, axes = canvas(
+        max(4.5 + 0.36 * len(markers), 7.0) + room(table.populations),
+        max(3.0 + 0.28 * len(rows), 4.5) + room(markers),
+    )
     colors = colormaps["RdYlBu"].with_extremes(bad=NOT_JUDGED)
     image = axes.imshow(
         np.ma.masked_invalid(100 * right_PM), cmap=colors, vmin=0, vmax=100, aspect="auto"
@@ -45,12 +50,10 @@ def trust_figure(annotation: Annotation, signs: Signs) -> Figure:
         color = "white" if abs(right_PM[p, m] - 0.5) > 0.35 else "black"
         axes.text(m, p, sign, ha="center", va="center", color=color, fontsize=9)
     _frame(axes, signs.contradictions[rows])
-    names = [f"{short(table.populations[p])} ({signs.n_cells[p]:,})" for p in rows]
-    markers = [short(name) for name in table.markers]
     axes.set_xticks(range(len(markers)), markers, rotation=60, ha="right", fontsize=8)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_title(titled(f"What the table says (+, {MINUS}) and the cells do", left_out))
-    figure.colorbar(image, ax=axes, shrink=0.8, label="cells on the side that the table says (%)")
+    figure.colorbar(image, ax=axes, shrink=0.8, label="cells on the side of the table (%)")
     _explain(figure, is_by_mean=bool(by_mean_PM.any()))
     return figure
 
@@ -81,11 +84,9 @@ def _explain(figure: Figure, is_by_mean: bool) -> None:
         Patch(facecolor="white", edgecolor="0.8", label="blank in the table"),
         Patch(
             color=NOT_JUDGED,
-            label="not judged: the marker does not part the cells clearly, or there are too few",
+            label="not judged: the marker does not part the cells clearly, or too few cells",
         ),
     ]
     if is_by_mean:
         handles.append(Patch(color=BY_MEAN, label="judged by the mean of the cells alone"))
-    figure.legend(
-        handles=handles, frameon=False, loc="outside lower left", ncols=2, fontsize=8, title=None
-    )
+    figure.legend(handles=handles, frameon=False, loc="outside lower left", ncols=2, fontsize=8)
