@@ -199,6 +199,41 @@ def test_tables_of_any_size_can_be_drawn(tmp_path, n_pops, n_markers):
     assert len(paths) == 6
 
 
+def test_of_a_large_table_what_has_no_cells_is_left_out_and_said():
+    names = [f"population {i}" for i in range(200)]
+    annotation = make_annotation(names, np.arange(400) % 20)
+    labels = pd.Series(np.array(names, dtype=object)[annotation.population])
+    said = "without 180 populations that have no cells"
+    for figure in (
+        counts_figure(annotation),
+        latent_figure(annotation),
+        confusion_figure(annotation, labels),
+    ):
+        axes = drawn(figure)
+        assert axes.get_title().endswith(said)
+        assert len(axes.get_yticklabels()) == 20
+        assert max(figure.get_size_inches()) < 13
+    axes = drawn(population_weights_figure(history_of(names), names))
+    legend = axes.get_legend()
+    assert len(axes.lines) == 200
+    assert len(legend.get_texts()) == 40
+    assert legend.get_title().get_text() == "the largest; grey: 160 smaller ones"
+
+
+@pytest.mark.parametrize("n_pops", [3, 40])
+def test_the_longest_names_are_inside_the_figures(n_pops):
+    names = [f"{i} {'very long ' * 30}" for i in range(n_pops)]
+    annotation = make_annotation(names, np.arange(200) % n_pops, markers=["x" * 300, "b", "c"])
+    for figure in (counts_figure(annotation), latent_figure(annotation)):
+        axes = drawn(figure)
+        box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= width
+        assert box.y1 <= height
+        assert axes.get_window_extent().width > 120
+
+
 def test_the_real_table_can_be_drawn(tmp_path, real_data):
     from scyan_exp.data import load_table
 

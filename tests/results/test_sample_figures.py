@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
@@ -144,6 +145,29 @@ def test_groups_have_a_box_and_a_point_a_sample_the_surest_first(biomarkers):
     assert figure.get_suptitle().startswith("Shares by sample; Mann-Whitney")
     shown = [float(axes.get_title().split("= ")[1]) for axes in panels]
     assert shown == sorted(shown)
+
+
+def test_of_many_populations_the_surest_have_a_panel(biomarkers, monkeypatch):
+    monkeypatch.setattr("scyan_exp.results.figures.biomarkers.MOST_PANELS", 5)
+    own = biomarkers.populations
+    own = own[(own["level"] == "population") & (own["population"] == "B cells")]
+    names = [f"{i} {'long ' * 60}" for i in range(9)]
+    rows = pd.concat([own.assign(population=n, count=int(n[0] not in "678")) for n in names])
+    test = {"measure": "share", "level": "population", "marker": "", "test": "Mann-Whitney"}
+    tests = pd.DataFrame(
+        [{**test, "population": n, "n_even": 4, "n_odd": 4, "p_adjusted": 0.5} for n in names]
+    )
+    figure = groups_figure(
+        Biomarkers(rows, biomarkers.intensities), type(biomarkers.groups)(["even", "odd"], tests)
+    )
+    panels = [axes for axes in drawn(figure) if axes.get_title()]
+    assert len(panels) == 5
+    assert figure.get_suptitle().endswith(
+        "without 3 populations that have no cells; the 5 surest; groups.csv has 1 more"
+    )
+    boxes = [axes.title.get_window_extent() for axes in panels[:5]]
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
+    assert boxes[-1].x1 <= figure.bbox.x1
 
 
 def test_names_are_not_mathematics_and_p_may_be_tiny_or_missing(tmp_path, biomarkers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,20 @@ import anndata
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
+from scyan_exp import sample_cells
+from scyan_exp.config.check import read_config
 from scyan_exp.metrics.mixing import mean_lisi
-from scyan_exp.results.annotation import load_model
+from scyan_exp.results.annotation import load_model, predict_cells
 from scyan_exp.results.correction import CORRECTED_KEY, correct
+from scyan_exp.run.cells import KeptCells
+from scyan_exp.run.experiment import prepare
+from scyan_exp.run.folder import run_folder_of
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.read_run import Run
+from scyan_exp.run.refining import correcting_model, refined
+from scyan_exp.run.settings_of import wanted_of
 from tests.run.test_resume import environment, load, read_result
 from tests.run.test_run import QUICK
 
@@ -111,14 +122,46 @@ def test_a_combination_of_runs_is_corrected_as_they_were(run, tmp_path, scyan_ex
 
 
 def test_a_run_in_the_same_folder_leaves_no_refined_model_of_the_earlier_one(tmp_path, scyan_exp):
+    """Nor where it goes on with the first training of that run, which no more is refined."""
     folder = tmp_path / "run"
-    arguments = ("train", *QUICK, *BATCHES, *SMALL, "trainer.max_epochs=1")
-    for refine in ("true", "false"):
-        refining = (f"correct.refine={refine}", f"hydra.run.dir={folder}")
-        code, output = scyan_exp(*arguments, *refining)
+    arguments = ("train", *QUICK, *BATCHES, *SMALL, f"hydra.run.dir={folder}")
+    last = f"ckpt_path={folder / 'checkpoints/last.ckpt'}"
+    for refine, more in (("true", ()), ("false", (last,))):
+        epochs = f"trainer.max_epochs={2 if more else 1}"
+        code, output = scyan_exp(*arguments, epochs, f"correct.refine={refine}", *more)
         assert code == 0, output
         assert (folder / "refined").exists() == (refine == "true")
         assert ("Refining: " in output) == (refine == "true")
+
+
+def test_an_interrupted_first_training_leaves_no_refined_model_of_an_earlier_one(run, tmp_path):
+    folder = shutil.copytree(run / "seed_0", tmp_path / "run")
+    config = read_config(OmegaConf.to_container(Run(folder).config))
+    with KeptCells() as kept:
+        experiment = prepare(config, folder, kept)
+    cells, model = experiment.cells, experiment.model
+    annotation = predict_cells(model, cells.x, cells.covariates)
+    assert correcting_model(folder, model) is not model
+    found = refined(config, experiment, annotation, Outcome.INTERRUPTED, folder)
+    assert found.model is model
+    assert correcting_model(folder, model) is model
+
+
+def test_a_checkpoint_of_the_refined_model_and_a_home_folder_name_the_run(run, monkeypatch):
+    member = run / "seed_0"
+    monkeypatch.setenv("HOME", str(run.parent))
+    for path in (
+        member,
+        member / "checkpoints/best.ckpt",
+        member / "refined/checkpoints/best.ckpt",
+        "~/run/seed_0/refined/checkpoints/last.ckpt",
+        "~/run/seed_0",
+    ):
+        assert run_folder_of(path) == member
+        assert wanted_of(path) == wanted_of(member)
+    assert wanted_of(member).correct.refine
+    drawn = sample_cells(member / "refined/checkpoints/best.ckpt", 40, ["Naive CD4 T cells"])
+    assert set(drawn.obs["batch"]) == {"batch 1", "batch 2", "batch 3"}
 
 
 def test_without_a_reference_batch_mixing_is_measured_and_no_layer_is_written(tmp_path, scyan_exp):

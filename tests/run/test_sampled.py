@@ -254,7 +254,7 @@ def test_a_file_of_an_earlier_version_has_its_levels_in_its_columns(run, copied,
         (("{run}/checkpoints/..",), "no annotated.h5ad in this run (it is completed)"),
         (
             ("{run}/train.log", "sample_key=s"),
-            "train.log: expected a file whose name ends in one of .h5ad, .csv, .parquet, ",
+            "train.log: expected a file whose name ends in one of .h5ad, .csv, ",
         ),
         (("{run}/annotated.h5ad",), "sample_key: expected the column of obs that names the sample"),
         (
