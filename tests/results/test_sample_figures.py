@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
-from scyan_exp.config.wanted import ALL_FIGURES
+from scyan_exp.config.wanted import ALL_FIGURES, BiomarkersConfig
 from scyan_exp.results.biomarkers import Biomarkers, measure_biomarkers
 from scyan_exp.results.figures.biomarkers import (
     groups_figure,
@@ -24,6 +24,8 @@ from scyan_exp.results.group_tests import UNANNOTATED
 from scyan_exp.results.samples import Samples, samples_of
 from tests.results.conftest import make_annotation
 from tests.results.samples_data import KEYS, POPULATIONS, assigned_of, cells_of, example
+
+SAMPLE = BiomarkersConfig(sample_key="sample")
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +125,15 @@ def test_a_population_that_no_sample_has_is_left_out_and_a_flat_marker_is_pale()
     axes, _ = drawn(intensities_figure(measured))
     assert texts(axes.get_yticklabels()) == POPULATIONS[:2]
     assert (axes.images[0].get_array()[:, 1] == 0).all()
+
+
+def test_where_no_cell_is_annotated_there_are_no_colours():
+    adata = cells_of([0, 1] * 20)
+    measured = measure_biomarkers(adata, assigned_of([-1] * 40), samples_of(adata.obs, SAMPLE))
+    axes, _ = drawn(intensities_figure(measured))
+    assert axes.images[0].get_array().mask.all()
+    axes, _ = drawn(shares_figure(measured))
+    assert texts(axes.get_xticklabels()) == [UNANNOTATED]
 
 
 def test_groups_have_a_box_and_a_point_a_sample_the_surest_first(biomarkers):

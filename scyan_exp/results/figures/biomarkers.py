@@ -80,7 +80,8 @@ def intensities_figure(biomarkers: Biomarkers) -> Figure:
     rows = biomarkers.intensities
     medians = rows.groupby(["population", "marker"], sort=False)["median"].median().unstack()
     medians = medians.reindex(index=rows["population"].unique(), columns=rows["marker"].unique())
-    medians = medians.dropna(how="all")
+    with_cells = medians.dropna(how="all")
+    medians = medians if with_cells.empty else with_cells
     values_PM = medians.to_numpy()
     shown_PM, words = _scaled(values_PM)
     width = 3.4 + 0.42 * values_PM.shape[1] + room(map(str, medians.index))
@@ -204,7 +205,7 @@ def _scaled(values_PM: np.ndarray) -> tuple[np.ndarray, str]:
     largest = np.nanmax(np.abs(values_PM)) if np.isfinite(values_PM).any() else 0.0
     cofactor = next((c for size, c in COFACTORS.items() if largest > size), None)
     seen_PM = values_PM if cofactor is None else np.arcsinh(values_PM / cofactor)
-    low_M, high_M = np.nanmin(seen_PM, axis=0), np.nanmax(seen_PM, axis=0)
+    low_M, high_M = np.fmin.reduce(seen_PM, axis=0), np.fmax.reduce(seen_PM, axis=0)
     width_M = np.maximum(high_M - low_M, LEAST_WIDTH)
     by = "" if cofactor is None else f", by arcsinh(x / {cofactor:g})"
     return np.ma.masked_invalid((seen_PM - low_M) / width_M), f"scaled a marker{by}"
