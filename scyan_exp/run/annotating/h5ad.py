@@ -14,8 +14,7 @@ from scyan_exp.data.distribution import MOST_CELLS
 from scyan_exp.data.h5ad_blocks import H5adBlocks
 from scyan_exp.data.layers import no_x
 from scyan_exp.results.chunks import CHUNK_SIZE
-from scyan_exp.results.columns import key_of, members_in
-from scyan_exp.results.correction import CORRECTED_KEY
+from scyan_exp.results.columns import CORRECTED, key_of, members_in
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.filling import H5adFilling
@@ -157,7 +156,7 @@ class H5adSteps:
             return {}
         layer = _dense(block.rows).astype(np.float32)
         layer[:, self._places] = corrected
-        return {CORRECTED_KEY: layer}
+        return {CORRECTED: layer}
 
     def sample(self) -> np.ndarray:
         """Expressions of some cells, in pieces that are evenly spaced over the file."""
