@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from scyan_exp.results.annotation import load_model
 from scyan_exp.results.correction import CORRECTED_KEY, correct
 from tests.run.test_resume import environment, load, read_result
 from tests.run.test_run import QUICK
+from tests.starting import Process
 
 BATCHES = ("dataset.n_batches=3", "dataset.batch_key=batch", "correct.batch_ref='batch 2'")
 SMALL = ("dataset.n_cells=900", "trainer.max_epochs=3", "flow=shallow")
@@ -155,12 +154,10 @@ LONGER = (
 )
 
 
-def refining(folder: Path) -> subprocess.Popen:
+def refining(folder: Path) -> Process:
     """Start a run, and return when an epoch of its refining is on disk."""
-    command = [sys.executable, "-m", "scyan_exp", "train", *LONGER, f"hydra.run.dir={folder}"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
-    )
+    command = ["-m", "scyan_exp", "train", *LONGER, f"hydra.run.dir={folder}"]
+    process = Process(command, env=environment(), together=True)
     path, deadline = folder / "refined" / "population_weights.csv", time.monotonic() + 120
     while not path.exists():
         assert process.poll() is None, process.communicate()[0]
