@@ -111,8 +111,8 @@ def kill_and_resume(
     for i in range(n_kills):
         chance = random.Random(i)
         process = go_on(search, arguments)
-        ends = time.monotonic() + chance.uniform(3, longest)
-        strikes = time.monotonic() + chance.uniform(3, longest)
+        ends = time.monotonic() + chance.uniform(1, longest)
+        strikes = time.monotonic() + chance.uniform(1, longest)
         while time.monotonic() < ends and process.poll() is None:
             if time.monotonic() > strikes:
                 kill_some_worker(search, chance)
