@@ -97,6 +97,7 @@ def _search(folder: Path) -> None:
     done = command(
         *("train", "search=quick", "hydra.sweeper.n_trials=4", "objective=[heuristic,loss]"),
         *("dataset.n_cells=400", *FEW, "hydra.launcher.devices=cpu", "repeats=2"),
+        "figures.draw=none",
         *("hydra.launcher.jobs_per_device=1", "hydra.sweep.dir=search"),
         cwd=folder,
         report="1",
