@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from scyan_exp.run.refining import correcting_model, refined
 from scyan_exp.run.settings_of import wanted_of
 from tests.run.test_resume import environment, load, read_result
 from tests.run.test_run import QUICK
+from tests.starting import Process
 
 BATCHES = ("dataset.n_batches=3", "dataset.batch_key=batch", "correct.batch_ref='batch 2'")
 SMALL = ("dataset.n_cells=900", "trainer.max_epochs=3", "flow=shallow")
@@ -199,12 +198,10 @@ LONGER = (
 )
 
 
-def refining(folder: Path) -> subprocess.Popen:
+def refining(folder: Path) -> Process:
     """Start a run, and return when an epoch of its refining is on disk."""
-    command = [sys.executable, "-m", "scyan_exp", "train", *LONGER, f"hydra.run.dir={folder}"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
-    )
+    command = ["-m", "scyan_exp", "train", *LONGER, f"hydra.run.dir={folder}"]
+    process = Process(command, env=environment(), together=True)
     path, deadline = folder / "refined" / "population_weights.csv", time.monotonic() + 120
     while not path.exists():
         assert process.poll() is None, process.communicate()[0]
