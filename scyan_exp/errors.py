@@ -63,6 +63,10 @@ class OutputError(InputError):
     """The results cannot be written where they should go."""
 
 
+class TrainingDiverged(RuntimeError):
+    """The loss became NaN or infinite."""
+
+
 def near_matches(name: str, choices: Iterable[str]) -> str:
     """A hint naming the choices closest to ``name``, or an empty string.
 

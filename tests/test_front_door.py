@@ -20,7 +20,7 @@ from hydra.core.global_hydra import GlobalHydra
 import scyan_exp
 from scyan_exp.cli.main import main
 from scyan_exp.config.overrides import as_override
-from scyan_exp.errors import InputError, OutputError
+from scyan_exp.errors import InputError, OutputError, TrainingDiverged
 from scyan_exp.run.folder import RunFolder
 from tests.fleet.sweeps import ended, until
 from tests.starting import Process, finished
@@ -141,7 +141,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
 
 
 def test_a_failed_run_raises_its_error(tmp_path):
-    with pytest.raises(scyan_exp.training.scyan.TrainingDiverged, match="the loss became"):
+    with pytest.raises(TrainingDiverged, match="the loss became"):
         scyan_exp.run({**QUICK, "model.lr": 1e30}, tmp_path / "run")
     run = scyan_exp.read_run(tmp_path / "run")
     assert run.outcome == "failed"

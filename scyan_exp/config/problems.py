@@ -10,7 +10,13 @@ from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.config.check import composed_problems
-from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, first_lines, groups
+from scyan_exp.config.compose import (
+    COMPOSE_ERRORS,
+    compose_config,
+    first_lines,
+    groups,
+    options_of_hydra,
+)
 from scyan_exp.config.overrides import (
     choices_of,
     is_group_choice,
@@ -106,7 +112,9 @@ def _sentence(
     """What is wrong with one override, in terms of what was typed."""
     key, _, value = override.lstrip("+~").partition("=")
     options = groups(config_dirs)
-    if isinstance(reason, MissingConfigException) and key in options:
+    if isinstance(reason, MissingConfigException) and key.startswith("hydra/"):
+        options[key] = options_of_hydra(key, config_dirs)
+    if isinstance(reason, MissingConfigException) and options.get(key):
         hint = near_matches(value, options[key])
         return f"{key}={value}: no such option.{hint} {key} can be {', '.join(options[key])}"
     if isinstance(reason, ConfigCompositionException) and "Could not override" in str(reason):

@@ -49,8 +49,8 @@ MISTAKES = [
     ("flow=x", f"flow=x: no such option. {FLOWS}"),
     (
         "hydra/launcher=flet",
-        "hydra/launcher=flet: In 'hydra/config': Could not find 'hydra/launcher/flet': "
-        "Available options in 'hydra/launcher':: basic",
+        "hydra/launcher=flet: no such option. Did you mean 'fleet'? hydra/launcher can be basic, "
+        "fleet, joblib, submitit_local, submitit_slurm",
     ),
     ("~flow=deep", "~flow=deep: Could not delete 'flow=deep'. No match in the defaults list"),
     (
