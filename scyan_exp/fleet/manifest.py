@@ -15,6 +15,7 @@ from yaml import YAMLError
 
 from scyan_exp.config.check import Checker
 from scyan_exp.config.plain_values import is_json, with_values
+from scyan_exp.documents import parse_yaml
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.jobs import Check, Job, Kept, load_config, without_hydra
 from scyan_exp.fleet.varied import Base, Varied
@@ -119,7 +120,7 @@ def _read_base(listed: Mapping[str, Any], sweep_dir: Path) -> Base:
 
 
 def _plain(part: Any) -> dict[str, Any]:
-    plain: Any = OmegaConf.to_container(OmegaConf.create(part)) if isinstance(part, str) else part
+    plain: Any = parse_yaml(part) if isinstance(part, str) else part
     assert isinstance(plain, dict), f"expected a config, found {plain!r}"
     return plain
 

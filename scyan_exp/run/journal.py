@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scyan_exp.documents import parse_json
+
 
 def journal_of(path: Path) -> Path:
     """The journal of a file."""
@@ -55,7 +57,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
     try:
-        values = json.loads(text)
+        values = parse_json(text.decode())
     except ValueError:
         return None
     return values if isinstance(values, dict) else None

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scyan_exp.documents import parse_json
 from scyan_exp.errors import InputError
-from scyan_exp.files import write_text
+from scyan_exp.files import finite, write_text
 from scyan_exp.run.folder import FORMAT, check_format
 from scyan_exp.run.journal import add_line, read_with_journal, take_in
 
@@ -83,20 +84,20 @@ class Manifest:
             text, added = read_with_journal(path)
             if text is None:
                 raise FileNotFoundError(f"no such file: {path}")
-            values = json.loads(text)
+            values = parse_json(text)
             check_format(values, path)
             jobs = {job.number: job for job in map(ListedJob.of, [*values["jobs"], *added])}
             by_number = [jobs[number] for number in sorted(jobs)]
             return cls(by_number, dict(values["launcher"]), list(values.get("bases", ())))
         except InputError:
             raise
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             reason = f"not the list of a sweep's jobs ({type(error).__name__}: {error})"
             raise InputError(reason, where=str(path)) from error
 
     def write(self, path: Path) -> None:
         """Write the file atomically, a line a job."""
-        head = {"format": FORMAT, "launcher": self.launcher, "bases": self.bases}
+        head = {"format": FORMAT, "launcher": finite(self.launcher), "bases": self.bases}
         start = json.dumps(head, indent=1, allow_nan=False).removesuffix("\n}")
         jobs = ",\n".join(json.dumps(one.to_dict(), allow_nan=False) for one in self.jobs)
         write_text(path, f'{start},\n "jobs": [\n{jobs}\n ]\n}}\n')
