@@ -116,7 +116,10 @@ def _listed_base(base: Base) -> dict[str, Any]:
 def _read_base(listed: Mapping[str, Any], sweep_dir: Path) -> Base:
     """A base of the list; the sweep may have been moved since."""
     config, hydra = (_plain(listed[name]) for name in ("config", "hydra"))
-    return Base(config, with_values(hydra, {("sweep", "dir"): str(sweep_dir)}))
+    base = Base(config, with_values(hydra, {("sweep", "dir"): str(sweep_dir)}))
+    # Hydra's own part is needed when a job starts: now, one can still refuse it.
+    assert Job(0, sweep_dir, [], Varied(base, {})).hydra
+    return base
 
 
 def _plain(part: Any) -> dict[str, Any]:

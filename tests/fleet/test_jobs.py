@@ -228,6 +228,8 @@ def test_what_json_has_no_word_for_comes_back_too(tmp_path):
         lambda values: values["bases"].clear(),
         lambda values: values["bases"][0].pop("hydra"),
         lambda values: values["bases"][0].update(config=3),
+        lambda values: values["bases"][0]["hydra"].pop("job"),
+        lambda values: values["bases"][0].update(config="a: &x [1]\nb: *x"),
         lambda values: values["bases"][0]["config"].pop("model"),
         lambda values: values["jobs"][1].update(values=[[["nowhere", "x"], 1]]),
         lambda values: values["jobs"][1].update(values=[[["seed"], "one"]]),
