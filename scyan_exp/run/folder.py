@@ -181,9 +181,14 @@ class SweepFolder:
         return self.path / "sweep.json"
 
     @property
-    def journals(self) -> tuple[Path, Path]:
-        """Rows and jobs that are not in the table and the list yet, while jobs run."""
-        return journal_of(self.table), journal_of(self.manifest)
+    def new_rows(self) -> Path:
+        """Rows that are not in the table yet, while jobs run."""
+        return journal_of(self.table)
+
+    @property
+    def new_jobs(self) -> Path:
+        """Trials that are not in the list of jobs yet, while a search runs."""
+        return journal_of(self.manifest)
 
     @property
     def search(self) -> Path:
