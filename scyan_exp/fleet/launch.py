@@ -13,12 +13,15 @@ from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from scyan_exp.config.compose import COMPOSE_ERRORS
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_jobs_fit, check_settings
 from scyan_exp.fleet.engines.base import ENGINES, Engine, Needs, Task
-from scyan_exp.fleet.jobs import Job, compose_jobs
+from scyan_exp.fleet.grid import compose_grid
+from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import write_jobs
+from scyan_exp.fleet.progress import Waiting
 from scyan_exp.fleet.repeats import n_trainings
 from scyan_exp.fleet.reporting import report_jobs
 from scyan_exp.fleet.returns import job_return
@@ -53,14 +56,16 @@ def launch(
     try:
         fleet = check_settings(settings)
         with signals_wait() as stop_if_asked:
+            waiting = Waiting(len(job_overrides))
 
-            def load(overrides: list[str]) -> DictConfig:
+            def before_each(number: int) -> None:
                 stop_if_asked()
-                return context.config_loader.load_sweep_config(config, overrides)
+                waiting.tell(number - first_number)
 
-            jobs = compose_jobs(load, job_overrides, first_number, getattr(task, "check", None))
+            loader = context.config_loader
+            jobs = compose_grid(loader, config, task, job_overrides, first_number, before_each)
         engine = make_engine(jobs, fleet, task)
-    except InputError:
+    except (InputError, *COMPOSE_ERRORS):
         _discard_unused(sweep_dir)
         raise
     sweep_dir.mkdir(parents=True, exist_ok=True)

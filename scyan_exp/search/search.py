@@ -17,7 +17,7 @@ from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.engines.base import Task
 from scyan_exp.fleet.launch import failure_of, make_engine, resume_command
 from scyan_exp.fleet.locking import locked
-from scyan_exp.fleet.manifest import write_jobs
+from scyan_exp.fleet.manifest import add_job, write_jobs
 from scyan_exp.fleet.repeats import n_trainings
 from scyan_exp.fleet.reporting import report_jobs
 from scyan_exp.fleet.running import run_source
@@ -191,7 +191,9 @@ def _run_on_fleet(
         source = _Written(trials, plan.folder, _settings_of(launcher))
         of_each = "" if n_each == 1 else f" of {n_each} repeats"
         print(f"{trials}{of_each}, {engine.n_slots} at a time; results: {plan.folder}", flush=True)
-        return run_source(source, engine, fleet, plan.folder, n_parallel)
+        ran = run_source(source, engine, fleet, plan.folder, n_parallel)
+        source.close()
+        return ran
 
 
 class _Written:
@@ -199,14 +201,24 @@ class _Written:
 
     def __init__(self, trials: Trials, folder: Path, settings: dict[str, Any]) -> None:
         self._trials, self._folder, self._settings = trials, folder, settings
+        self._is_listed = False
         self.n_jobs, self.ended = trials.n_jobs, trials.ended
         self.is_decided = trials.is_decided
+
+    def close(self) -> None:
+        """Write the list of the trials as one file."""
+        if self._is_listed:
+            write_jobs([], self._folder, self._settings)
 
     def next(self) -> JobState | None:
         job = self._trials.next()
         if job is None:
             return None
-        write_jobs([job], self._folder, self._settings)
+        if self._is_listed:
+            add_job(job, self._folder)
+        else:
+            write_jobs([job], self._folder, self._settings)
+            self._is_listed = True
         state = JobState(job, label=self._trials.label(job))
         state.take_earlier_result()
         return state
