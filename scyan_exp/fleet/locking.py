@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from scyan_exp.errors import InputError
+from scyan_exp.files import remove_leftovers
 from scyan_exp.run.folder import SweepFolder
 
 #: How often and how long a lock is waited for, in seconds: those who look whether a sweep runs
@@ -30,6 +31,7 @@ def locked(sweep_dir: Path) -> Iterator[None]:
                 "another process is running the jobs of this sweep; wait for it, or end it",
                 where=str(sweep_dir),
             )
+        remove_leftovers(sweep_dir)
         yield
 
 

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from scyan_exp.config.compose import first_lines
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.jobs import Check, Job, load_config, without_hydra
 from scyan_exp.run.folder import RunFolder, SweepFolder
@@ -86,12 +87,31 @@ def _why_no_manifest(folder: SweepFolder) -> str:
     if not folder.multirun.is_file():
         return f"no sweep: there is no {folder.manifest.name} in it (nor {folder.multirun.name})"
     try:
-        overrides = OmegaConf.select(OmegaConf.load(folder.multirun), "hydra.overrides.task") or []
+        overrides = _overrides_of(folder)
     except (*DAMAGED, OmegaConfBaseException) as error:
-        return f"no sweep: {folder.multirun.name} is damaged ({error})"
+        return (
+            f"no sweep: {folder.multirun.name} is damaged ({first_lines(error)}). Run the sweep's "
+            "command again into the same folder"
+        )
     of_fleet = ["hydra/launcher=fleet", f"hydra.sweep.dir={folder.path}"]
     command = shlex.join(["scyan-exp", "train", "-m", *overrides, *of_fleet])
     return (
         "this sweep was not started with hydra/launcher=fleet, or was cut off before its first "
         f"job. Run its command again into the same folder, completed jobs are kept: {command}"
     )
+
+
+def _overrides_of(folder: SweepFolder) -> list[str]:
+    """What was typed to begin a sweep, without its launcher and its folder.
+
+    Raises:
+        KeyError: the file ends early: Hydra was cut off while it wrote it.
+    """
+    config = OmegaConf.load(folder.multirun)
+    hydra = config["hydra"]
+    hydra["verbose"]  # the last of its keys
+    is_fleet = "jobs_per_device" in hydra["launcher"]
+    apart = ("hydra.mode=", "hydra.sweep.dir=", "hydra/launcher=")
+    apart = apart if is_fleet else (*apart, "hydra.launcher.")
+    own = [one for one in hydra["overrides"]["hydra"] if not one.lstrip("+").startswith(apart)]
+    return [*hydra["overrides"]["task"], *own]

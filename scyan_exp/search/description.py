@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from scyan_exp.config.earlier import MEANT
 from scyan_exp.config.wanted import added_defaults
 from scyan_exp.errors import InputError
-from scyan_exp.files import write_json
+from scyan_exp.files import write_json, write_text
 from scyan_exp.fleet.manifest import DAMAGED
 from scyan_exp.run.folder import FORMAT, SweepFolder, check_format
 
@@ -60,7 +60,7 @@ def write_description(sweep_dir: Path, config: DictConfig, values: dict[str, Any
     """Write what :func:`describe` returned."""
     folder = SweepFolder(sweep_dir)
     if not folder.holds_search():
-        OmegaConf.save(config, folder.multirun)
+        write_text(folder.multirun, OmegaConf.to_yaml(config))
     write_json(folder.search, values)
 
 
