@@ -38,6 +38,7 @@ from scyan_exp.search.storage.opening import reason_of
 from scyan_exp.search.storage.urls import without_password
 from scyan_exp.search.study import open_study
 from scyan_exp.search.trials import Trials
+from scyan_exp.search.untold import untold
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
@@ -192,8 +193,8 @@ def _run_on_fleet(
         source = _Written(trials, plan.folder, _settings_of(launcher))
         of_each = "" if n_each == 1 else f" of {n_each} repeats"
         print(f"{trials}{of_each}, {engine.n_slots} at a time; results: {plan.folder}", flush=True)
-        untold = trials.untold(ended_rows(SweepFolder(plan.folder).table))
-        return run_source(source, engine, fleet, plan.folder, n_parallel, untold)
+        earlier = untold(trials, plan, ended_rows(SweepFolder(plan.folder).table))
+        return run_source(source, engine, fleet, plan.folder, n_parallel, earlier)
 
 
 class _Written:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,12 +36,6 @@ log = logging.getLogger(__name__)
 #: User attributes of a trial: the sweep that runs it, its folder there, its other metrics, and
 #: why it failed.
 SWEEP, FOLDER, METRICS, ERROR = "sweep", "folder", "metrics", "error"
-#: What the states of trials that have ended are among outcomes.
-OUTCOMES = {
-    TrialState.COMPLETE: Outcome.COMPLETED,
-    TrialState.PRUNED: Outcome.PRUNED,
-    TrialState.FAIL: Outcome.FAILED,
-}
 #: After so long, a running trial without an owner has lost its creator between two writes.
 ORPHANED = timedelta(minutes=1)
 
@@ -101,31 +95,8 @@ class Trials:
         return [
             trial.number
             for trial in self._trials()
-            if trial.state == TrialState.FAIL and self._is_ours(trial)
+            if trial.state == TrialState.FAIL and self.is_ours(trial)
         ]
-
-    def untold(self, known: Container[int]) -> list[JobState]:
-        """Trials of this sweep that have ended, other than those that are known to have.
-
-        The sweep was killed between telling the study and writing its table.
-        """
-        return [
-            self._ended_state(trial)
-            for trial in self._trials()
-            if trial.state.is_finished() and trial.number not in known and self._is_ours(trial)
-        ]
-
-    def _ended_state(self, trial: FrozenTrial) -> JobState:
-        """How a trial ended, by its run folder, or else by the study."""
-        overrides = self._space.overrides(trial.params)
-        try:
-            job = self._compose(trial.number, overrides)
-        except InputError:  # it was refused
-            job = Job(trial.number, Path(), overrides, OmegaConf.create())
-        state = JobState(job, label=self.label(job))
-        if not state.take_earlier_result():
-            state.outcome, state.error = OUTCOMES[trial.state], trial.user_attrs.get(ERROR)
-        return state
 
     def __str__(self) -> str:
         n_ended = sum(trial.state.is_finished() for trial in self._trials())
@@ -247,14 +218,15 @@ class Trials:
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
-    def _is_ours(self, trial: FrozenTrial) -> bool:
+    def is_ours(self, trial: FrozenTrial) -> bool:
+        """Whether this sweep runs a trial, and no other that shares the storage."""
         return self._is_own or trial.user_attrs.get(SWEEP) == self._sweep
 
     def _is_left(self, trial: FrozenTrial) -> bool:
         """Whether this sweep began a trial and never told Optuna how it ended."""
         if trial.state != TrialState.RUNNING:
             return False
-        if self._is_ours(trial):
+        if self.is_ours(trial):
             return True
         began = trial.datetime_start or datetime.now()
         return SWEEP not in trial.user_attrs and datetime.now() - began > ORPHANED

@@ -1,6 +1,6 @@
 """``make crash``: strike at every call that changes the disk, and say what was found.
 
-``python -m tests.crash [CASE ...] [--alike=4] [--blow=kill] [--every=1] [--seconds=...]``
+``python -m tests.crash [CASE ...] [--brief] [--every=1] [--seconds=...] ...``
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> int:
             begun = time.monotonic()
             calls, expected = field.undisturbed(CASES[name])
             chosen = [
-                one for one in points(calls, given.alike) if one[1].name in (given.blow or BLOWS)
+                one
+                for one in points(calls, given.alike, given.brief)
+                if one[1].name in (given.blow or BLOWS)
             ][:: given.every]
             print(f"{name}: {len(calls)} calls, {len(chosen)} blows", flush=True)
             for call, blow in chosen:
@@ -58,6 +60,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make crash", description=__doc__)
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], help="which (all)")
     parser.add_argument("--alike", type=int, default=4, help="blows at writes alike in a row")
+    parser.add_argument("--brief", action="store_true", help="leave out what is nearly the same")
     parser.add_argument("--blow", action="append", choices=BLOWS, help="which blows (all)")
     parser.add_argument("--every", type=int, default=1, help="only each so-manieth of them")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin none after so long")

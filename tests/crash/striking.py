@@ -165,24 +165,35 @@ def read_trace(path: Path) -> list[Call]:
     return calls
 
 
-def points(calls: Sequence[Call], most_alike: int) -> Iterator[tuple[Call, Blow]]:
+def points(
+    calls: Sequence[Call], most_alike: int, brief: bool = False
+) -> Iterator[tuple[Call, Blow]]:
     """Where to strike, and how: kill at every call, fail at one of each shape.
 
     Args:
         calls: of an undisturbed command.
         most_alike: of more calls than so many in a row that write alike, only some are struck.
+        brief: of the calls on a file that is yet without its name kill only at the first, which
+            leaves what the call before it has left, and at the renaming; a full disk refuses only
+            what needs room, and an error of the disk meets the other calls.
     """
     seen: set[tuple[str, ...]] = set()
     for call in _thinned(calls, most_alike):
-        yield call, BLOWS["kill"]
+        if not brief or call.is_seen or call.call == "create":
+            yield call, BLOWS["kill"]
         if call.call in WRITES and call.is_seen and call.n_bytes > 1:
             yield call, BLOWS["half"]
         if call.shape in seen:
             continue
         seen.add(call.shape)
-        yield call, BLOWS["full"]
-        yield call, BLOWS["eio"]
-        if call.call in INTERRUPTIBLE:
+        needs_room = call.call in (*WRITES, "create", "mkdir", "link")
+        if needs_room or not brief:
+            yield call, BLOWS["full"]
+        if not needs_room or not brief:
+            yield call, BLOWS["eio"]
+        kind = (call.shape[0], call.call, call.path.rpartition(".")[2])
+        if call.call in INTERRUPTIBLE and not (brief and kind in seen):
+            seen.add(kind)
             yield call, BLOWS["eintr"]
 
 

@@ -102,7 +102,8 @@ class Zygote:
 
     def run(self, arguments: list[str], cwd: Path, strike: Strike | None = None) -> Ended:
         """Run ``scyan-exp`` with these arguments, in a folder."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         request = {
             "arguments": arguments,
             "cwd": str(cwd),
@@ -178,7 +179,7 @@ def _mend_wandb() -> None:
     """A command that ends removes a folder that W&B has made when it was imported."""
     from wandb.sdk.data_types._private import MEDIA_TMP
 
-    os.makedirs(MEDIA_TMP.name, exist_ok=True)
+    Path(MEDIA_TMP.name).mkdir(parents=True, exist_ok=True)
 
 
 def _arm(strike: Strike) -> None:

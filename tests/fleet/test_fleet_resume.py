@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.fleet.sweeps import ENDLESS, PATIENCE, QUICK, ended, until, write_experiments
+from tests.fleet.sweeps import ENDLESS, PATIENCE, QUICK, TWO, ended, until, write_experiments
 
 
 @pytest.mark.slow
@@ -128,6 +128,28 @@ def test_a_sweep_of_the_basic_launcher_names_the_command_to_go_on(scyan_exp, tmp
     assert "scyan-exp train -m" in output
     assert "'model.warm_up=[0.35,4]'" in output
     assert f"seed=0 hydra/launcher=fleet hydra.sweep.dir={tmp_path / 'sweep'}" in output
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_a_sweep_that_hydra_was_writing_down_names_no_command(copied, scyan_exp, share):
+    """A part of the file is YAML, too: of a sweep with other overrides."""
+    (copied.folder / "sweep.json").unlink()
+    whole = copied.folder / "multirun.yaml"
+    text = whole.read_text()
+    hydra = text[: text.index("\nname:")]
+    whole.write_text(hydra[: int(share * len(hydra))])
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 2
+    assert "multirun.yaml is damaged" in output
+    assert "Run the sweep's command again" in output
+    assert "scyan-exp train" not in output
+
+
+def test_a_sweep_cut_off_before_its_first_job_names_all_that_was_typed(copied, scyan_exp):
+    (copied.folder / "sweep.json").unlink()
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 2
+    assert f" {TWO} hydra/launcher=fleet hydra.sweep.dir={copied.folder}" in output
 
 
 @pytest.mark.parametrize(

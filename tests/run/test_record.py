@@ -329,9 +329,15 @@ def test_a_folder_used_again_shows_nothing_of_an_earlier_run(tmp_path, clear, ke
     own = RunFolder(tmp_path)
     clear(tmp_path)  # of a folder that has nothing yet
     files = (own.result, own.log, own.config, own.annotated, own.metrics, own.population_weights)
-    for path in (*files, own.best, own.last, own.figures / "umap.png"):
+    left = [
+        own.last.with_name(".last-0123abcd.ckpt"),
+        own.config.with_name(".config-0123abcd.yaml"),
+        own.path / ".annotated-0123abcd.h5ad",
+    ]
+    for path in (*files, own.best, own.last, own.figures / "umap.png", *left):
         path.parent.mkdir(exist_ok=True)
         path.touch()
     clear(tmp_path)
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"result.json", "train.log", ".hydra", *kept}
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == {"result.json", "train.log", ".hydra", *kept}
+    assert not any(path.exists() for path in left)  # of a process that was killed
