@@ -20,7 +20,10 @@ HYDRA_TARGETS = re.compile(
     r"(hydra\._internal|hydra_plugins)\..*|optuna\.(samplers|pruners)\.[A-Z]\w*|"
     + "|".join(map(re.escape, OUR_PRUNERS))
 )
-LOG_CLASSES = ("scyan_exp.terminal.TerminalHandler", "logging.FileHandler", "logging.StreamHandler")
+LOG_CLASSES = (
+    *("scyan_exp.terminal.TerminalHandler", "scyan_exp.terminal.LogFile"),
+    *("logging.FileHandler", "logging.StreamHandler"),
+)
 #: Flags of Hydra that would replace what is checked here.
 REFUSED_FLAGS = {
     "--experimental-rerun": "reads a pickle, which can run any code; not supported",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scyan_exp.errors import InputError
+from scyan_exp.files import explain_unwritable
 from scyan_exp.terminal import short_numbers
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class TrainJob:
 
         folder, is_single = Path(HydraConfig.get().runtime.output_dir), not is_sweep()
         try:
-            return self._run(config, folder)
+            with explain_unwritable(folder):
+                return self._run(config, folder)
         except InputError as error:
             if is_single:  # Hydra lets SystemExit through, and takes other errors for its own
                 discard(folder)

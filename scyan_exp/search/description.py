@@ -53,6 +53,7 @@ def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dic
     if folder.manifest.exists():
         raise InputError("this folder holds a sweep that is not a search", where=str(sweep_dir))
     head = {"format": FORMAT, "optuna": version("optuna"), "id": secrets.token_hex(8)}
+    head["meant"] = MEANT  # a later version has more that this one did not know
     return {**head, **now, **_command(config)}
 
 
@@ -81,7 +82,8 @@ def read_description(sweep_dir: Path) -> dict[str, Any]:
         raise InputError(
             f"not the description of a search ({type(error).__name__}: {error})", str(path)
         ) from error
-    later = {"optuna": values.get("optuna"), "constraints": values.get("constraints", [])}
+    defaults = {"optuna": None, "constraints": [], "meant": {}}
+    later = {key: values.get(key, default) for key, default in defaults.items()}
     return {"format": written_as, **later, **found}
 
 
