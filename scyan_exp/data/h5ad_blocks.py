@@ -18,6 +18,9 @@ import pandas as pd
 from scyan_exp.data.sources import existing_file
 from scyan_exp.errors import InputError
 
+#: Types of columns in which values may be missing, by the kind of their values.
+_MASKED = {"b": "boolean", "i": "Int64", "u": "UInt64", "f": "Float64", "O": "string"}
+
 
 class H5adBlocks:
     """Cells of an ``.h5ad`` file; a context that closes it.
@@ -30,6 +33,7 @@ class H5adBlocks:
         n_cells: number of cells.
         names: names of the columns of X.
         columns: names of the columns of ``obs``.
+        index: what ``obs`` calls the column with the names of the cells.
         has_expressions: whether there is an X.
 
     Raises:
@@ -74,6 +78,7 @@ class H5adBlocks:
                 )
         self._obs: h5py.Group = self.file["obs"]
         self.columns = [str(name) for name in self._obs.attrs.get("column-order", [])]
+        self.index = str(self._obs.attrs.get("_index", "_index"))
         self.names = [str(name) for name in _strings(_index(self.file["var"]))]
         self.n_cells = _length(_index(self._obs))
         self._categories: dict[str, pd.Index] = {}
@@ -128,7 +133,8 @@ class H5adBlocks:
             return self._categorical(name, item, rows)
         if isinstance(item, h5py.Group):  # with a mask of what is missing
             values = pd.Series(_strings(item["values"], rows))
-            return values.astype("object").mask(np.asarray(item["mask"][rows]), None)
+            masked = values.astype(_MASKED[values.dtype.kind])
+            return masked.mask(np.asarray(item["mask"][rows]))
         return _strings(item, rows)
 
     def _categorical(self, name: str, item: Any, rows: slice) -> pd.Categorical:

@@ -121,7 +121,7 @@ def _stray_text(column: pd.Series) -> list[str]:
         return []
     numbers = pd.to_numeric(column, errors="coerce")
     stray = column.notna() & numbers.isna()
-    if numbers.notna().sum() <= stray.sum():
+    if not stray.any() or numbers.notna().sum() <= stray.sum():  # none: true, false and gaps
         return []
     rows = [f"row {i + 2} ({column.iloc[i]!r})" for i in np.flatnonzero(stray)]
     return [f"column {column.name}: expected numbers, found text in {listed(rows, limit=5)}"]

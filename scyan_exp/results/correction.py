@@ -18,13 +18,14 @@ from torch import Tensor
 from scyan_exp.data.cells import Cells
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.results.chunks import in_chunks
+from scyan_exp.results.columns import CORRECTED
 from scyan_exp.training.scyan import Scyan
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 #: The layer of corrected expressions in ``annotated.h5ad``.
-CORRECTED_KEY = "scyan_corrected"
+CORRECTED_KEY = CORRECTED
 
 
 def correct(model: Scyan, x: Tensor, covariates: Tensor, batch_ref: str) -> np.ndarray:

@@ -110,7 +110,7 @@ def signs_of(
         avoidable=sides.avoidable(population_B),
         kept=_kept(wrong_BP == 0, population_B),
         unmatched=float((least_B > 0).mean()),
-        unfit=float((log_prob_N < UNFIT).mean()),
+        unfit=float((~(log_prob_N >= UNFIT)).mean()),  # NaN fits nothing
         fall=table_agreement(x_BM, guess_B, table.rho)
         - table_agreement(x_BM, population_B, table.rho),
         gained=_shares(population_B, n_pops) - _shares(guess_B, n_pops),

@@ -115,6 +115,12 @@ def conclude(
     figures = draw_figures(own.figures, shown, wanted.figures)
     obsm = {} if umap is None else {UMAP_KEY: umap}
     layers = corrected_layers(corrector.model, cells, batch_ref, corrector.inputs)
-    write_annotated(cells.adata, annotation, own.annotated, obsm, layers)
+    write_annotated(cells.adata, annotation, own.annotated, obsm, layers, _roles(cells))
     write_biomarkers(own, biomarkers)
     return Concluded(annotation, cells, metrics, signs, verdict, figures, biomarkers)
+
+
+def _roles(cells: Cells) -> set[str]:
+    """Columns that the training used, such as labels that are an earlier annotation."""
+    named = [one.name for one in (cells.labels, cells.batches) if one is not None]
+    return {*map(str, named), *cells.encoding.categories, *cells.encoding.continuous}

@@ -13,15 +13,18 @@ from scyan_exp.data.cells_problems import no_column
 from scyan_exp.data.distribution import MOST_CELLS
 from scyan_exp.data.h5ad_blocks import H5adBlocks
 from scyan_exp.results.chunks import CHUNK_SIZE
-from scyan_exp.results.columns import key_of, key_problems
+from scyan_exp.results.columns import key_of, members_in
 from scyan_exp.results.correction import CORRECTED_KEY
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.filling import H5adFilling
-from scyan_exp.run.annotating.overlap import Busy, Span, overlapped
+from scyan_exp.run.annotating.names import earlier_doubts, name_problems
+from scyan_exp.run.annotating.overlap import Busy, overlapped
 from scyan_exp.run.annotating.partial import Partial
 from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
 
+#: First cell and the one after the last.
+Span = tuple[int, int]
 #: Bytes of a block in memory, and of all blocks that wait to be written.
 BLOCK_BYTES, WAITING_BYTES = 8 * 2**20, 512 * 2**20
 #: Pieces of the sample that is compared with the training cells.
@@ -63,7 +66,7 @@ class H5adToH5ad:
                 no_column(columns, key, "covariate") for key in task.lacking(cells.columns)
             ]
             earlier = key_of(cells.file)
-            problems += key_problems(annotator.settings, cells.columns, annotator.table, earlier)
+            problems += name_problems(task, cells.columns, earlier=earlier, index=cells.index)
             if not cells.has_expressions:
                 problems.append("the cells have no expressions: X is not there")
             if not cells.n_cells:
@@ -79,26 +82,29 @@ class H5adToH5ad:
         job = self._task.job
         with H5adBlocks(job.source) as cells:
             steps = H5adSteps(cells, self._task)
-            for doubt in self._task.annotator.doubts(steps.sample()):
+            key, members = self._task.annotator.settings.key_added, members_in(cells.file)
+            doubts = earlier_doubts(cells.columns, key, members)
+            for doubt in [*doubts, *self._task.annotator.doubts(steps.sample())]:
                 warn(doubt)
             partial = Partial.read(job.output, identity) or Partial(identity)
             advance(partial.done / cells.n_cells)
 
-            def compute(span: Span, block: Block) -> Added:
+            def compute(part: tuple[Span, Block]) -> tuple[int, Added]:
+                (start, stop), block = part
                 added = steps.compute(block)
-                advance((span[1] - span[0]) / cells.n_cells)
-                return added
+                advance((stop - start) / cells.n_cells)
+                return start, added
 
             with H5adFilling(
                 job.source, job.output, cells.n_cells, cells.x_range, partial
             ) as filling:
                 busy = overlapped(
-                    steps.spans(partial.done),
-                    steps.read,
+                    ((span, steps.read(span)) for span in steps.spans(partial.done)),
                     compute,
-                    lambda span, added: filling.write(span[0], added),
+                    lambda part: filling.write(*part),
                     steps.n_waiting,
                 )
+                self._task.check_unchanged()
                 return filling.finish().counts, busy
 
 
