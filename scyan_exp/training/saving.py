@@ -145,6 +145,7 @@ class SaveRun(AfterEpoch):
         self._write(trainer, pl_module)
         if trainer.is_global_zero and self.population_weights.is_file():
             sync(self.population_weights)
+            sync(self.last.parent)
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
@@ -158,7 +159,7 @@ class SaveRun(AfterEpoch):
             return
         assert isinstance(pl_module, Scyan)
         others = [state for state in self._states.values() if state is not last]
-        with atomic_path(self.last) as temporary:
+        with atomic_path(self.last, durable=False) as temporary:
             _save({**last, CONTENDERS: others} if others else last, temporary)
             # The best one first: killed in between, the resumed run repeats some epochs.
             self._write_best(last, temporary)
@@ -173,7 +174,7 @@ class SaveRun(AfterEpoch):
         if written is not None and self._states[best] is last:
             _link(written, self.best)
         else:
-            with atomic_path(self.best) as path:
+            with atomic_path(self.best, durable=False) as path:
                 _save(self._states[best], path)
         self._written_best = best
 
@@ -208,10 +209,14 @@ class SaveRun(AfterEpoch):
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint; an error of the disk is an OSError, which torch's own is not."""
+    """Write a checkpoint that has reached the disk before it gets its name.
+
+    An error of the disk is an OSError, which torch's own is not.
+    """
     content = io.BytesIO()
     torch.save(state, content)
     path.write_bytes(content.getbuffer())
+    sync(path)
 
 
 def _frozen(state: Any) -> Any:
@@ -227,7 +232,6 @@ def _frozen(state: Any) -> Any:
 
 def _link(source: Path, target: Path) -> None:
     """Make ``target`` another name of a file that nobody will write to again."""
-    sync(source)
     try:
         with atomic_path(target, durable=False) as temporary:
             temporary.unlink()
