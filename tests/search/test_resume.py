@@ -116,13 +116,14 @@ def test_a_search_can_be_given_more_trials_and_remembers_it(two_trials, scyan_ex
 
 
 def test_a_completed_search_has_nothing_to_do(two_trials, scyan_exp):
-    before, described = two_trials.finished(), (two_trials.folder / "study.json").read_text()
+    before, description = two_trials.finished(), two_trials.folder / "study.json"
+    described = json.loads(description.read_text())
     code, output = scyan_exp("resume", str(two_trials.folder))
     assert code == 0
     assert "2 trials (2 of them have ended)" in output
     assert "Best: trial " in output
     assert two_trials.finished() == before
-    assert (two_trials.folder / "study.json").read_text() == described
+    assert json.loads(description.read_text()) == described
 
 
 def test_a_trial_that_was_told_to_the_study_alone_gets_its_row(two_trials, scyan_exp):
