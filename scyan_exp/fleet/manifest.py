@@ -107,11 +107,11 @@ def _overrides_of(folder: SweepFolder) -> list[str]:
     Raises:
         KeyError: the file ends early: Hydra was cut off while it wrote it.
     """
-    config = OmegaConf.load(folder.multirun)
+    config: Any = OmegaConf.load(folder.multirun)
     hydra = config["hydra"]
     hydra["verbose"]  # the last of its keys
-    is_fleet = "jobs_per_device" in hydra["launcher"]
-    apart = ("hydra.mode=", "hydra.sweep.dir=", "hydra/launcher=")
-    apart = apart if is_fleet else (*apart, "hydra.launcher.")
-    own = [one for one in hydra["overrides"]["hydra"] if not one.lstrip("+").startswith(apart)]
+    apart = ["hydra.mode=", "hydra.sweep.dir=", "hydra/launcher="]
+    if "jobs_per_device" not in hydra["launcher"]:  # not of the fleet
+        apart.append("hydra.launcher.")
+    own = [one for one in hydra["overrides"]["hydra"] if not one.lstrip("+").startswith(tuple(apart))]
     return [*hydra["overrides"]["task"], *own]

@@ -82,7 +82,7 @@ def read_description(sweep_dir: Path) -> dict[str, Any]:
         raise InputError(
             f"not the description of a search ({type(error).__name__}: {error})", str(path)
         ) from error
-    defaults = {"optuna": None, "constraints": [], "meant": {}}
+    defaults: dict[str, Any] = {"optuna": None, "constraints": [], "meant": {}}
     later = {key: values.get(key, default) for key, default in defaults.items()}
     return {"format": written_as, **later, **found}
 
