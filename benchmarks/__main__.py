@@ -33,6 +33,7 @@ from benchmarks import (
     scaling,
     search,
     shares,
+    single,
     table,
     verdict,
 )
@@ -116,6 +117,11 @@ PARTS = {
         lambda options: shares.measure_shares(min(options.seeds, 3)),
         shares.markdown,
         by_default=False,
+    ),
+    "single": Part(
+        "a single run, the whole command, with and without figures and W&B",
+        lambda options: single.measure_single(options.repeats),
+        single.markdown,
     ),
     "report": Part(
         "the page of a sweep of 1,000 jobs: its size, and how fast a browser is with it",

@@ -52,6 +52,10 @@ def __getattr__(name: str) -> Any:
     return lazy_attributes(__name__, _ATTRIBUTES, name)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 class _CallableRun(ModuleType):
     # ``scyan_exp.run`` is a package, and Python binds that name to it whenever a part of it is
     # imported; so the package itself can be called. This stands here because what it calls

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scyan_exp.terminal import LogFile, aligned, one_line
+from tests.starting import Process
 
 WRITER = """\
 import sys
@@ -73,18 +74,17 @@ def test_output_that_is_no_pipe_stays_as_it_is(tmp_path):
 )
 def test_a_run_ends_well_without_a_reader(tmp_path, more):
     folder = "hydra.sweep.dir" if more else "hydra.run.dir"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "scyan_exp", "train", "experiment=smoke", "logger=none"),
-            *more,
-            f"{folder}={tmp_path / 'run'}",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+    command = ["-m", "scyan_exp", "train", "experiment=smoke", "logger=none", "figures.draw=none"]
+    ours, theirs = os.pipe()
+    process = Process(
+        [*command, *more, f"{folder}={tmp_path / 'run'}"],
+        stdout=theirs,
+        together=True,
         cwd=tmp_path,
     )
-    assert process.stdout.readline()
-    process.stdout.close()
+    os.close(theirs)
+    with os.fdopen(ours) as output:
+        assert output.readline()
     assert process.wait(timeout=120) == 0
     results = list((tmp_path / "run").rglob("result.json"))
     assert len(results) == (2 if more else 1)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scyan_exp.errors import InputError, near_matches
 from scyan_exp.files import explain_unwritable
 from scyan_exp.run.job import DONE, FAILED, INTERRUPTED, WRONG_INPUT, JobFailed
+from scyan_exp.terminal import one_line
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,21 @@ def set_environment() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     # Torch warns on every DDP run that some epoch used all parameters: so it should be.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
+def short_warnings() -> None:
+    """Show warnings of libraries in a line: what is said, not where on the disk its code lies."""
+    warnings.formatwarning = _short_warning
+
+
+def _short_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    return f"{category.__name__}: {one_line(str(message))}\n"
 
 
 def read_options(

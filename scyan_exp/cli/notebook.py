@@ -50,7 +50,7 @@ def run(
     arguments = [*(f"--config-dir={path}" for path in config_dirs), *given, *own]
     with _hydra_and_logs_given_back():
         _check(given, arguments)
-        job = _Placed(task())
+        job = _Placed(task(owns_process=False))
         try:
             start(arguments, job)
         except SystemExit as stop:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scyan_exp.config.overrides import split_arguments
+from scyan_exp.config.overrides import split_arguments, typed_value
 from scyan_exp.config.problems import override_problems
+from scyan_exp.errors import InputError
+from scyan_exp.run.locking import require_free
 from scyan_exp.search.problems import search_problems
 
 
@@ -27,3 +29,34 @@ def command_problems(arguments: Sequence[str]) -> list[str]:
     if searched:
         problems += override_problems([*overrides, *searched], config_dirs, several)[0]
     return list(dict.fromkeys(problems))
+
+
+def folder_problems(arguments: Sequence[str]) -> list[str]:
+    """What is wrong with the folder that a command line names for its results.
+
+    Args:
+        arguments: the command line as Hydra gets it; it composes.
+    """
+    overrides, _ = split_arguments(arguments)
+    problems = []
+    for key in ("hydra.run.dir", "hydra.sweep.dir"):
+        folder = typed_value(key, overrides)
+        if folder == "":
+            problems.append(
+                f"{key}: names no folder, so the results would land in the current one; leave it "
+                f"out, or write {key}=FOLDER"
+            )
+        elif folder is not None and "${" not in folder and key == "hydra.run.dir":
+            problems += _in_use(Path(folder))
+    return problems
+
+
+def _in_use(folder: Path) -> list[str]:
+    """Before Hydra writes its files over those of the run that is going on there."""
+    try:
+        require_free(folder)
+    except InputError as error:
+        return [str(error)]
+    except OSError:  # of a folder that is not ours: told when it is written to
+        pass
+    return []

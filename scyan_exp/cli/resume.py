@@ -2,29 +2,75 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
 from scyan_exp.cli.train import task, train
 from scyan_exp.errors import InputError
-from scyan_exp.run.folder import SweepFolder
-from scyan_exp.run.job import JobFailed
+from scyan_exp.run.again import command_again
+from scyan_exp.run.folder import RunFolder, SweepFolder
+from scyan_exp.run.job import DONE, JobFailed
+
+HELP = """\
+usage: scyan-exp resume FOLDER_OF_THE_SWEEP [key=value ...]
+
+Goes on with a sweep of the fleet launcher, or with a search: what is completed stays, failed jobs
+run again, and those that were cut off go on from their last epoch.
+
+Settings that may be others now (hydra.launcher.*), such as
+  devices=cpu        where jobs run: auto, cpu, or numbers of GPUs
+  jobs_per_device=2  jobs at a time on each GPU, or on the CPU
+  retries=2          further attempts of a job whose process was lost
+  error_retries=1    further attempts of a job that raised an error or timed out
+  timeout_min=60     minutes that a job may take
+and of a search (hydra.sweeper.*), such as
+  n_trials=40        trials in all, those so far included
+  n_parallel=2       trials at a time
+"""
 
 
 def resume(arguments: list[str]) -> int:
     """Go on with a sweep: ``resume FOLDER [key=value of hydra.launcher ...]``."""
     set_environment()
+    if {"-h", "--help"} & set(arguments):
+        print(HELP, end="")
+        return DONE
+    if not arguments or arguments[0].startswith("-"):
+        return refuse(f"{HELP.splitlines()[0]}\nMore: scyan-exp resume --help")
     from scyan_exp.search.resume import search_arguments
 
-    if not arguments or arguments[0].startswith("-"):
-        return refuse("usage: scyan-exp resume FOLDER_OF_THE_SWEEP [devices=... retries=... ...]")
     try:
+        _refuse_run(Path(arguments[0]))
         of_search = search_arguments(Path(arguments[0]), arguments[1:])
     except InputError as error:
         return refuse(error)
     if of_search is not None:  # the same command into the same folder
         return train(of_search)
     return exit_code(lambda: _resume(Path(arguments[0]), arguments[1:]))
+
+
+def _refuse_run(folder: Path) -> None:
+    """Say how a single run goes on.
+
+    Raises:
+        InputError: the folder is that of one.
+    """
+    own, sweep = RunFolder(folder), SweepFolder(folder)
+    if sweep.holds_sweep() or sweep.holds_search() or not own.result.is_file():
+        return
+    command = command_again(folder)
+    if command is None:
+        raise InputError(
+            "this is the folder of a job; resume the sweep that it belongs to", where=str(folder)
+        )
+    if own.last.is_file():
+        command += f" {shlex.join([f'ckpt_path={own.last}'])}"
+    raise InputError(
+        "this is the folder of a single run, not of a sweep. It goes on from its last epoch "
+        f"with\n  {command}",
+        where=str(folder),
+    )
 
 
 def _resume(folder: Path, changes: list[str]) -> None:

@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
+from scyan_exp.cli.command import (
+    Command,
+    exit_code,
+    refuse,
+    set_environment,
+    short_warnings,
+)
+from scyan_exp.cli.completion import complete
 from scyan_exp.errors import InputError
 from scyan_exp.files import unwritable
 from scyan_exp.run.job import DONE, FAILED, TrainJob, discard
@@ -19,17 +26,25 @@ if TYPE_CHECKING:
 
 def train(arguments: list[str]) -> int:
     """Train one experiment, or a sweep with ``-m``; arguments as Hydra takes them."""
-    from scyan_exp.cli.problems import command_problems
+    from scyan_exp.cli.problems import command_problems, folder_problems
     from scyan_exp.cli.safety import unsafe_problems
-    from scyan_exp.config.overrides import flags_first, with_multirun
+    from scyan_exp.config.meanings import help_of
+    from scyan_exp.config.overrides import flags_first, split_arguments, with_multirun
 
+    if arguments[:1] in (["-sc"], ["--shell-completion"]):  # as --hydra-help advertises it
+        return complete(arguments[1:])
     set_environment()
+    short_warnings()
     arguments = with_multirun(flags_first(arguments))
     problems = unsafe_problems(arguments)
     if not problems and {"-m", "--multirun"} & set(arguments):
         problems = command_problems(arguments)  # before Hydra writes the folder of the sweep
+    problems = problems or folder_problems(arguments)
     if problems:
         return refuse(InputError(problems, where="config"))
+    if {"-h", "--help"} & set(arguments):
+        print(help_of(*split_arguments(arguments)))
+        return DONE
     job = task()
     code = exit_code(lambda: start(arguments, job))
     if code in (DONE, FAILED) and job.sweep_dir is not None:
@@ -76,11 +91,11 @@ def start(arguments: Sequence[str], job: Callable[[DictConfig], object]) -> None
         sys.argv = before
 
 
-def task() -> TrainJob:
-    """What each job runs."""
+def task(*, owns_process: bool = True) -> TrainJob:
+    """What each job runs; ``owns_process`` unless the process is a user's own."""
     from scyan_exp.search.reporter import reporter_of_job
 
-    return TrainJob(reporter_of_job)
+    return TrainJob(reporter_of_job, owns_process=owns_process)
 
 
 def _unwritable_output(error: OSError) -> InputError:

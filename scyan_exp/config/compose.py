@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -67,6 +68,19 @@ def groups(config_dirs: Sequence[str] = ()) -> dict[str, list[str]]:
             if not path.stem.startswith("_"):
                 options.setdefault(path.parent.name, {})[path.stem] = None
     return {group: list(names) for group, names in options.items()}
+
+
+def options_of_hydra(group: str, config_dirs: Sequence[str] = ()) -> list[str]:
+    """The options of a group of Hydra's own, such as ``hydra/launcher``: also those of plugins."""
+    with (
+        warnings.catch_warnings(),
+        initialize_config_dir(str(configs_folder()), version_base="1.3"),
+    ):
+        quiet_presets()
+        compose("train", overrides=_with_search_path([], config_dirs), return_hydra_config=True)
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        return hydra.config_loader.get_group_options(group)
 
 
 def _with_search_path(overrides: Sequence[str], config_dirs: Sequence[str]) -> list[str]:

@@ -20,12 +20,15 @@ from scyan_exp.config.compose import groups
 FOLDER_FLAGS = ("--config-dir", "-cd")
 #: Flags of Hydra whose value is the next argument.
 VALUE_FLAGS = ("--package", "-p", "--cfg", "-c", "--config-name", "-cn", "--config-path", "-cp")
+#: A flag of Hydra whose value may be left out, and what it can be.
+INFO_FLAGS = ("--info", "-i")
+INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Overrides, and the folders given with ``--config-dir``, of a command line."""
     overrides, config_dirs = [], []
-    rest = iter(arguments)
+    rest = iter(_without_info(arguments))
     for argument in rest:
         flag, _, value = argument.partition("=")
         if flag in FOLDER_FLAGS:
@@ -36,6 +39,16 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         elif not argument.startswith("-"):
             overrides.append(argument)
     return overrides, config_dirs
+
+
+def _without_info(arguments: Sequence[str]) -> list[str]:
+    """A command line without the word that says what to tell of the config."""
+    before = ["", *arguments]
+    return [
+        one
+        for flag, one in zip(before, arguments, strict=False)
+        if not (flag in INFO_FLAGS and one in INFO)
+    ]
 
 
 def flags_first(arguments: Sequence[str]) -> list[str]:
@@ -61,6 +74,15 @@ def with_multirun(arguments: Sequence[str]) -> list[str]:
         for override in overrides
     )
     return ["-m", *arguments] if searches and flags <= set(FOLDER_FLAGS) else list(arguments)
+
+
+def typed_value(key: str, overrides: Sequence[str]) -> str | None:
+    """The value that overrides give a key last, as text; None if they do not name it."""
+    values = [one for one in overrides if bare_key(one) == key]
+    if not values:
+        return None
+    value: Any = OverridesParser.create().parse_override(values[-1]).value()
+    return value.text if isinstance(value, QuotedString) else str(value)
 
 
 def choices_of(override: str, config_dirs: Sequence[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,12 +10,19 @@ from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.config.check import composed_problems
-from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, first_lines, groups
+from scyan_exp.config.compose import (
+    COMPOSE_ERRORS,
+    compose_config,
+    first_lines,
+    groups,
+    options_of_hydra,
+)
 from scyan_exp.config.overrides import (
     choices_of,
     is_group_choice,
     is_plain_value,
     keys_and_values,
+    quoted,
     variants,
     with_value,
 )
@@ -59,9 +67,10 @@ def _one_by_one(
             choices = list(choices_of(override, config_dirs))
             if len(choices) > 1 and not several:
                 key, _, values = override.partition("=")
+                hint = f". {in_quotes(key, values)}" if key.endswith("path") else ""
                 problems.append(
                     f"{override}: several values; add -m for a sweep, or write a list: "
-                    f"{key}=[{values}]"
+                    f"{key}=[{values}]{hint}"
                 )
                 continue
             if not choices:
@@ -103,7 +112,9 @@ def _sentence(
     """What is wrong with one override, in terms of what was typed."""
     key, _, value = override.lstrip("+~").partition("=")
     options = groups(config_dirs)
-    if isinstance(reason, MissingConfigException) and key in options:
+    if isinstance(reason, MissingConfigException) and key.startswith("hydra/"):
+        options[key] = options_of_hydra(key, config_dirs)
+    if isinstance(reason, MissingConfigException) and options.get(key):
         hint = near_matches(value, options[key])
         return f"{key}={value}: no such option.{hint} {key} can be {', '.join(options[key])}"
     if isinstance(reason, ConfigCompositionException) and "Could not override" in str(reason):
@@ -118,8 +129,17 @@ def _sentence(
         others = [k for k in known if k not in parents and not k.endswith("_target_")]
         return f"{key}: unknown key.{near_matches(key, others)}"
     if "LexerNoViableAlt" in str(reason) or "expecting" in str(reason) or "viable" in str(reason):
+        if key.endswith("path"):
+            return f"{override}: cannot be read. {in_quotes(key, value)}"
         return f"{override}: cannot be read. Values look like key=1, key=[1,2], key={{a:1}}"
     return f"{override}: {first_lines(reason)}"
+
+
+def in_quotes(key: str, value: str) -> str:
+    """How a path with characters of Hydra's grammar is written in a shell."""
+    is_simple = not {*value} & {"'", '"', "\\"}
+    written = f"'{key}=\"{value}\"'" if is_simple else shlex.quote(f"{key}={quoted(value)}")
+    return f"A path with any of = , [ ] {{ }} goes in quotes: {written}"
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:

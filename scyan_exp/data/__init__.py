@@ -66,3 +66,7 @@ _ATTRIBUTES = {
 
 def __getattr__(name: str) -> Any:
     return lazy_attributes(__name__, _ATTRIBUTES, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

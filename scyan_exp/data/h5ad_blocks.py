@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from scyan_exp.data.layers import find_layer
 from scyan_exp.data.sources import existing_file
 from scyan_exp.errors import InputError
 
@@ -27,6 +28,7 @@ class H5adBlocks:
 
     Args:
         path: the file.
+        layer: the layer with the expressions; None for X.
 
     Attributes:
         path: the file.
@@ -40,8 +42,9 @@ class H5adBlocks:
         InputError: there is no such file, or it is no such file.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, layer: str | None = None) -> None:
         self.path = existing_file(path, "an .h5ad file")
+        self._layer = layer
         self._x: _Contiguous | _Dense | _Sparse | _SparseByColumns | None = None
         try:
             self.file = h5py.File(self.path, "r")
@@ -79,11 +82,14 @@ class H5adBlocks:
         self._obs: h5py.Group = self.file["obs"]
         self.columns = [str(name) for name in self._obs.attrs.get("column-order", [])]
         self.index = str(self._obs.attrs.get("_index", "_index"))
-        self.names = [str(name) for name in _strings(_index(self.file["var"]))]
+        x, var = self.file.get("X"), self.file["var"]
+        if self._layer is not None:
+            x, var = find_layer(self.file, self._layer, self.path)
+        self.names = [str(name) for name in _strings(_index(var))]
         self.n_cells = _length(_index(self._obs))
         self._categories: dict[str, pd.Index] = {}
-        self.has_expressions = "X" in self.file
-        self._x = _expressions(self.file["X"]) if self.has_expressions else None
+        self.has_expressions = x is not None
+        self._x = None if x is None else _expressions(x)
         shape = (self.n_cells, len(self.names))
         if self._x is not None and self._x.shape != shape:
             reason = f"X is {self._x.shape}, but there are {shape[0]} cells and {shape[1]} markers"
@@ -97,7 +103,8 @@ class H5adBlocks:
     @property
     def x_range(self) -> tuple[int, int] | None:
         """Where in the file X lies in one piece, first byte and number; None if it does not."""
-        return self._x.range if isinstance(self._x, _Contiguous) else None
+        is_x = self._layer is None and isinstance(self._x, _Contiguous)
+        return self._x.range if is_x and isinstance(self._x, _Contiguous) else None
 
     def rows(self, start: int, stop: int) -> Any:
         """Rows of X: an array (B, n_vars) as it is stored, or a sparse matrix.

@@ -113,5 +113,7 @@ def _overrides_of(folder: SweepFolder) -> list[str]:
     apart = ["hydra.mode=", "hydra.sweep.dir=", "hydra/launcher="]
     if "jobs_per_device" not in hydra["launcher"]:  # not of the fleet
         apart.append("hydra.launcher.")
-    own = [one for one in hydra["overrides"]["hydra"] if not one.lstrip("+").startswith(tuple(apart))]
+    own = [
+        one for one in hydra["overrides"]["hydra"] if not one.lstrip("+").startswith(tuple(apart))
+    ]
     return [*hydra["overrides"]["task"], *own]

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.errors import InputError
 from scyan_exp.files import atomic_path
 from scyan_exp.results import columns
 from scyan_exp.results.chunks import in_chunks
 from scyan_exp.results.posteriors import Posteriors
+from scyan_exp.training.archive import load_checkpoint
 from scyan_exp.training.scyan import Scyan
 
 if TYPE_CHECKING:
@@ -137,8 +139,20 @@ def predict_cells(
 
 
 def load_model(checkpoint: str | Path) -> Scyan:
-    """The model of a checkpoint, with its table and the constants of its training cells."""
-    return Scyan.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+    """The model of a checkpoint, with its table and the constants of its training cells.
+
+    Raises:
+        InputError: it is no checkpoint of a run.
+    """
+    path = Path(checkpoint)
+    state = load_checkpoint(path)
+    try:
+        model = Scyan(**state["hyper_parameters"])
+        model.load_state_dict(state["state_dict"])
+    except Exception as error:
+        reason = f"not a checkpoint of a Scyan run ({type(error).__name__})"
+        raise InputError(reason, where=str(path)) from error
+    return model
 
 
 def write_annotated(

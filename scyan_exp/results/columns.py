@@ -23,6 +23,8 @@ FIXED = (LOG_PROB, CONFIDENCE, AGREEMENT)
 LATENT, PROBA = "X_scyan", "scyan_proba"
 #: The layer of corrected expressions.
 CORRECTED = "scyan_corrected"
+#: In the keywords of an FCS file: what the population number 0 means.
+NOT_ANNOTATED = "not annotated"
 #: In ``uns``: the name of the column of the populations; below which log-probability cells have
 #: none; the rows of the table in the order of the columns of ``scyan_proba``; the markers; the
 #: names of the populations at each level of the table; the members of a consensus.

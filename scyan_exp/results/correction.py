@@ -24,9 +24,6 @@ from scyan_exp.training.scyan import Scyan
 if TYPE_CHECKING:
     from anndata import AnnData
 
-#: The layer of corrected expressions in ``annotated.h5ad``.
-CORRECTED_KEY = CORRECTED
-
 
 def correct(model: Scyan, x: Tensor, covariates: Tensor, batch_ref: str) -> np.ndarray:
     """Expressions of the table's markers without batch effect, in the units of the raw cells.
@@ -100,7 +97,7 @@ def corrected_layers(
     if batch_ref is None:
         return {}
     corrected_NM = correct(model, *(inputs or (cells.x, cells.covariates)), batch_ref)
-    return {CORRECTED_KEY: corrected_layer(cells.adata, cells.table.markers, corrected_NM)}
+    return {CORRECTED: corrected_layer(cells.adata, cells.table.markers, corrected_NM)}
 
 
 def largest_batch(batches: pd.Series) -> str:

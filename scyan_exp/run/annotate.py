@@ -73,7 +73,7 @@ def annotation_of(
     problems += no_expressions(adata)
     if problems:
         raise InputError(problems)
-    raw_NM = read_expressions(adata, annotator.markers)
+    raw_NM = read_expressions(adata, annotator.markers, annotator.layer)
     annotation = annotator.annotation(raw_NM, adata.obs)
     for doubt in annotator.doubts(raw_NM):
         log.warning("new cells: %s", doubt)

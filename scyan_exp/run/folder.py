@@ -259,6 +259,22 @@ class SweepFolder:
         ]
 
 
+def run_folder_of(path: str | Path) -> Path:
+    """The folder of the run that a path names: its own, or one of its checkpoints.
+
+    The checkpoints of the refined model lie in a folder of their own within that of the run.
+
+    Args:
+        path: the folder, or a checkpoint in it; ``~`` is the home folder.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return path
+    folder = path.absolute().parents[1] if len(path.absolute().parents) > 1 else path.parent
+    is_refined = RunFolder(folder.parent).refined.path == folder
+    return folder.parent if is_refined else folder
+
+
 def check_format(values: Mapping[str, Any], path: Path) -> int:
     """The format of a file; one that does not say is of format 1.
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, TrainingDiverged
 from scyan_exp.files import explain_unwritable
+from scyan_exp.run.importing import import_libraries
+from scyan_exp.run.locking import FolderInUse, alone_in
+from scyan_exp.run.wandb_variables import require_own_id
 from scyan_exp.terminal import short_numbers
 
 if TYPE_CHECKING:
@@ -26,17 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: What a run imports sooner or later.
-LIBRARIES = (
-    "scyan_exp.run.experiment",
-    "anndata.io",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.figure",
-    "sklearn.metrics",
-    "wandb",
-)
-#: Variable of W&B's: the id of the run that this process makes.
-AGENT_ID = "WANDB_RUN_ID"
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -58,13 +49,14 @@ class TrainJob:
 
     Args:
         reporter_of: finds who takes the values of a job's epochs; None for nobody.
+        owns_process: whether the process does nothing but run jobs; not so in a notebook.
 
     Attributes:
         sweep_dir: the folder of the sweep whose jobs ran in this process, if they want its page.
     """
 
-    def __init__(self, reporter_of: ReporterOf | None = None) -> None:
-        self._reporter_of = reporter_of
+    def __init__(self, reporter_of: ReporterOf | None = None, *, owns_process: bool = True) -> None:
+        self._reporter_of, self._owns_process = reporter_of, owns_process
         self._kept: KeptCells | None = None
         self.sweep_dir: Path | None = None
 
@@ -84,11 +76,12 @@ class TrainJob:
 
         folder, is_single = Path(HydraConfig.get().runtime.output_dir), not is_sweep()
         try:
-            with explain_unwritable(folder):
+            with explain_unwritable(folder), alone_in(folder), _where_typed():
                 return self._run(config, folder)
         except InputError as error:
             if is_single:  # Hydra lets SystemExit through, and takes other errors for its own
-                discard(folder)
+                if not isinstance(error, FolderInUse):
+                    discard(folder)
                 print(error, file=sys.stderr)
                 raise SystemExit(WRONG_INPUT) from error
             log.error("%s", error)
@@ -98,7 +91,7 @@ class TrainJob:
                 discard(folder)  # of a run that had not begun
             raise
         except Exception as error:
-            log.exception("the run failed; see %s", RunFolder(folder).log)
+            _say_failed(error, RunFolder(folder).log)
             if is_single:
                 raise SystemExit(FAILED) from error
             raise JobFailed(f"a job failed; see {RunFolder(folder).log}") from error
@@ -115,15 +108,14 @@ class TrainJob:
 
     def import_libraries(self) -> None:
         """Import what jobs need, for processes that will be forked off this one."""
-        for name in LIBRARIES:
-            importlib.import_module(name)
+        import_libraries()
 
     def _run(self, config: DictConfig, folder: Path) -> Value | None:
         from scyan_exp.run.folder import RunFolder
         from scyan_exp.run.record import RunRecord
 
         checked = self.check(config)
-        _require_own_id(checked)
+        require_own_id(checked, is_sweep=is_sweep())
         RunFolder(folder).write_config(checked.plain())
         was_cut_off = False
         if is_sweep():
@@ -133,6 +125,7 @@ class TrainJob:
                 log.info("%s earlier; objective: %s", ended.status, ended.objective)
                 return ended.objective
             was_cut_off = RunRecord.has_cut_off(folder, checked)
+        import_libraries(tracked=checked.logger.uses_wandb, for_good=self._owns_process)
         from scyan_exp.run.experiment import RunPruned
         from scyan_exp.run.repeats import run_all
 
@@ -171,6 +164,28 @@ class TrainJob:
         return self._reporter_of(sweeper, Path(str(hydra.sweep.dir)), Path(hydra.runtime.cwd))
 
 
+def _say_failed(error: Exception, file: Path) -> None:
+    """What went wrong; the traceback only where the error does not say what to do."""
+    if isinstance(error, TrainingDiverged):
+        log.error("the run failed: %s; see %s", error, file)
+        log.debug("where it failed", exc_info=error)
+    else:
+        log.exception("the run failed; see %s", file)
+
+
+@contextmanager
+def _where_typed() -> Iterator[None]:
+    """Paths of a config are relative to where the command was typed, whatever the current folder.
+
+    Hydra changes it to that of the run with ``hydra.job.chdir=true``.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    hydra = HydraConfig.get()
+    with chdir(hydra.runtime.cwd) if hydra.job.chdir else nullcontext():
+        yield
+
+
 def is_sweep() -> bool:
     """Whether the present job of Hydra's is one of a sweep."""
     from hydra.core.hydra_config import HydraConfig
@@ -184,22 +199,6 @@ def sweep_dir() -> Path:
     from hydra.core.hydra_config import HydraConfig
 
     return Path(str(HydraConfig.get().sweep.dir)).absolute()
-
-
-def _require_own_id(config: RunConfig) -> None:
-    """Make sure that one W&B run gets one training, where an agent of W&B's sweeps gives its id.
-
-    Raises:
-        InputError: several trainings would land in one W&B run.
-    """
-    if not os.environ.get(AGENT_ID) or not config.logger.uses_wandb:
-        return
-    if config.repeats > 1 or is_sweep():
-        several = f"repeats={config.repeats}" if config.repeats > 1 else "-m"
-        raise InputError(
-            f"{several}: {AGENT_ID} is set, as agents of W&B's sweeps do, so all trainings would "
-            "land in one W&B run; leave it out, or use logger=none"
-        )
 
 
 def identity(config: RunConfig, folder: Path) -> RunIdentity:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scyan_exp.config.schema import RunConfig, objective_names
+from scyan_exp.documents import read_json
 from scyan_exp.errors import InputError, listed
 from scyan_exp.files import remove_leftovers, sync, write_json
 from scyan_exp.run.folder import FORMAT, RunFolder, SweepFolder, check_format
@@ -77,7 +77,7 @@ class RunRecord:
         """
         path = RunFolder(folder).result
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_json(path)
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
         if not isinstance(values, dict) or not {"status", "config_hash", "metrics"} <= set(values):

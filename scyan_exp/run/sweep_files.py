@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scyan_exp.documents import read_json
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json, write_text
 from scyan_exp.run.folder import FORMAT, check_format
@@ -57,7 +57,7 @@ class Manifest:
             InputError: it is damaged, or a newer version of the program wrote it.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_json(path)
             check_format(values, path)
             jobs = [
                 ListedJob(int(one["number"]), str(one["folder"]), list(one["overrides"]))
@@ -66,7 +66,7 @@ class Manifest:
             return cls(jobs, dict(values["launcher"]))
         except InputError:
             raise
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             reason = f"not the list of a sweep's jobs ({type(error).__name__}: {error})"
             raise InputError(reason, where=str(path)) from error
 

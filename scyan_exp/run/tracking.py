@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from pytorch_lightning.loggers import WandbLogger
+from typing import TYPE_CHECKING, Any
 
 from scyan_exp.config.schema import LoggerConfig
 from scyan_exp.errors import InputError
 from scyan_exp.results.verdict import Verdict
+from scyan_exp.run.beside import Beside
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.tracked import Table
+from scyan_exp.run.wandb_variables import RUN_ID, check_variables
+
+if TYPE_CHECKING:
+    from pytorch_lightning.loggers import Logger
 
 #: What W&B calls the kinds of files of ``logger.artifacts``.
 ARTIFACT_TYPES = {"checkpoint": "model", "cells": "dataset"}
@@ -45,6 +50,8 @@ class RunIdentity:
 class Tracker:
     """The W&B run of one job, as a context: finished when the block ends, also by an error.
 
+    Offline, W&B starts while the first epochs are trained; their rows wait for it.
+
     Args:
         settings: the ``logger`` section of the config; nothing is tracked when its backend is none
             or its mode disabled.
@@ -53,8 +60,11 @@ class Tracker:
         config: the resolved config as plain containers.
         run_id: id of a run to continue.
 
+    Attributes:
+        run_id: id of the W&B run, or None when nothing is tracked.
+
     Raises:
-        InputError: W&B refuses, for want of a login or of a network.
+        InputError: W&B refuses: a variable of its own is wrong, or it wants a login or a network.
     """
 
     def __init__(
@@ -65,30 +75,66 @@ class Tracker:
         config: Mapping[str, Any],
         run_id: str | None = None,
     ) -> None:
-        self.run: Any = None
         self._settings, self._folder, self._group = settings, RunFolder(folder), identity.group
-        if settings.uses_wandb:
-            self.run = _start(settings, folder, identity, config, run_id)
+        self._run: Any = None
+        self.run_id: str | None = None
+        if not settings.uses_wandb:
+            return
+        check_variables()
+        self.run_id = run_id or os.environ.get(RUN_ID) or _new_id()
+        self._beside = Beside("wandb")
+        self._beside.do(self._start, settings, folder, identity, config, self.run_id, bool(run_id))
+        if settings.mode != "offline":  # a server may refuse: before anything is trained
+            self._wait_for_start()
 
     def __enter__(self) -> Tracker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self.run is None:
+        if self.run_id is None:
             return
-        if kind is not None:
-            stopped = issubclass(kind, KeyboardInterrupt)
-            self.log_outcome(Outcome.INTERRUPTED if stopped else Outcome.FAILED)
-        self.run.finish(exit_code=0 if kind is None else 1)
+        try:
+            run = self.run
+            if kind is not None:
+                stopped = issubclass(kind, KeyboardInterrupt)
+                self.log_outcome(Outcome.INTERRUPTED if stopped else Outcome.FAILED)
+            run.finish(exit_code=0 if kind is None else 1)
+        finally:
+            self._beside.close()
 
     @property
-    def run_id(self) -> str | None:
-        """Id of the W&B run, or None when nothing is tracked."""
-        return None if self.run is None else str(self.run.id)
+    def run(self) -> Any:
+        """The W&B run, once all rows are logged; None when nothing is tracked.
 
-    def loggers(self) -> list[WandbLogger]:
+        Raises:
+            InputError: it could not be started.
+        """
+        if self.run_id is not None:
+            self._beside.wait()
+        return self._run
+
+    def loggers(self) -> list[Logger]:
         """The Lightning logger of this run, if there is one."""
-        return [] if self.run is None else [WandbLogger(experiment=self.run)]
+        if self.run_id is None:
+            return []
+        from scyan_exp.run.wandb_logger import TrackerLogger
+
+        return [TrackerLogger(self.run_id, self._log_row)]
+
+    def _log_row(self, row: Mapping[str, float]) -> None:
+        """Log a row when the run has started; do not wait for that."""
+        kept = dict(row)
+        self._beside.do(lambda: self._run.log(kept))
+
+    def _start(self, *arguments: Any) -> None:
+        self._run = _start(*arguments)
+
+    def _wait_for_start(self) -> None:
+        try:
+            self._beside.wait()
+        except BaseException:
+            self._beside.close()
+            raise
 
     def log_results(
         self,
@@ -97,7 +143,8 @@ class Tracker:
         tables: Mapping[str, Table] | None = None,
     ) -> None:
         """Metrics as summary values, figures as images, tables by their names."""
-        if self.run is None:
+        run = self.run
+        if run is None:
             return
         import wandb
 
@@ -106,8 +153,8 @@ class Tracker:
             media[name] = wandb.Table(columns=list(table.columns), data=table.rows)
         if media:
             with self._own_staging():
-                self.run.log(media)
-        self.run.summary.update(dict(metrics))
+                run.log(media)
+        run.summary.update(dict(metrics))
 
     def log_artifacts(self) -> None:
         """The files of the run folder that ``logger.artifacts`` asks for, as far as it has them."""
@@ -152,12 +199,19 @@ def _aliases(group: str | None) -> list[str]:
     return ["best", *([re.sub(r"[/:]", "_", group)] if group else [])]
 
 
+def _new_id() -> str:
+    """An id for a W&B run, as W&B draws them: known before W&B has started."""
+    letters = string.ascii_lowercase + string.digits
+    return "".join(secrets.choice(letters) for _ in range(8))
+
+
 def _start(
     settings: LoggerConfig,
     folder: Path,
     identity: RunIdentity,
     config: Mapping[str, Any],
-    run_id: str | None,
+    run_id: str,
+    resumes: bool,
 ) -> Any:
     import wandb
 
@@ -169,8 +223,9 @@ def _start(
             mode=settings.mode,
             job_type=settings.job_type,
             dir=folder,
-            id=run_id,
-            resume="allow" if run_id else None,
+            # An agent of W&B's sweeps has given the id to W&B itself.
+            id=None if run_id == os.environ.get(RUN_ID) else run_id,
+            resume="allow" if resumes else None,
             name=identity.name,
             group=identity.group,
             tags=list(identity.tags),

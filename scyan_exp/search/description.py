@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.config.earlier import MEANT
 from scyan_exp.config.wanted import added_defaults
+from scyan_exp.documents import read_json
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json, write_text
 from scyan_exp.fleet.manifest import DAMAGED
@@ -73,7 +74,7 @@ def read_description(sweep_dir: Path) -> dict[str, Any]:
     """
     path = SweepFolder(sweep_dir).search
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         written_as = check_format(values, path)
         found = {key: values[key] for key in NEEDED}
     except InputError:

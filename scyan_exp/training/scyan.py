@@ -15,7 +15,7 @@ from scyan_exp.data.covariates import CovariateEncoding
 from scyan_exp.data.datamodule import Batch
 from scyan_exp.data.preprocess import Preprocessing
 from scyan_exp.data.table import KnowledgeTable
-from scyan_exp.errors import InputError, near_matches
+from scyan_exp.errors import InputError, TrainingDiverged, near_matches
 from scyan_exp.fused import FusedModule, fused
 from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.module import ScyanModule
@@ -32,10 +32,6 @@ class Prediction(NamedTuple):
     log_prob: Tensor
     latent: Tensor
     log_joint: Tensor
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss became NaN or infinite."""
 
 
 class Scyan(pl.LightningModule):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+from scyan_exp.config.compose import compose_config
 from scyan_exp.config.problems import override_problems
 
 REQUIRED = "a value is required ({key}=... on the command line)"
@@ -47,8 +49,8 @@ MISTAKES = [
     ("flow=x", f"flow=x: no such option. {FLOWS}"),
     (
         "hydra/launcher=flet",
-        "hydra/launcher=flet: In 'hydra/config': Could not find 'hydra/launcher/flet': "
-        "Available options in 'hydra/launcher':: basic",
+        "hydra/launcher=flet: no such option. Did you mean 'fleet'? hydra/launcher can be basic, "
+        "fleet, joblib, submitit_local, submitit_slurm",
     ),
     ("~flow=deep", "~flow=deep: Could not delete 'flow=deep'. No match in the defaults list"),
     (
@@ -94,6 +96,16 @@ MISTAKES = [
 @pytest.mark.parametrize(("override", "text"), MISTAKES, ids=[one for one, _ in MISTAKES])
 def test_one_mistake_is_one_sentence(override, text):
     assert problems(override) == [text]
+
+
+@pytest.mark.parametrize(
+    "path", ["a=b.h5ad", "a[1].h5ad", "a,b.h5ad", "a{1}.h5ad", "[a.h5ad", "/my/a}.h5ad"]
+)
+def test_paths_that_are_no_plain_text_are_shown_in_quotes_that_work(path):
+    told, *_ = problems("dataset=h5ad", f"dataset.path={path}", "table.path=t.csv")
+    shown = told.partition(" goes in quotes: ")[2]
+    assert shown == f"'dataset.path=\"{path}\"'"
+    assert compose_config(["dataset=h5ad", *shlex.split(shown)]).dataset.path == path
 
 
 @pytest.mark.parametrize("override", ["seed=range(3,3)", "flow=glob(x*)"])

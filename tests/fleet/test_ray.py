@@ -33,22 +33,22 @@ def killed(sweep: Sweep, job: int) -> None:
 
 
 def test_failed_jobs_fail_alone_and_a_resume_runs_only_them(sweep):
-    ended(sweep.train(*QUICK, *RAY, "seed=0,1", "model.lr=1e-3,1e30"), code=1)
-    assert sweep.statuses == ["completed", "failed", "completed", "failed"]
+    ended(sweep.train(*QUICK, *RAY, "model.lr=1e-3,1e30"), code=1)
+    assert sweep.statuses == ["completed", "failed"]
     assert "TrainingDiverged" in sweep.rows[1]["error"]
     kept = sweep.completed()
     output = ended(sweep.resume(), code=1)
-    assert "2 of 4 jobs are completed already" in output
+    assert "1 of 2 jobs are completed already" in output
     assert sweep.completed() == kept
 
 
 def test_a_job_whose_process_is_killed_is_tried_again(sweep):
-    process = sweep.train(*STEADY, *RAY, "seed=0,1,2")
+    process = sweep.train(*STEADY, *RAY, "seed=0,1")
     killed(sweep, 1)
     output = ended(process)
     assert "job 1: " in output
     assert "trying again" in output
-    assert sweep.statuses == ["completed"] * 3
+    assert sweep.statuses == ["completed"] * 2
 
 
 def test_ctrl_c_saves_what_runs_and_resume_goes_on(sweep):
@@ -69,7 +69,7 @@ def test_ctrl_c_saves_what_runs_and_resume_goes_on(sweep):
 
 def test_a_search_that_is_killed_ends_as_one_that_was_not(make_sweep):
     short = (*STEADY, "dataset.n_cells=8000", "trainer.max_epochs=12")
-    arguments = (*SEARCH, *short, "hydra.sweeper.n_trials=5")
+    arguments = (*SEARCH, *short, "hydra.sweeper.n_trials=3")
     uncut, cut = make_sweep("uncut"), make_sweep("cut")
     ended(uncut.train(*arguments, "hydra.sweeper.study_name=a"))
     process = cut.train(*arguments, "hydra.sweeper.study_name=b")
@@ -80,7 +80,7 @@ def test_a_search_that_is_killed_ends_as_one_that_was_not(make_sweep):
     ended(cut.resume())
     expected = open_study(uncut.folder, name="a").trials
     found = open_study(cut.folder, name="b")
-    assert states(found) == ["COMPLETE"] * 5
+    assert states(found) == ["COMPLETE"] * 3
     assert [trial.params for trial in found.trials] == [trial.params for trial in expected]
     assert [trial.value for trial in found.trials] == pytest.approx(
         [trial.value for trial in expected], rel=1e-6

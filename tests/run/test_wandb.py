@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from wandb.util import get_core_path
+
+from tests.fleet.sweeps import until
+from tests.starting import finished
 
 QUICK = ("experiment=smoke", "dataset.n_cells=2000", "figures.draw=none")
 #: What the command ``wandb`` starts for this, without its import of W&B.
@@ -118,9 +122,9 @@ def test_disabled_writes_nothing(scyan_exp, tmp_path):
 def test_no_key_in_any_file(tmp_path):
     """A process of its own, with a key in its environment, as on a user's machine."""
     secret = "0123456789abcdef" * 2 + "deadbeef"
-    command = [sys.executable, "-m", "scyan_exp", "train", *QUICK, "hydra.run.dir=run"]
+    command = ["-m", "scyan_exp", "train", *QUICK, "hydra.run.dir=run"]
     environment = {**os.environ, "WANDB_API_KEY": secret}
-    subprocess.run(command, check=True, cwd=tmp_path, env=environment, capture_output=True)
+    finished(command, cwd=tmp_path, env=environment).check_returncode()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 10
     assert [path for path in files if secret.encode() in path.read_bytes()] == []
@@ -136,3 +140,51 @@ def test_online_without_a_login_is_explained(scyan_exp, tmp_path, monkeypatch):
     assert "use logger.mode=offline and `wandb sync` afterwards" in output
     assert "Traceback" not in output
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("WANDB_MODE", "banana", "W&B: WANDB_MODE=banana: input should be 'online', 'offline'"),
+        ("WANDB_RUN_ID", "a/b", "W&B: its variables WANDB_*: Run ID cannot contain"),
+    ],
+)
+def test_a_wrong_variable_of_wandb_is_told_before_anything_is_written(
+    variable, value, told, tmp_path
+):
+    """In a process of its own: W&B reads them once."""
+    program = (
+        "from scyan_exp.errors import InputError\n"
+        "from scyan_exp.run.wandb_variables import check_variables\n"
+        "try: check_variables()\n"
+        "except InputError as error: print(error)"
+    )
+    environment = {**os.environ, variable: value}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.startswith(told), done.stdout + done.stderr
+    assert done.stdout.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_wandb_starts_leaves_nothing_open(tmp_path):
+    folder = tmp_path / "run"
+    options = (*QUICK, "trainer.max_epochs=1000", "callbacks=none", f"hydra.run.dir={folder}")
+    command = [sys.executable, "-m", "scyan_exp", "train", *options]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    until((folder / "result.json").is_file)  # W&B has been told to start
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=120) == 130
+    (path,) = runs_of(folder)
+    assert summary(path)["summary"]["outcome"] == "interrupted"
+    until(lambda: not _has_processes(process.pid))
+
+
+def _has_processes(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -12,11 +12,10 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping
 
 from scyan_exp import Scyan
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, TrainingDiverged
 from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.module.reference import copy_reference_weights
 from scyan_exp.results.annotation import predict_cells
-from scyan_exp.training.scyan import TrainingDiverged
 from tests.conftest import small_adata
 from tests.training.conftest import SMALL, fit, make_model, make_trainer
 

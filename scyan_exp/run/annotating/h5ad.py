@@ -12,9 +12,9 @@ import pandas as pd
 from scyan_exp.data.cells_problems import no_column
 from scyan_exp.data.distribution import MOST_CELLS
 from scyan_exp.data.h5ad_blocks import H5adBlocks
+from scyan_exp.data.layers import no_x
 from scyan_exp.results.chunks import CHUNK_SIZE
-from scyan_exp.results.columns import key_of, members_in
-from scyan_exp.results.correction import CORRECTED_KEY
+from scyan_exp.results.columns import CORRECTED, key_of, members_in
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.filling import H5adFilling
@@ -59,7 +59,7 @@ class H5adToH5ad:
     def problems(self) -> list[str]:
         """Everything that is wrong with the file, as far as names and covariates tell."""
         task, annotator = self._task, self._task.annotator
-        with H5adBlocks(task.job.source) as cells:
+        with H5adBlocks(task.job.source, annotator.layer) as cells:
             _, problems = marker_places(annotator.markers, [[name] for name in cells.names])
             columns = pd.Index(cells.columns)
             problems += [
@@ -68,7 +68,7 @@ class H5adToH5ad:
             earlier = key_of(cells.file)
             problems += name_problems(task, cells.columns, earlier=earlier, index=cells.index)
             if not cells.has_expressions:
-                problems.append("the cells have no expressions: X is not there")
+                problems.append(no_x([]))
             if not cells.n_cells:
                 problems.append("there are no cells in it")
             if not problems:
@@ -80,7 +80,7 @@ class H5adToH5ad:
     def annotate(self, identity: str, warn: Warn, advance: Advance) -> tuple[list[int], Busy]:
         """Write the result, or go on with one that was cut off."""
         job = self._task.job
-        with H5adBlocks(job.source) as cells:
+        with H5adBlocks(job.source, self._task.annotator.layer) as cells:
             steps = H5adSteps(cells, self._task)
             key, members = self._task.annotator.settings.key_added, members_in(cells.file)
             doubts = earlier_doubts(cells.columns, key, members)
@@ -156,7 +156,7 @@ class H5adSteps:
             return {}
         layer = _dense(block.rows).astype(np.float32)
         layer[:, self._places] = corrected
-        return {CORRECTED_KEY: layer}
+        return {CORRECTED: layer}
 
     def sample(self) -> np.ndarray:
         """Expressions of some cells, in pieces that are evenly spaced over the file."""

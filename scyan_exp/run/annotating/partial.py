@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scyan_exp.documents import read_json
 from scyan_exp.files import write_json
 
 #: Of the note beside a file that is being written.
@@ -38,7 +38,7 @@ class Partial:
     def read(cls, output: Path, identity: str) -> Partial | None:
         """The note of an output that was cut off; None if there is none of this very identity."""
         try:
-            values = json.loads(note_of(output).read_text(encoding="utf-8"))
+            values = read_json(note_of(output))
             if values.pop("format") != FORMAT:
                 return None
             found = cls(**values)

@@ -87,7 +87,7 @@ class RowsToRows:
         if task.job.kind == "parquet":
             return ParquetRows(task.job.source)
         if task.job.kind == "h5ad":
-            return H5adRows(stack.enter_context(H5adBlocks(task.job.source)))
+            return H5adRows(stack.enter_context(H5adBlocks(task.job.source, task.annotator.layer)))
         adata = read_task(task)  # what is a number is known of all rows of a CSV alone
         if self._scan.n_cells:  # it was looked at before
             self._doubt = compensation_doubt(task, adata)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from scyan_exp.data.cells_problems import finite_problems, no_column
 from scyan_exp.data.fcs import chosen_spillover
+from scyan_exp.data.fcs_categories import category_keywords
 from scyan_exp.data.fcs_head import read_head
 from scyan_exp.data.fcs_writing import add_channels
 from scyan_exp.data.file_kinds import FileKind, csv_files, fcs_files, parquet_files
@@ -18,7 +19,7 @@ from scyan_exp.data.markers import choose_markers, obs_name, renamed
 from scyan_exp.data.reading import read_cells
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.results.annotation import Annotation, write_annotated
-from scyan_exp.results.columns import CONFIDENCE, CORRECTED, earlier_columns
+from scyan_exp.results.columns import CONFIDENCE, CORRECTED, NOT_ANNOTATED, earlier_columns
 from scyan_exp.results.correction import corrected_layer
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.names import earlier_doubts, name_problems
@@ -103,7 +104,10 @@ def read_task(task: Task) -> AnnData:
     """
     source, markers = task.job.source, task.annotator.markers
     adata = read_cells(
-        source, compensation=task.compensation, obs_columns=task.annotator.covariates
+        source,
+        compensation=task.compensation,
+        obs_columns=task.annotator.covariates,
+        layer=task.annotator.layer,
     )
     named = choose_markers if task.job.kind == "fcs" else renamed
     adata = named(adata, markers, str(source))
@@ -187,6 +191,5 @@ def _write_fcs(task: Task, annotation: Annotation, corrected: np.ndarray | None)
     if corrected is not None:
         names = task.annotator.markers
         columns |= {f"{CORRECTED}_{name}": corrected[:, i] for i, name in enumerate(names)}
-    keywords: dict[str, Any] = {f"{key} 0": "not annotated"}
-    keywords |= {f"{key} {i}": name for i, name in enumerate(populations, start=1)}
+    keywords = category_keywords(key, populations, NOT_ANNOTATED)
     add_channels(task.job.source, task.job.output, list(columns), list(columns.values()), keywords)

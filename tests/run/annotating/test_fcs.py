@@ -68,7 +68,7 @@ def test_a_file_gets_a_channel_and_keeps_its_own(run, tmp_path, sheet):
     given = cells.obs["scyan_pop"].astype(object).fillna("not annotated")
     assert names == given.tolist()
     assert cells.obs["batch"].unique().tolist() == ["b"]
-    assert cells.obs["patient"].unique().tolist() == [7]
+    assert cells.obs["patient"].unique().tolist() == ["7"]
     assert cells.var_names.tolist() == MARKERS
 
 

@@ -1,0 +1,58 @@
+"""W&B's own settings, which it reads from variables and files when it is first used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from scyan_exp.errors import InputError
+
+if TYPE_CHECKING:
+    from scyan_exp.config.schema import RunConfig
+
+#: The id of the run that this process makes; agents of W&B's sweeps set it.
+RUN_ID = "WANDB_RUN_ID"
+
+
+def check_variables() -> None:
+    """Make sure that W&B takes its settings: variables, and files of its own.
+
+    Raises:
+        InputError: it does not.
+    """
+    from pydantic import ValidationError
+
+    import wandb
+
+    try:
+        wandb.setup()
+    except ValidationError as error:
+        problems = [_refused(str(one["loc"][0]), one) for one in error.errors()]
+        raise InputError(problems, where="W&B") from error
+    except wandb.Error as error:
+        raise InputError(f"its variables WANDB_*: {error}", where="W&B") from error
+
+
+def _refused(setting: str, problem: Mapping[str, Any]) -> str:
+    """What is wrong with a setting of W&B's, by the variable that sets it if one does."""
+    short, private = setting.removeprefix("x_"), setting.startswith("x_")
+    variable = f"WANDB_{'_' if private else ''}{short}".upper()
+    name = variable if variable in os.environ else f"its setting {setting}"
+    return f"{name}={problem['input']}: {problem['msg'].lower()}; or leave it out"
+
+
+def require_own_id(config: RunConfig, *, is_sweep: bool) -> None:
+    """Make sure that one W&B run gets one training, where an agent of W&B's sweeps gives its id.
+
+    Raises:
+        InputError: several trainings would land in one W&B run.
+    """
+    if not os.environ.get(RUN_ID) or not config.logger.uses_wandb:
+        return
+    if config.repeats > 1 or is_sweep:
+        several = f"repeats={config.repeats}" if config.repeats > 1 else "-m"
+        raise InputError(
+            f"{several}: {RUN_ID} is set, as agents of W&B's sweeps do, so all trainings would "
+            "land in one W&B run; leave it out, or use logger=none"
+        )

@@ -1,0 +1,113 @@
+"""What the program says of itself: help of commands, and the tab key."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from scyan_exp.cli.main import main
+from scyan_exp.config.compose import groups
+from scyan_exp.config.meanings import WIDTH, help_of
+
+CHOICES = [
+    f"{group}={option}"
+    for group, options in groups().items()
+    for option in options
+    if group in ("dataset", "model", "trainer")  # a data set chooses its table
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_help_says_what_each_key_means(choice):
+    told = help_of([choice])
+    assert "model:\n" in told
+    config = told.split("== Config")[1].split("\nExamples:")[0].splitlines()[1:]
+    assert all(len(line) <= WIDTH for line in config)
+    below = [*config[1:], ""]
+    silent = [
+        line
+        for line, after in zip(config, below, strict=True)
+        if re.match(r" *\w+: \S", line) and "# " not in line and after.strip()[:1] != "#"
+    ]
+    assert silent == []
+
+
+def test_help_shows_the_config_that_the_overrides_compose(capsys):
+    assert main(["train", "flow=deep", "model.lr=0.1", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "  n_layers: 10                      # coupling layers\n" in told
+    assert "  lr: 0.1                           # learning rate of Adam\n" in told
+    assert "_target_" not in told
+    assert main(["train", "flow=dep", "--help"]) == 2
+    assert "flow=dep: no such option. Did you mean 'deep'?" in capsys.readouterr().err
+
+
+def test_comments_of_a_folder_of_ones_own_are_told(tmp_path):
+    (tmp_path / "flow").mkdir()
+    text = "# @package model\nn_layers: 3\nhidden_size: 8\nn_hidden_layers: 2\n"
+    (tmp_path / "flow" / "mine.yaml").write_text(text)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "one.yaml").write_text("size: 3  # of mine\nnested:\n  x: 1  # inside\n")
+    told = help_of(["flow=mine", "+mine=one"], [str(tmp_path)])
+    assert "flow: deep, default, mine, shallow" in told
+    assert "mine:\n  size: 3                           # of mine\n" in told
+    assert "  nested:\n    x: 1                            # inside\n" in told
+
+
+def test_info_of_hydra_is_told(capfd):
+    assert main(["train", "--info", "defaults"]) == 0
+    told = capfd.readouterr()
+    assert "flow/default" in told.out + told.err
+    assert "Traceback" not in told.err
+
+
+def test_resume_says_what_it_takes(capsys):
+    assert main(["resume", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "usage: scyan-exp resume FOLDER_OF_THE_SWEEP" in told
+    settings = [line.split("=")[0].strip() for line in told.splitlines() if line.startswith("  ")]
+    from scyan_exp.fleet.settings import FleetSettings
+    from scyan_exp.search.settings import StudySettings
+
+    assert len(settings) > 5
+    assert {*settings} <= {*FleetSettings.model_fields, *StudySettings.model_fields}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_tab_key_completes_commands_groups_and_keys(tmp_path):
+    """In a real bash, which calls its completion as at a prompt."""
+    program = tmp_path / "scyan-exp"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m scyan_exp "$@"\n')
+    program.chmod(0o755)
+    script = """
+        eval "$(scyan-exp -sc install=bash)"
+        ask() {
+            COMP_LINE="$*"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_POINT=${#COMP_LINE}
+            hydra_bash_completion; echo "${COMPREPLY[*]}"
+        }
+        complete -p scyan-exp
+        ask scyan-exp tra
+        ask scyan-exp train flow=d
+        ask scyan-exp train seed=1 model.prior_s
+        ask scyan-exp ls flow=d
+    """
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script], capture_output=True, text=True, env=environment
+    )
+    lines = done.stdout.splitlines()
+    assert "hydra_bash_completion scyan-exp" in lines[0]
+    assert lines[1] == "train"
+    assert set(lines[2].split()) == {"flow=deep", "flow=default"}
+    assert lines[3:] == ["model.prior_std=", ""], done.stderr
+
+
+@pytest.mark.parametrize("start", [["-sc"], ["train", "-sc"], ["train", "--shell-completion"]])
+def test_the_shell_is_named(start, capsys):
+    assert main([*start, "install=bush"]) == 2
+    assert "SHELL is one of bash, fish, zsh" in capsys.readouterr().err
