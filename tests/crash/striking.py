@@ -126,8 +126,9 @@ class Field:
         ended = self._zygote.run(case.begin(folder, self._shared), self._root, aim)
         made = {(one.process, one.number): one for one in read_trace(trace)}
         met = made.get((call.process, call.number))
-        if met is None:  # it comes to other calls in another order
-            return Struck(blow.name, call, ["not reached"], ended.output, ended.code)
+        if met is None:  # threads, whose calls are not the same each time
+            problems = differences(content(folder), expected)
+            return Struck(f"{blow.name} (not reached)", call, problems, ended.output, ended.code)
         problems = [*_problems_of_end(ended, met, blow), *damaged(folder)]
         problems += self._gone_on(case, folder, ended, expected, blow)
         return Struck(blow.name, met, problems, ended.output, ended.code)

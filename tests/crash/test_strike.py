@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,11 @@ import pytest
 
 from tests.crash.striking import Call, read_trace
 from tests.crash.zygote import FAIL, FULL, HALF, KILL, NOTHING, compiled
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are traced on Linux"),
+    pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler"),
+]
 
 PROGRAM = """\
 import ctypes, os, sys

@@ -174,3 +174,24 @@ def test_resume_without_a_folder_says_how(scyan_exp):
         code, output = scyan_exp("resume", *arguments)
         assert code in (0, 2)
         assert "resume FOLDER" in output
+
+
+# ---------------------------------------------------------------- folders that cannot be written
+
+
+def test_a_table_that_cannot_be_written_is_said_with_how_to_go_on(copied, scyan_exp):
+    (copied.folder / "sweep.csv").unlink()
+    (copied.folder / "sweep.csv").mkdir()
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 1
+    assert "cannot be written (Is a directory): make room. To go on: scyan-exp resume" in output
+    assert "Traceback" not in output
+
+
+def test_a_lock_that_cannot_be_written_is_one_message(copied, scyan_exp):
+    (copied.folder / ".lock").unlink()
+    (copied.folder / ".lock").mkdir()
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 2
+    assert f"{copied.folder / '.lock'}: the results cannot be written (Is a directory)" in output
+    assert "Traceback" not in output
