@@ -97,9 +97,9 @@ def write_text(path: Path, text: str, durable: bool = True) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, values: dict[str, Any]) -> None:
+def write_json(path: Path, values: dict[str, Any], durable: bool = True) -> None:
     """Write a JSON file atomically; NaN and infinite numbers become null."""
-    write_text(path, json.dumps(finite(values), indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(finite(values), indent=2, allow_nan=False) + "\n", durable)
 
 
 def require_space(folder: Path, n_bytes: int) -> None:

@@ -127,9 +127,13 @@ class RunRecord:
         return record.status.was_cut_off
 
     def write(self) -> None:
-        """Write the record atomically."""
+        """Write the record atomically; once the run has ended, it outlives the machine.
+
+        Of a run that has just begun, a power cut can take no more than seconds.
+        """
         values = {name: value for name, value in vars(self).items() if name != "folder"}
-        write_json(RunFolder(self.folder).result, {"format": FORMAT, **values})
+        has_ended = self.status != Outcome.RUNNING
+        write_json(RunFolder(self.folder).result, {"format": FORMAT, **values}, has_ended)
 
     def end(
         self, status: Outcome, metrics: Mapping[str, float], objective: str | list[str]

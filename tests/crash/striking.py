@@ -16,6 +16,8 @@ from tests.crash.zygote import FAIL, FULL, HALF, KILL, Ended, Strike, Zygote
 
 #: The process that the command runs in; others are its workers.
 LAUNCHER = "0"
+#: What a search says of a trial that failed: it is not run again.
+FAILED_TRIAL = "and count as trials"
 #: Commands that a user would try before giving up.
 MOST_TRIES = 3
 
@@ -137,14 +139,14 @@ class Field:
         self, case: Case, folder: Path, ended: Ended, expected: dict[str, Any], blow: Blow
     ) -> list[str]:
         problems, said, kept = [], None, completed(folder)
-        if ended.code == 0 and blow.kind not in (KILL, HALF):
-            kept = {}
         for _ in range(MOST_TRIES if ended.code != 0 else 0):
             ended = self._zygote.run(case.go_on(folder, self._shared, said), self._root)
             said = ended.output if ended.code == 2 else None
             problems += _tracebacks(ended, "resumed: ")
             if ended.code == 0:
                 break
+        if case.is_search and blow.kind == FAIL and FAILED_TRIAL in ended.output:
+            return problems  # as any error of a trial's
         if ended.code != 0:
             return [*problems, f"resumed: exit code {ended.code}: {_last_line(ended.output)}"]
         now = completed(folder)
