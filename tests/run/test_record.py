@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import math
 
 import pytest
@@ -44,6 +45,23 @@ def test_a_new_run_is_running(tmp_path):
         "trust": None,
     }
     assert RunRecord.read(folder) == RunRecord(folder, config_hash="abc", seed=7)
+
+
+def test_a_run_that_has_ended_waits_for_the_disk_with_its_course(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def record_fsync(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    record, course = RunRecord(tmp_path, config_hash="abc", seed=0), tmp_path / "metrics.csv"
+    course.touch()
+    record.write()
+    assert synced == []  # nothing is lost yet
+    record.end(Outcome.COMPLETED, {"loss": 1.0}, "loss")
+    files = (course, tmp_path / "result.json", tmp_path)
+    assert synced == [path.stat().st_ino for path in files]
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
