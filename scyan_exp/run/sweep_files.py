@@ -117,9 +117,15 @@ def read_rows(path: Path) -> dict[int, Row]:
     """The rows of ``sweep.csv`` by the numbers of their jobs; none if there is no such table.
 
     Those that were added since it was written are among them.
+
+    Raises:
+        InputError: it is no text, or no CSV.
     """
-    text, added = read_with_journal(path)
-    rows = _parsed_csv(text or "")
+    try:
+        text, added = read_with_journal(path)
+        rows = _parsed_csv(text or "")
+    except (ValueError, csv.Error) as error:
+        raise InputError(f"not the table of a sweep ({error})", where=str(path)) from error
     new = {int(row["job"]): row for row in added if str(row.get("job", "")).isdecimal()}
     return {**rows, **new}
 
