@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
@@ -25,7 +24,7 @@ from scyan_exp.fleet.progress import Waiting
 from scyan_exp.fleet.repeats import n_trainings
 from scyan_exp.fleet.reporting import report_jobs
 from scyan_exp.fleet.returns import job_return
-from scyan_exp.fleet.running import run_source
+from scyan_exp.fleet.running import resume_command, run_source
 from scyan_exp.fleet.settings import FleetSettings
 from scyan_exp.fleet.signals import signals_wait
 from scyan_exp.fleet.source import SweepJobs
@@ -131,11 +130,6 @@ def failure_of(states: Sequence[JobState], sweep_dir: Path) -> JobFailed | None:
         f"{SweepFolder(sweep_dir).table} and the train.log of each. Again: "
         f"{resume_command(sweep_dir)}"
     )
-
-
-def resume_command(sweep_dir: Path) -> str:
-    """The command that goes on with a sweep, as a shell takes it."""
-    return shlex.join(["scyan-exp", "resume", str(sweep_dir)])
 
 
 def _refuse_search(sweep_dir: Path) -> None:

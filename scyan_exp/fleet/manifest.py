@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from scyan_exp.config.check import Checker
+from scyan_exp.config.compose import first_lines
 from scyan_exp.config.plain_values import is_json, with_values
 from scyan_exp.documents import parse_yaml
 from scyan_exp.errors import InputError
@@ -172,12 +173,33 @@ def _why_no_manifest(folder: SweepFolder) -> str:
     if not folder.multirun.is_file():
         return f"no sweep: there is no {folder.manifest.name} in it (nor {folder.multirun.name})"
     try:
-        overrides = OmegaConf.select(OmegaConf.load(folder.multirun), "hydra.overrides.task") or []
+        overrides = _overrides_of(folder)
     except (*DAMAGED, OmegaConfBaseException) as error:
-        return f"no sweep: {folder.multirun.name} is damaged ({error})"
+        return (
+            f"no sweep: {folder.multirun.name} is damaged ({first_lines(error)}). Run the sweep's "
+            "command again into the same folder"
+        )
     of_fleet = ["hydra/launcher=fleet", f"hydra.sweep.dir={folder.path}"]
     command = shlex.join(["scyan-exp", "train", "-m", *overrides, *of_fleet])
     return (
         "this sweep was not started with hydra/launcher=fleet, or was cut off before its first "
         f"job. Run its command again into the same folder, completed jobs are kept: {command}"
     )
+
+
+def _overrides_of(folder: SweepFolder) -> list[str]:
+    """What was typed to begin a sweep, without its launcher and its folder.
+
+    Raises:
+        KeyError: the file ends early: Hydra was cut off while it wrote it.
+    """
+    config: Any = OmegaConf.load(folder.multirun)
+    hydra = config["hydra"]
+    hydra["verbose"]  # the last of its keys
+    apart = ["hydra.mode=", "hydra.sweep.dir=", "hydra/launcher="]
+    if "jobs_per_device" not in hydra["launcher"]:  # not of the fleet
+        apart.append("hydra.launcher.")
+    own = [
+        one for one in hydra["overrides"]["hydra"] if not one.lstrip("+").startswith(tuple(apart))
+    ]
+    return [*hydra["overrides"]["task"], *own]

@@ -146,7 +146,7 @@ class RunFolder:
         *,
         durable: bool = True,
     ) -> None:
-        """Write the config of a run.
+        """Write the config of a run, unless it is there already.
 
         Args:
             config: the resolved config.
@@ -156,8 +156,9 @@ class RunFolder:
         """
         parts = {self.config: config, self.hydra_config: hydra, self.overrides: overrides}
         for path, part in parts.items():
-            if part is not None:
-                write_text(path, OmegaConf.to_yaml(part), durable)
+            text = None if part is None else OmegaConf.to_yaml(part)
+            if text is not None and not _holds(path, text):
+                write_text(path, text, durable)
 
 
 @dataclass(frozen=True)
@@ -284,6 +285,10 @@ def run_folder_of(path: str | Path) -> Path:
     folder = path.absolute().parents[1] if len(path.absolute().parents) > 1 else path.parent
     is_refined = RunFolder(folder.parent).refined.path == folder
     return folder.parent if is_refined else folder
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def check_format(values: Mapping[str, Any], path: Path) -> int:

@@ -15,6 +15,7 @@ from scyan_exp.errors import InputError
 from scyan_exp.files import finite, write_text
 from scyan_exp.run.folder import FORMAT, check_format
 from scyan_exp.run.journal import add_line, read_with_journal, take_in
+from scyan_exp.run.outcome import Outcome
 
 #: The first columns of ``sweep.csv``; a column a metric follows.
 COLUMNS = ("job", "overrides", "status", "objective", "seconds", "device", "error", "folder")
@@ -116,9 +117,15 @@ def read_rows(path: Path) -> dict[int, Row]:
     """The rows of ``sweep.csv`` by the numbers of their jobs; none if there is no such table.
 
     Those that were added since it was written are among them.
+
+    Raises:
+        InputError: it is no text, or no CSV.
     """
-    text, added = read_with_journal(path)
-    rows = _parsed_csv(text or "")
+    try:
+        text, added = read_with_journal(path)
+        rows = _parsed_csv(text or "")
+    except (ValueError, csv.Error) as error:
+        raise InputError(f"not the table of a sweep ({error})", where=str(path)) from error
     new = {int(row["job"]): row for row in added if str(row.get("job", "")).isdecimal()}
     return {**rows, **new}
 
@@ -137,6 +144,12 @@ def _parsed_csv(text: str) -> dict[int, Row]:
     if tuple(reader.fieldnames or ())[: len(COLUMNS)] != COLUMNS:
         return {}
     return {int(row["job"]): row for row in reader if row["job"].isdecimal()}
+
+
+def ended_rows(path: Path) -> set[int]:
+    """The numbers of the jobs that have ended, as ``sweep.csv`` has it."""
+    open_ends = {Outcome.RUNNING, Outcome.NOT_RUN, Outcome.INTERRUPTED}
+    return {number for number, row in read_rows(path).items() if row["status"] not in open_ends}
 
 
 def write_rows(path: Path, rows: Mapping[int, Row]) -> None:

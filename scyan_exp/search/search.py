@@ -15,17 +15,18 @@ from omegaconf import DictConfig
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.engines.base import Task
-from scyan_exp.fleet.launch import failure_of, make_engine, resume_command
+from scyan_exp.fleet.launch import failure_of, make_engine
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import add_job, write_jobs
 from scyan_exp.fleet.repeats import n_trainings
 from scyan_exp.fleet.reporting import report_jobs
-from scyan_exp.fleet.running import run_source
+from scyan_exp.fleet.running import resume_command, run_source
 from scyan_exp.fleet.settings import FleetSettings
 from scyan_exp.fleet.state import JobState
 from scyan_exp.fleet.table import other_rows, shown, write_csv
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.job import JobFailed
+from scyan_exp.run.sweep_files import ended_rows
 from scyan_exp.search.batches import run_batches
 from scyan_exp.search.best import report_best
 from scyan_exp.search.constraints import parse_constraints
@@ -37,6 +38,7 @@ from scyan_exp.search.storage.opening import reason_of
 from scyan_exp.search.storage.urls import without_password
 from scyan_exp.search.study import open_study
 from scyan_exp.search.trials import Trials
+from scyan_exp.search.untold import untold
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
@@ -191,7 +193,8 @@ def _run_on_fleet(
         source = _Written(trials, plan.folder, _settings_of(launcher))
         of_each = "" if n_each == 1 else f" of {n_each} repeats"
         print(f"{trials}{of_each}, {engine.n_slots} at a time; results: {plan.folder}", flush=True)
-        ran = run_source(source, engine, fleet, plan.folder, n_parallel)
+        earlier = untold(trials, plan, ended_rows(SweepFolder(plan.folder).table))
+        ran = run_source(source, engine, fleet, plan.folder, n_parallel, earlier)
         source.close()
         return ran
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.sweeps import ENDLESS, PATIENCE, QUICK, ended, until, write_experiments
+from tests.fleet.sweeps import ENDLESS, PATIENCE, QUICK, TWO, ended, until, write_experiments
 
 
 @pytest.mark.slow
@@ -149,6 +149,28 @@ def test_a_sweep_of_the_basic_launcher_names_the_command_to_go_on(scyan_exp, tmp
     assert f"seed=0 hydra/launcher=fleet hydra.sweep.dir={tmp_path / 'sweep'}" in output
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_a_sweep_that_hydra_was_writing_down_names_no_command(copied, scyan_exp, share):
+    """A part of the file is YAML, too: of a sweep with other overrides."""
+    (copied.folder / "sweep.json").unlink()
+    whole = copied.folder / "multirun.yaml"
+    text = whole.read_text()
+    hydra = text[: text.index("\nname:")]
+    whole.write_text(hydra[: int(share * len(hydra))])
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 2
+    assert "multirun.yaml is damaged" in output
+    assert "Run the sweep's command again" in output
+    assert "scyan-exp train" not in output
+
+
+def test_a_sweep_cut_off_before_its_first_job_names_all_that_was_typed(copied, scyan_exp):
+    (copied.folder / "sweep.json").unlink()
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 2
+    assert f" {TWO} hydra/launcher=fleet hydra.sweep.dir={copied.folder}" in output
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -171,3 +193,24 @@ def test_resume_without_a_folder_says_how(scyan_exp):
         code, output = scyan_exp("resume", *arguments)
         assert code in (0, 2)
         assert "resume FOLDER" in output
+
+
+# ---------------------------------------------------------------- folders that cannot be written
+
+
+def test_a_table_that_cannot_be_written_is_said_with_how_to_go_on(copied, scyan_exp):
+    (copied.folder / "sweep.csv").unlink()
+    (copied.folder / "sweep.csv").mkdir()
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 1
+    assert "cannot be written (Is a directory): make room. To go on: scyan-exp resume" in output
+    assert "Traceback" not in output
+
+
+def test_a_lock_that_cannot_be_written_is_one_message(copied, scyan_exp):
+    (copied.folder / ".lock").unlink()
+    (copied.folder / ".lock").mkdir()
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 2
+    assert f"{copied.folder / '.lock'}: the results cannot be written (Is a directory)" in output
+    assert "Traceback" not in output
