@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_jobs_fit, check_settings
 from scyan_exp.fleet.engines.base import ENGINES, Engine, Needs, Task
+from scyan_exp.fleet.engines.slurm.crew import require_none_left
 from scyan_exp.fleet.jobs import Job, compose_jobs
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import write_jobs
@@ -59,7 +60,7 @@ def launch(
                 return context.config_loader.load_sweep_config(config, overrides)
 
             jobs = compose_jobs(load, job_overrides, first_number, getattr(task, "check", None))
-        engine = make_engine(jobs, fleet, task)
+        engine = make_engine(jobs, fleet, task, sweep_dir)
     except InputError:
         _discard_unused(sweep_dir)
         raise
@@ -95,7 +96,11 @@ def run_jobs(
 
 
 def make_engine(
-    jobs: Sequence[Job], fleet: FleetSettings, task: Task, n_jobs: int | None = None
+    jobs: Sequence[Job],
+    fleet: FleetSettings,
+    task: Task,
+    sweep_dir: Path,
+    n_jobs: int | None = None,
 ) -> Engine:
     """The engine that the settings ask for, with its devices; it starts nothing yet.
 
@@ -103,13 +108,17 @@ def make_engine(
         jobs: jobs that say what devices are needed.
         fleet: the settings.
         task: the program that each job runs.
+        sweep_dir: the folder of the sweep.
         n_jobs: how many jobs there will be; None for those and their repeats.
 
     Raises:
         InputError: the jobs do not fit to it, or the devices are not there.
     """
     wants_gpu = check_jobs_fit(jobs, fleet)
-    return ENGINES[fleet.engine](Needs(fleet, task, wants_gpu, n_jobs or n_trainings(jobs)))
+    if fleet.engine != "slurm":
+        require_none_left(sweep_dir)
+    needs = Needs(fleet, task, wants_gpu, n_jobs or n_trainings(jobs), sweep_dir)
+    return ENGINES[fleet.engine](needs)
 
 
 def failure_of(states: Sequence[JobState], sweep_dir: Path) -> JobFailed | None:

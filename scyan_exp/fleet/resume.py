@@ -40,7 +40,7 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
     with locked(sweep_dir):  # before all else: who comes second is told so at once
         jobs, settings = read_jobs(sweep_dir, task.check)
         fleet = check_settings({**settings, **_parsed(changes)})
-        with closing(make_engine(jobs, fleet, task)) as engine:
+        with closing(make_engine(jobs, fleet, task, sweep_dir)) as engine:
             states = run_jobs(jobs, fleet, engine, sweep_dir)
     report_jobs(jobs, sweep_dir)
     failure = failure_of(states, sweep_dir)

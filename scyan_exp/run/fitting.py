@@ -134,6 +134,7 @@ def quiet_libraries() -> None:
         ".*logs directory .* exists and is not empty.*",
         ".*is smaller than the logging interval.*",
         ".*when logging on epoch level in distributed setting.*",  # the module reduces itself
+        ".*`srun` command is available on your system but is not used.*",
     ):
         warnings.filterwarnings(
             "ignore", message=message, module="(pytorch_lightning|lightning_fabric).*"

@@ -187,7 +187,7 @@ def _run_on_fleet(
     n_parallel = plan.settings.n_parallel
     n_each = n_trainings([plan.first])
     n_jobs = (n_parallel or trials.n_jobs) * n_each
-    with closing(make_engine([plan.first], fleet, task, n_jobs)) as engine:
+    with closing(make_engine([plan.first], fleet, task, plan.folder, n_jobs)) as engine:
         source = _Written(trials, plan.folder, _settings_of(launcher))
         of_each = "" if n_each == 1 else f" of {n_each} repeats"
         print(f"{trials}{of_each}, {engine.n_slots} at a time; results: {plan.folder}", flush=True)
