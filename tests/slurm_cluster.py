@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +47,6 @@ SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0
 MpiDefault=none
 SwitchType=switch/none
 ReturnToService=2
-SlurmctldParameters=idle_on_node_suspend
 KillWait=5
 MinJobAge=60
 InactiveLimit=0
@@ -177,11 +176,9 @@ def _free_ports(n: int) -> list[int]:
 def _wait(condition: Callable[[], bool], folder: Path, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while True:
-        try:
+        with suppress(AssertionError):  # the controller does not answer yet
             if condition():
                 return
-        except AssertionError:  # the controller does not answer yet
-            pass
         if time.monotonic() > deadline:
             logs = [path.read_text(errors="replace")[-2000:] for path in folder.glob("*.log")]
             logs += [path.read_text(errors="replace")[-500:] for path in folder.glob("*.out")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scyan_exp.fleet.jobs import Job, compose_jobs
 from tests.conftest import TABLE, small_adata
 from tests.fleet.sweeps import QUICK, TWO, Sweep, _end, shared
 from tests.search.apps import App
+from tests.slurm_cluster import SlurmCluster, missing, slurm_cluster
 
 
 @pytest.fixture
@@ -42,6 +44,29 @@ def make_app(tmp_path) -> Iterator[Callable[..., App]]:
     yield make
     for app in apps:
         _end(app)
+
+
+@pytest.fixture(scope="session")
+def slurm_daemons() -> Iterator[SlurmCluster]:
+    """A Slurm cluster of one node with four CPUs and two shares of a GPU that is none."""
+    absent = missing()
+    if absent:
+        pytest.skip(f"no Slurm on this machine: {', '.join(absent)} (slurm-wlm, munge)")
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-") as folder,  # short enough for sockets
+        slurm_cluster(Path(folder)) as cluster,
+    ):
+        yield cluster
+
+
+@pytest.fixture
+def slurm(slurm_daemons, monkeypatch) -> Iterator[SlurmCluster]:
+    """The cluster, for this process and those that it starts; nothing stays in its queue."""
+    for name, value in slurm_daemons.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # tasks of tests
+    yield slurm_daemons
+    slurm_daemons.cancel_all()
 
 
 @pytest.fixture

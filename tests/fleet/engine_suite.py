@@ -22,7 +22,7 @@ from tests.fleet.sweeps import until
 Make = Callable[[float | None], Engine]
 
 
-def all_ended(engine: Engine, n_jobs: int, seconds: float = 60) -> list[Ended]:
+def all_ended(engine: Engine | AtWork, n_jobs: int, seconds: float = 60) -> list[Ended]:
     """Wait for the end of so many jobs; they come in any order."""
     ended: list[Ended] = []
     deadline = time.monotonic() + seconds
@@ -30,6 +30,28 @@ def all_ended(engine: Engine, n_jobs: int, seconds: float = 60) -> list[Ended]:
         assert time.monotonic() < deadline, f"only {ended} within {seconds} s"
         ended += engine.wait(0.2)
     return sorted(ended, key=lambda one: one.job.number)
+
+
+class AtWork:
+    """An engine whose jobs have begun; some begin only while somebody waits for their ends."""
+
+    def __init__(self, engine: Engine, jobs: list[Job]) -> None:
+        self._engine, self._early = engine, []
+        for job in jobs:
+            engine.submit(job)
+        until(lambda: self._have_begun(jobs))
+
+    def wait(self, seconds: float) -> list[Ended]:
+        early, self._early = self._early, []
+        return early or self._engine.wait(seconds)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._engine, name)
+
+    def _have_begun(self, jobs: list[Job]) -> bool:
+        begun = all((job.folder / "began").exists() for job in jobs)
+        self._early += [] if begun else self._engine.wait(0.02)
+        return begun
 
 
 class EngineSuite:
@@ -57,17 +79,14 @@ class EngineSuite:
         return write
 
     @pytest.fixture
-    def started(self, make, jobs) -> Callable[..., tuple[Engine, list[Job]]]:
+    def started(self, make, jobs) -> Callable[..., tuple[AtWork, list[Job]]]:
         """An engine at work: jobs that have begun."""
         engines: list[Engine] = []
 
-        def start(*things: str, timeout: float | None = None) -> tuple[Engine, list[Job]]:
+        def start(*things: str, timeout: float | None = None) -> tuple[AtWork, list[Job]]:
             engines.append(make(timeout))
             written = jobs(*things)
-            for job in written:
-                engines[-1].submit(job)
-            until(lambda: all((job.folder / "began").exists() for job in written))
-            return engines[-1], written
+            return AtWork(engines[-1], written), written
 
         yield start
         for engine in engines:
