@@ -17,6 +17,7 @@ from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_jobs_fit, check_settings
 from scyan_exp.fleet.engines.base import ENGINES, Engine, Needs, Task
 from scyan_exp.fleet.engines.slurm.crew import require_none_left
+from scyan_exp.fleet.engines.slurm.detached import check_detached, detach, require_not_detached
 from scyan_exp.fleet.jobs import Job, compose_jobs
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import write_jobs
@@ -44,6 +45,9 @@ def launch(
 ) -> list[JobReturn]:
     """Compose, check and run the jobs of a sweep.
 
+    Returns:
+        Their results; none where a launcher in a Slurm job runs them.
+
     Raises:
         InputError: a setting or a job is wrong; nothing was started.
         KeyboardInterrupt: Ctrl-C; what has ended is recorded.
@@ -68,7 +72,10 @@ def launch(
     with closing(engine), locked(sweep_dir):
         _refuse_search(sweep_dir)
         write_jobs(jobs, sweep_dir, settings)
-        states = run_jobs(jobs, fleet, engine, sweep_dir)
+        states = [] if fleet.detaches else run_jobs(jobs, fleet, engine, sweep_dir)
+    if fleet.detaches:
+        detach(sweep_dir, fleet)
+        return []
     report_jobs(jobs, sweep_dir)
     failure = failure_of(states, sweep_dir)
     return [job_return(state, failure) for state in states]
@@ -115,8 +122,11 @@ def make_engine(
         InputError: the jobs do not fit to it, or the devices are not there.
     """
     wants_gpu = check_jobs_fit(jobs, fleet)
+    require_not_detached(sweep_dir)
     if fleet.engine != "slurm":
         require_none_left(sweep_dir)
+    if fleet.detaches:
+        check_detached(fleet, task)
     needs = Needs(fleet, task, wants_gpu, n_jobs or n_trainings(jobs), sweep_dir)
     return ENGINES[fleet.engine](needs)
 

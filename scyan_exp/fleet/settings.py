@@ -65,6 +65,8 @@ class SlurmSettings(BaseModel):
             or both.
         setup: lines of shell before Python starts, such as ``module load ...``.
         additional_parameters: any other long options of ``sbatch``.
+        launcher_parameters: options of ``sbatch`` for the Slurm job of a detached launcher, where
+            it is to have others.
         signal_delay_s: seconds before the time limit at which the jobs are told to save.
         max_requeues: how often a Slurm job that was cut off comes back.
         ask_every_s: seconds between questions to Slurm.
@@ -84,6 +86,7 @@ class SlurmSettings(BaseModel):
     gpus_per_node: Annotated[str, Field(pattern=GPUS)] | Count | None = None
     setup: list[str] = []
     additional_parameters: Annotated[dict[str, Any], AfterValidator(_additional)] = {}
+    launcher_parameters: Annotated[dict[str, Any], AfterValidator(_additional)] = {}
     signal_delay_s: Count = 120
     max_requeues: Annotated[int, Field(ge=0)] = 20
     ask_every_s: Annotated[float, Field(gt=0)] = 10
@@ -125,6 +128,11 @@ class FleetSettings(BaseModel):
     on_failure: Literal["continue", "stop"] = "continue"
     ray: RaySettings = RaySettings()
     slurm: SlurmSettings = SlurmSettings()
+
+    @property
+    def detaches(self) -> bool:
+        """Whether the launcher runs elsewhere, and the command returns at once."""
+        return self.engine == "slurm" and self.slurm.detach
 
     @property
     def timeout(self) -> float | None:

@@ -69,6 +69,20 @@ def living(name: str) -> dict[str, str]:
     return dict(line.split(maxsplit=1) for line in text.splitlines() if line.strip())
 
 
+def living_or_refuse(name: str) -> dict[str, str]:
+    """As :func:`living`, where nothing may begin before that is known.
+
+    Raises:
+        InputError: Slurm does not answer.
+    """
+    try:
+        return living(name)
+    except SlurmError as error:
+        raise InputError(
+            f"Slurm does not answer, so nobody knows whether jobs of this sweep still run: {error}"
+        ) from error
+
+
 def state_of(job_id: str) -> str:
     """The state of a Slurm job, and how it ended, in Slurm's words; "unknown" once forgotten."""
     try:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from scyan_exp.errors import InputError, listed
-from scyan_exp.files import write_text
 from scyan_exp.fleet.engines.base import Ended
 from scyan_exp.fleet.engines.slurm import commands
 from scyan_exp.fleet.engines.slurm.allocation import Allocation, Errand
 from scyan_exp.fleet.engines.slurm.commands import SlurmError
 from scyan_exp.fleet.engines.slurm.foreman import Foreman
 from scyan_exp.fleet.engines.slurm.mailbox import Mailbox
+from scyan_exp.fleet.engines.slurm.names import foremen_name
 from scyan_exp.fleet.engines.slurm.submission import log_of, submit
 from scyan_exp.run.folder import SweepFolder
 
@@ -62,7 +62,7 @@ class Crew:
         """
         if not self.folder.is_dir():
             return
-        alive = _alive(self.folder)
+        alive = commands.living_or_refuse(foremen_name(self.folder))
         found = [Allocation.found(path.parent) for path in self.folder.glob("*/in.jsonl")]
         for one in found:
             one.at_most = self.at_most
@@ -120,7 +120,7 @@ class Crew:
             return
         self._asked_at = time.monotonic()
         try:
-            self._states = commands.living(_name(self.folder))
+            self._states = commands.living(foremen_name(self.folder))
         except SlurmError:  # it does not answer: nothing is known
             return
         for one in self.members:
@@ -163,7 +163,7 @@ class Crew:
         for box in boxes:
             box.create()
         foremen = [self.make(box.folder) for box in boxes]
-        parameters = {**self.parameters, "job_name": _name(self.folder)}
+        parameters = {**self.parameters, "job_name": foremen_name(self.folder)}
         try:
             job_ids = submit(foremen, self.folder, parameters)
         except SlurmError:
@@ -196,7 +196,8 @@ def require_none_left(sweep_dir: Path) -> None:
         InputError: some do, or Slurm does not answer.
     """
     folder = SweepFolder(sweep_dir).slurm
-    if folder.is_dir() and (alive := _alive(folder)):
+    alive = commands.living_or_refuse(foremen_name(folder)) if folder.is_dir() else {}
+    if alive:
         raise InputError(
             f"Slurm jobs of this sweep are still there: {listed(alive)}. Go on with "
             f"hydra.launcher.engine=slurm, or end them: scancel {' '.join(alive)}",
@@ -212,23 +213,6 @@ def _left_by(one: Allocation) -> list[Errand]:
         errand.why = f"its Slurm job {one.job_id} ended: {why}"
         errand.was_lost = errand.has_begun and not one.goes_on
     return left
-
-
-def _alive(folder: Path) -> dict[str, str]:
-    try:
-        return commands.living(_name(folder))
-    except SlurmError as error:
-        raise InputError(
-            f"Slurm does not answer, so nobody knows whether jobs of this sweep still run: {error}"
-        ) from error
-
-
-def _name(folder: Path) -> str:
-    """The name of all Slurm jobs of a sweep, and of no others."""
-    path = folder / "name"
-    if not path.is_file():
-        write_text(path, f"scyan_exp-{uuid.uuid4().hex[:8]}")
-    return path.read_text(encoding="utf-8").strip()
 
 
 def _last_line(log: Path) -> str:
