@@ -20,6 +20,8 @@ from pathlib import Path
 #: Where Debian keeps daemons; the path of users does not always hold it.
 DAEMONS = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
+#: The kind of the node's GPUs.
+GPU = "a100_3g.20gb"
 CONFIG = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -50,9 +52,12 @@ ReturnToService=2
 KillWait=5
 MinJobAge=60
 InactiveLimit=0
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=8000 State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
-PartitionName=short Nodes={host} MaxTime=1 State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=8000 Gres=gpu:{gpus} State=UNKNOWN
+PartitionName=main Nodes={host} Default=YES PriorityTier=1 GraceTime=60
+PartitionName=urgent Nodes={host} PriorityTier=10 PreemptMode=OFF
 """
 
 
@@ -100,6 +105,9 @@ def missing() -> list[str]:
 def slurm_cluster(folder: Path, cpus: int = 4) -> Iterator[SlurmCluster]:
     """Start the daemons, and end them after the block.
 
+    Its partition ``main`` gives way to ``urgent``. Its GPUs are two files, of a kind that is named
+    as a share of one is.
+
     Args:
         folder: an empty folder; its path must be short enough for sockets.
         cpus: of the node, whatever the machine has.
@@ -107,10 +115,24 @@ def slurm_cluster(folder: Path, cpus: int = 4) -> Iterator[SlurmCluster]:
     for name in ("state", "spool"):
         (folder / name).mkdir()
     host = socket.gethostname().partition(".")[0]
-    settings = {"host": host, "folder": folder, "user": getpass.getuser(), "cpus": cpus}
+    settings = {
+        "host": host,
+        "folder": folder,
+        "user": getpass.getuser(),
+        "cpus": cpus,
+        "gpus": f"{GPU}:2",
+    }
+    shares = [folder / f"gpu{i}" for i in range(2)]
+    for share in shares:
+        share.touch()
+    (folder / "gres.conf").write_text(
+        "".join(f"Name=gpu Type={GPU} File={share}\n" for share in shares)
+    )
     controller_port, node_port = _free_ports(2)
     (folder / "slurm.conf").write_text(
-        CONFIG.format(**settings, controller_port=controller_port, node_port=node_port)
+        CONFIG.format(
+            **settings, controller_port=controller_port, node_port=node_port
+        )
     )
     (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
     cluster = SlurmCluster(folder, {"SLURM_CONF": str(folder / "slurm.conf")})

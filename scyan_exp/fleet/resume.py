@@ -14,7 +14,7 @@ from yaml import YAMLError
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
-from scyan_exp.fleet.engines.slurm.detached import detach
+from scyan_exp.fleet.engines.slurm.detached import detach, require_not_detached
 from scyan_exp.fleet.launch import failure_of, make_engine, run_jobs
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import read_jobs, require_sweep
@@ -38,6 +38,7 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
     simple_stdout_log_config()
     sweep_dir = sweep_dir.absolute()
     require_sweep(sweep_dir)
+    require_not_detached(sweep_dir)
     with locked(sweep_dir):  # before all else: who comes second is told so at once
         jobs, settings = read_jobs(sweep_dir, task.check)
         fleet = check_settings(_merged(settings, _parsed(changes)))
