@@ -130,9 +130,7 @@ def slurm_cluster(folder: Path, cpus: int = 4) -> Iterator[SlurmCluster]:
     )
     controller_port, node_port = _free_ports(2)
     (folder / "slurm.conf").write_text(
-        CONFIG.format(
-            **settings, controller_port=controller_port, node_port=node_port
-        )
+        CONFIG.format(**settings, controller_port=controller_port, node_port=node_port)
     )
     (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
     cluster = SlurmCluster(folder, {"SLURM_CONF": str(folder / "slurm.conf")})

@@ -9,12 +9,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from omegaconf import open_dict
 
-from scyan_exp.config.compose import compose_config
 from scyan_exp.fleet.engines.base import Ended, Engine
-from scyan_exp.fleet.jobs import Job, compose_jobs
-from scyan_exp.fleet.manifest import write_jobs
+from scyan_exp.fleet.jobs import Job
 from scyan_exp.run.outcome import Outcome
 from tests.fleet.sweeps import until
 
@@ -60,23 +57,6 @@ class EngineSuite:
     @pytest.fixture
     def make(self) -> Make:
         raise NotImplementedError
-
-    @pytest.fixture
-    def jobs(self, tmp_path, hydra_restore_singletons) -> Callable[..., list[Job]]:
-        """Jobs in their folders, one for each thing to do, see ``tasks.py``."""
-        folder = tmp_path / "sweep"
-        of_hydra = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={folder}"]
-        composed = compose_config(of_hydra, with_hydra=True)
-
-        def write(*things: str) -> list[Job]:
-            jobs = compose_jobs(lambda _: composed.copy(), [[]] * len(things), 0, None)
-            for job, does in zip(jobs, things, strict=True):
-                with open_dict(job.config):
-                    job.config.does, job.config.value = does, job.number + 0.5
-            write_jobs(jobs, folder, {})
-            return jobs
-
-        return write
 
     @pytest.fixture
     def started(self, make, jobs) -> Callable[..., tuple[AtWork, list[Job]]]:

@@ -66,6 +66,8 @@ class Foreman:
         for name in OF_SRUN:
             os.environ.pop(name, None)
         box, node = Mailbox(self.folder, "foreman"), socket.gethostname()
+        if any(letter["kind"] == mailbox.LEFT for letter in box.told()):
+            return  # put back into the queue by somebody else: its jobs are in other hands
         n_restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
         with closing(self._engine()) as engine:
             box.tell(mailbox.UP, node=node, slots=self.place.n_slots)
@@ -91,9 +93,8 @@ def _leave(box: Mailbox, *, goes_on: bool) -> None:
     if not goes_on:
         box.tell(mailbox.LEFT)
         return
-    state = commands.state_of(_own_id())
-    if state != "RUNNING":  # somebody has ended it: it is not for us to undo that
-        box.tell(mailbox.LEFT, why=state)
+    if commands.state_of(_own_id()) != "RUNNING":  # it is not for us to undo that
+        box.tell(mailbox.LEFT, why="CANCELLED")
         return
     box.tell(mailbox.REQUEUED)
     try:
