@@ -90,7 +90,8 @@ class Shift:
     def _take(self, ended: Ended) -> None:
         self._running.discard(ended.job.number)
         self._busy_at = time.monotonic()
-        goes_on = ended.outcome.was_cut_off and not self._is_interrupted
+        # One that failed now may have lost a process that heard the signal too.
+        goes_on = ended.outcome != Outcome.COMPLETED and not self._is_interrupted
         if not (goes_on and self._cut_off):  # else it waits for this Slurm job to come back
             self._end(ended)
 
