@@ -105,7 +105,7 @@ def missing() -> list[str]:
 def slurm_cluster(folder: Path, cpus: int = 4) -> Iterator[SlurmCluster]:
     """Start the daemons, and end them after the block.
 
-    Its partition ``main`` gives way to ``urgent``. Its GPUs are two files, of a kind that is named
+    Its partition ``main`` gives way to ``urgent``. Its GPUs are two devices that are none, of a kind that is named
     as a share of one is.
 
     Args:
@@ -122,9 +122,7 @@ def slurm_cluster(folder: Path, cpus: int = 4) -> Iterator[SlurmCluster]:
         "cpus": cpus,
         "gpus": f"{GPU}:2",
     }
-    shares = [folder / f"gpu{i}" for i in range(2)]
-    for share in shares:
-        share.touch()
+    shares = ("/dev/null", "/dev/zero")  # Slurm wants devices
     (folder / "gres.conf").write_text(
         "".join(f"Name=gpu Type={GPU} File={share}\n" for share in shares)
     )
