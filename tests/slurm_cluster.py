@@ -105,8 +105,8 @@ def missing() -> list[str]:
 def slurm_cluster(folder: Path, cpus: int = 4) -> Iterator[SlurmCluster]:
     """Start the daemons, and end them after the block.
 
-    Its partition ``main`` gives way to ``urgent``. Its GPUs are two devices that are none, of a kind that is named
-    as a share of one is.
+    Its partition ``main`` gives way to ``urgent``. Its GPUs are two devices that are
+    none, of a kind that is named as a share of one is.
 
     Args:
         folder: an empty folder; its path must be short enough for sockets.
