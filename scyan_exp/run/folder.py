@@ -177,6 +177,11 @@ class SweepFolder:
         return self.path / "sweep.csv"
 
     @property
+    def slurm(self) -> Path:
+        """What launcher and Slurm jobs tell each other, and their logs; only there on Slurm."""
+        return self.path / ".slurm"
+
+    @property
     def manifest(self) -> Path:
         """The jobs and the settings of the launcher: what ``scyan-exp resume`` reads."""
         return self.path / "sweep.json"

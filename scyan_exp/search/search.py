@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.engines.base import Task
+from scyan_exp.fleet.engines.slurm.detached import detach
 from scyan_exp.fleet.launch import failure_of, make_engine
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import add_job, write_jobs
@@ -63,7 +64,8 @@ def run_search(
         launcher: runs the trials; the fleet starts a new one whenever a slot is free.
 
     Returns:
-        Number, values and parameters of the best trial (empty without one).
+        Number, values and parameters of the best trial; empty without one, and where a launcher
+        in a Slurm job runs the search.
 
     Raises:
         InputError: something is wrong; nothing was started.
@@ -75,6 +77,8 @@ def run_search(
     sweep_dir = Path(str(config.hydra.sweep.dir))
     fleet = _fleet_of(launcher)
     plan = plan_search(config, context, task, settings, arguments, sweep_dir)
+    if fleet is not None and fleet.detaches:
+        return _run_detached(plan, config, fleet, task)
     with _folder(sweep_dir), locked(sweep_dir), _storage_answers(plan):
         trials = _begin(plan, config)
         if fleet is None:
@@ -189,7 +193,7 @@ def _run_on_fleet(
     n_parallel = plan.settings.n_parallel
     n_each = n_trainings([plan.first])
     n_jobs = (n_parallel or trials.n_jobs) * n_each
-    with closing(make_engine([plan.first], fleet, task, n_jobs)) as engine:
+    with closing(make_engine([plan.first], fleet, task, plan.folder, n_jobs)) as engine:
         source = _Written(trials, plan.folder, _settings_of(launcher))
         of_each = "" if n_each == 1 else f" of {n_each} repeats"
         print(f"{trials}{of_each}, {engine.n_slots} at a time; results: {plan.folder}", flush=True)
@@ -197,6 +201,17 @@ def _run_on_fleet(
         ran = run_source(source, engine, fleet, plan.folder, n_parallel, earlier)
         source.close()
         return ran
+
+
+def _run_detached(
+    plan: SearchPlan, config: DictConfig, fleet: FleetSettings, task: Task
+) -> dict[str, Any]:
+    """Write what is searched, and let a launcher elsewhere run it; there are no results yet."""
+    with _folder(plan.folder), locked(plan.folder), _storage_answers(plan):
+        make_engine([plan.first], fleet, task, plan.folder).close()  # is there anything wrong?
+        _begin(plan, config)
+    detach(plan.folder, fleet)
+    return {}
 
 
 class _Written:
