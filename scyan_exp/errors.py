@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+#: Problems of one message: more are counted only. The first of them tell what is wrong.
+MOST_TOLD = 20
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -49,7 +52,10 @@ class InputError(ValueError):
         if len(self.problems) == 1:
             return f"{self.where}: {self.problems[0]}" if self.where else self.problems[0]
         head = f"{self.where}: " if self.where else ""
-        lines = [f"  {i}. {problem}" for i, problem in enumerate(self.problems, start=1)]
+        told = self.problems[:MOST_TOLD]
+        lines = [f"  {i}. {problem}" for i, problem in enumerate(told, start=1)]
+        if len(told) < len(self.problems):
+            lines.append(f"  ... and {len(self.problems) - len(told)} more")
         return "\n".join([f"{head}{len(self.problems)} problems", *lines])
 
 
@@ -74,6 +80,29 @@ def near_matches(name: str, choices: Iterable[str]) -> str:
     if not found:
         return ""
     return f" Did you mean {' or '.join(repr(by_key[key]) for key in found)}?"
+
+
+def absent(names: Iterable[str], choices: Iterable[str], said: str, they: str) -> list[str]:
+    """A problem for each name that is none of the choices; the last one says what these are.
+
+    Args:
+        names: what is wanted.
+        choices: what there is.
+        said: of each name, which stands at the ``{}``.
+        they: what stands before the choices, such as ``The table has``.
+
+    Example:
+        >>> absent(["CD8", "CD3"], ["CD3", "CD8a"], "no marker {}.", "It has")
+        ["no marker 'CD8'. Did you mean 'CD8a'? It has: CD3, CD8a"]
+    """
+    there = list(choices)
+    known = set(there)
+    problems = [
+        said.format(repr(name)) + near_matches(name, there) for name in names if name not in known
+    ]
+    if problems:
+        problems[-1] += f" {they}: {listed(there, limit=60) or 'none'}"
+    return problems
 
 
 def _likeness(name: str, key: str) -> float:

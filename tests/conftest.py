@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +21,7 @@ import pytest
 from hypothesis import settings
 
 from tests.databases import postgresql_server
+from tests.starting import finished
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -162,13 +161,7 @@ def tracked_sweep(tmp_path_factory) -> Path:
             f"hydra.sweep.dir={folder}",
         ),
     ]
-    done = subprocess.run(
-        [sys.executable, "-m", "scyan_exp", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder.parent,
-        check=False,
-    )
+    done = finished(["-m", "scyan_exp", *arguments], cwd=folder.parent)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 

@@ -21,7 +21,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if "configs" not in path.part
 #: and itself. A new folder gets its layer here, and a line in the design: who may import it?
 LAYERS = (
     {"_lazy", "errors"},
-    {"files", "terminal"},
+    {"documents", "files", "terminal"},
     {"config", "module"},
     {"data", "fused"},
     {"metrics"},

@@ -23,6 +23,7 @@ from scyan_exp.config.overrides import as_override
 from scyan_exp.errors import InputError, OutputError, TrainingDiverged
 from scyan_exp.run.folder import RunFolder
 from tests.fleet.sweeps import ended, until
+from tests.starting import Process, finished
 
 ROOT = Path(__file__).parents[1]
 QUICK = {
@@ -161,8 +162,8 @@ except KeyboardInterrupt:
 def test_the_stop_button_keeps_the_results_so_far(tmp_path):
     endless = [*TYPED, "dataset.n_cells=3000", "trainer.max_epochs=100000"]
     code = STOPPED.format(arguments=endless)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, text=True, **pipes)
+    (tmp_path / "stopped.py").write_text(code)
+    process = Process([str(tmp_path / "stopped.py")], cwd=tmp_path)
     until((tmp_path / "run" / "population_weights.csv").exists, process, "epoch")
     process.send_signal(signal.SIGINT)
     assert "Run('run': interrupted, objective " in ended(process)
@@ -234,7 +235,7 @@ def test_the_page_runs_as_it_stands(tmp_path, monkeypatch):
         if language == "bash":
             (program, *arguments) = code.split()
             assert program == "scyan-exp"
-            subprocess.run([sys.executable, "-m", "scyan_exp", *arguments], check=True)
+            finished(["-m", "scyan_exp", *arguments]).check_returncode()
         else:
             exec(compile(code, "docs/python.md", "exec"), names)
     assert names["best"].outcome == "completed"

@@ -162,8 +162,8 @@ class Reader:
         self.run(words[1:])
 
     def biomarkers(self, words: list[str]) -> None:
-        assert words[2] == EXAMPLE_RUN
-        self.run([*example_run(), *SHORT])
+        if words[2] == EXAMPLE_RUN:
+            self.run([*example_run(), *SHORT])
         self.run(words[1:])
 
     def sample(self, words: list[str]) -> None:

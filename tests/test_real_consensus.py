@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from scyan_exp.metrics import METRICS
 from scyan_exp.results.annotation import load_model
 from scyan_exp.results.measuring import label_codes
 from tests.data.spleen import read_spleen
+from tests.starting import finished
 from tests.test_real_data import himc
 
 SCORES = ("accuracy", "f1_macro")
@@ -74,11 +73,11 @@ def _line(name: str, scores: list[float], *others: float) -> str:
 
 def run(folder: Path, arguments: list[str]) -> FiveSeeds:
     """Train on the fleet."""
-    command = [sys.executable, "-m", "scyan_exp", "train", "-m", "hydra/launcher=fleet"]
+    command = ["-m", "scyan_exp", "train", "-m", "hydra/launcher=fleet"]
     command += [f"hydra.sweep.dir={folder}", "logger=none", f"repeats={len(SEEDS)}", *arguments]
     if "PYTEST_XDIST_WORKER" in os.environ:  # the other processes of pytest need cores, too
         command.append("hydra.launcher.jobs_per_device=2")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = finished(command, timeout=None)
     assert done.returncode == 0, done.stdout + done.stderr
     job = folder / "0"
     cells = anndata.read_h5ad(job / "annotated.h5ad")

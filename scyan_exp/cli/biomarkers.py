@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from scyan_exp.cli.command import Command, exit_code, read_options, refuse, set_environment
@@ -10,29 +11,31 @@ from scyan_exp.terminal import lines_on_terminal
 
 KEYS = ("sample_key", "group_key", "level", "channels")
 USAGE = (
-    "usage: scyan-exp biomarkers FOLDER_OR_H5AD [sample_key=COLUMN] [group_key=COLUMN] "
-    "[level=LEVEL] [channels=A,B] [out=FOLDER]"
+    "usage: scyan-exp biomarkers FOLDER_OR_FILES... [sample_key=COLUMN] [group_key=COLUMN] "
+    "[level=LEVEL] [channels=A,B] [metadata=FILE.csv] [out=FOLDER]"
 )
 
 
 def biomarkers(arguments: list[str]) -> int:
-    """Measure samples: ``biomarkers RUN [sample_key=..] [group_key=..] [level=..] [out=..]``."""
+    """Measure samples: ``biomarkers FILES... [sample_key=..] [group_key=..] [level=..]``."""
     set_environment()
     try:
-        words, given = read_options(arguments, (*KEYS, "out"), USAGE)
+        words, given = read_options(arguments, (*KEYS, "metadata", "out"), USAGE)
     except InputError as error:
         return refuse(error)
-    if len(words) != 1:
+    if not words:
         return refuse(USAGE)
-    return exit_code(lambda: _measure(Path(words[0]), given))
+    return exit_code(lambda: _measure([Path(word) for word in words], given))
 
 
-def _measure(path: Path, given: dict[str, str]) -> None:
+def _measure(paths: Sequence[Path], given: dict[str, str]) -> None:
     from scyan_exp.run.measured_samples import measure_again
 
-    out = given.pop("out", None)
+    out, metadata = (
+        Path(given.pop(key)).expanduser() if key in given else None for key in ("out", "metadata")
+    )
     with lines_on_terminal():
-        folder = measure_again(path, given, None if out is None else Path(out))
+        folder = measure_again(paths, given, out, metadata)
     print(folder)
 
 
@@ -40,5 +43,8 @@ COMMAND = Command(
     "biomarkers",
     "counts, shares and intensities of annotated cells by sample, and groups of samples compared",
     biomarkers,
-    (("biomarkers outputs/2026-11-22/10-15-00-000000 sample_key=sample", "a row a sample"),),
+    (
+        ("biomarkers outputs/2026-11-22/10-15-00-000000 sample_key=sample", "a row a sample"),
+        ("biomarkers annotated/", "annotated files, each a sample"),
+    ),
 )

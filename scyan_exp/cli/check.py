@@ -72,11 +72,16 @@ def _not_in_the_table(cells: Cells) -> tuple[list[str], np.ndarray]:
     """The markers that the table leaves out, and their transformed expressions (N, K)."""
     import numpy as np
 
+    from scyan_exp.data.fcs import is_other_channel
     from scyan_exp.data.preprocess import Preprocessing
     from scyan_exp.data.sources import read_expressions
 
     names = [one for one in cells.adata.var_names if one not in cells.table.markers]
-    raw_NK = read_expressions(cells.adata, names)
+    channels = [name for name in cells.adata.obs if is_other_channel(cells.adata.obs[name])]
+    raw_NK = np.hstack(
+        [read_expressions(cells.adata, names), cells.adata.obs[channels].to_numpy(np.float32)]
+    )
+    names += channels
     is_whole_K = np.isfinite(raw_NK).all(axis=0)
     names = [name for name, is_whole in zip(names, is_whole_K, strict=True) if is_whole]
     raw_NK = raw_NK[:, is_whole_K]

@@ -11,7 +11,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from scyan_exp.cli.problems import command_problems
-from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, first_lines
+from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, first_lines, groups
+from scyan_exp.config.extensions import extension_configs
 from scyan_exp.config.overrides import choices_of, is_plain_value, split_arguments, variants
 from scyan_exp.search.makers import OUR_PRUNERS
 
@@ -20,7 +21,12 @@ HYDRA_TARGETS = re.compile(
     r"(hydra\._internal|hydra_plugins)\..*|optuna\.(samplers|pruners)\.[A-Z]\w*|"
     + "|".join(map(re.escape, OUR_PRUNERS))
 )
-LOG_CLASSES = ("scyan_exp.terminal.TerminalHandler", "logging.FileHandler", "logging.StreamHandler")
+LOG_CLASSES = (
+    *("scyan_exp.terminal.TerminalHandler", "scyan_exp.terminal.LogFile"),
+    *("logging.FileHandler", "logging.StreamHandler"),
+)
+#: A key outside of Hydra's part, neither added nor removed, and of no group within a group.
+OUR_KEY = re.compile(r"(?!hydra\b)[A-Za-z_][\w.]*", re.ASCII)
 #: Flags of Hydra that would replace what is checked here.
 REFUSED_FLAGS = {
     "--experimental-rerun": "reads a pickle, which can run any code; not supported",
@@ -41,7 +47,7 @@ def unsafe_problems(arguments: Sequence[str]) -> list[str]:
 
     Hydra instantiates ``hydra.launcher``, ``hydra.sweeper``, ``hydra.callbacks`` and the handlers
     of its logs itself, so the targets in its own part of the config are checked here, for every
-    value of a sweep. What does not compose is refused too.
+    value of a sweep. What does not compose is refused too, unless it cannot reach that part.
     """
     flags = {argument.partition("=")[0] for argument in arguments}
     refused = [f"{flag}: {REFUSED_FLAGS[flag]}" for flag in sorted(flags & set(REFUSED_FLAGS))]
@@ -50,6 +56,8 @@ def unsafe_problems(arguments: Sequence[str]) -> list[str]:
     overrides, config_dirs = split_arguments(arguments)
     if not all(Path(folder).is_dir() for folder in config_dirs):
         return command_problems(arguments)
+    if not config_dirs and not extension_configs() and _are_ours(overrides):
+        return []
     try:
         choices = [list(choices_of(one, config_dirs)) for one in overrides]
         # A plain value changes nothing in Hydra's part, which is looked at unresolved.
@@ -63,6 +71,21 @@ def unsafe_problems(arguments: Sequence[str]) -> list[str]:
     parts: list[Any] = [OmegaConf.to_container(c.hydra, resolve=False) for c in configs]
     found = [p for part in parts for p in (*_unsafe(part, "hydra"), *_not_installed(part))]
     return list(dict.fromkeys(found))
+
+
+def _are_ours(overrides: Sequence[str]) -> bool:
+    """Whether overrides only set values of ours and choose files of ours by their bare names.
+
+    Hydra's part of the config is then as our files have it, and need not be composed to be checked.
+    """
+    options = groups()
+    for override in overrides:
+        key, sets, value = override.partition("=")
+        if not sets or not OUR_KEY.fullmatch(key):
+            return False
+        if key in options and not set(value.split(",")) <= set(options[key]):
+            return False
+    return True
 
 
 def _not_installed(hydra_part: Mapping[str, Any]) -> Iterator[str]:

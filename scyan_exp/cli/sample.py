@@ -25,17 +25,17 @@ def _sample(arguments: Sequence[str]) -> None:
     words, given = read_options(arguments, OPTIONS, USAGE)
     if len(words) != 1:
         raise InputError(USAGE)
-    run = Path(words[0])
+    run = Path(words[0]).expanduser()
     n, seed = _numbers(given)
-    out = Path(given["out"]) if "out" in given else _beside(run)
+    out = Path(given["out"]).expanduser() if "out" in given else _beside(run)
 
-    from scyan_exp.run.sampling import POPULATION, sample_cells
+    from scyan_exp.run.sampling import sample_cells
     from scyan_exp.run.sampling_file import check_new_file, write_sampled
 
     check_new_file(out)
     cells = sample_cells(run, n, _populations(arguments), given.get("batch"), seed)
     write_sampled(cells, out)
-    drawn = cells.obs[POPULATION].nunique()
+    drawn = cells.obs.iloc[:, 0].nunique()  # the populations stand first
     print(f"{n:,} cells of {drawn} population{'s' * (drawn != 1)}: {out}", flush=True)
 
 
@@ -49,14 +49,24 @@ def _populations(arguments: Sequence[str]) -> list[str]:
 def _numbers(given: dict[str, str]) -> tuple[int, int]:
     """Number of cells, and seed."""
     values = {"n": given.get("n", "1000"), "seed": given.get("seed", "0")}
+    numbers = {key: _whole(value) for key, value in values.items()}
     problems = [
-        f"{key}: expected a whole number, found {value!r}"
-        for key, value in values.items()
-        if not value.replace("_", "").isdecimal()
+        f"{key}: expected a whole number, found {values[key]!r}"
+        for key, number in numbers.items()
+        if number is None
     ]
     if problems:
         raise InputError(problems)
-    return int(values["n"]), int(values["seed"])
+    return numbers["n"] or 0, numbers["seed"] or 0
+
+
+def _whole(text: str) -> int | None:
+    """A number without a sign, such as 1_000; None for anything else."""
+    try:
+        number = int(text)
+    except ValueError:
+        return None
+    return number if number >= 0 else None
 
 
 def _beside(run: Path) -> Path:

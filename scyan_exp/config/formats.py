@@ -66,6 +66,13 @@ class DataFormat(Section):
         """
         return self.read()
 
+    def columns(self) -> list[str] | None:
+        """All that may become a column of ``obs``, as far as it is known before cells are read.
+
+        None where it is not. Keys of the config that are not among them are refused at once.
+        """
+        return None
+
     def sources(self) -> list[Path]:
         """The files that the cells come from: cells are read anew when one of them changes."""
         path = getattr(self, "path", None)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from scyan_exp.config.formats import DataFormat
 from scyan_exp.data.cells_problems import (
+    constant_covariates,
     expression_problems,
     finite_problems,
     key_problems,
@@ -97,6 +98,8 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: DataFormat) ->
     if problems:
         raise InputError(problems)
 
+    for doubt in constant_covariates(adata.obs, dataset):
+        log.warning(doubt)
     raw_NM = read_expressions(adata, table.markers)
     problems = expression_problems(raw_NM, table.markers, dataset)
     if problems:
@@ -110,6 +113,7 @@ def prepare_cells(adata: AnnData, table: KnowledgeTable, dataset: DataFormat) ->
         center=dataset.center,
         max_value=dataset.max_value,
         compensation=_compensation(adata),
+        layer=getattr(dataset, "layer", None),
     )
     _say_center(dataset, preprocessing)
     encoding = CovariateEncoding.fit(
@@ -146,7 +150,7 @@ def encode_cells(
     problems += no_expressions(adata)
     if problems:
         raise InputError(problems)
-    raw_NM = read_expressions(adata, table.markers)
+    raw_NM = read_expressions(adata, table.markers, preprocessing.layer)
     return encode_expressions(raw_NM, adata.obs, table, preprocessing, encoding)
 
 

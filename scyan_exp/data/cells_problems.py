@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,13 +10,15 @@ import pandas as pd
 
 from scyan_exp.config.formats import DataFormat
 from scyan_exp.data.table import KnowledgeTable
-from scyan_exp.errors import listed, near_matches
+from scyan_exp.errors import absent, listed, near_matches
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 #: Transformed expressions stay far below this; raw counts and intensities do not.
 LARGEST_TRANSFORMED = 1e3
+#: Covariates enter the model as they are; with larger ones its first steps lead to infinity.
+LARGEST_COVARIATE = 1e6
 
 
 def new_cells_problems(
@@ -37,13 +40,7 @@ def new_cells_problems(
 def marker_problems(names: pd.Index, markers: list[str]) -> list[str]:
     """Markers of the table that the data lacks, or has more than once."""
     names = names.astype(str)
-    problems = [
-        f"marker {marker!r} of the table is not in the data.{near_matches(marker, names)}"
-        for marker in markers
-        if marker not in names
-    ]
-    if problems:
-        problems[-1] += f" The data has: {listed(names, limit=60)}"
+    problems = absent(markers, names, "marker {} of the table is not in the data.", "The data has")
     repeated = names[names.duplicated()].unique()
     problems += [
         f"marker {marker!r} stands {int((names == marker).sum())} times in the data: rename or "
@@ -59,30 +56,82 @@ def no_expressions(adata: AnnData) -> list[str]:
     return ["the cells have no expressions: X is not there"] if adata.X is None else []
 
 
+def head_problems(dataset: DataFormat, others: Mapping[str, str | None]) -> list[str]:
+    """Keys of a config that name no column of the cells, as far as the heads of files tell.
+
+    Args:
+        dataset: where the cells come from.
+        others: columns that other parts of the config name, by their keys.
+    """
+    there = dataset.columns()
+    if there is None:
+        return []
+    roles = [*_roles(dataset), *others.items()]
+    roles += [("dataset.subset", key) for key in getattr(dataset, "subset", None) or ()]
+    return [
+        no_column(pd.Index(there), key, role)
+        for role, key in roles
+        if key is not None and key not in there
+    ]
+
+
+def _roles(dataset: DataFormat) -> list[tuple[str, str | None]]:
+    """The columns of ``obs`` that a data set names, each with its key."""
+    return [
+        ("dataset.label_key", dataset.label_key),
+        ("dataset.batch_key", dataset.batch_key),
+        *(("dataset.categorical_covariates", key) for key in dataset.categorical_covariates),
+        *(("dataset.continuous_covariates", key) for key in dataset.continuous_covariates),
+    ]
+
+
 def key_problems(adata: AnnData, dataset: DataFormat) -> list[str]:
     """Columns of ``obs`` that the config names and that are missing or cannot be used."""
     obs, problems = adata.obs, []
-    roles = [("label_key", dataset.label_key), ("batch_key", dataset.batch_key)]
-    roles += [("categorical_covariates", key) for key in dataset.categorical_covariates]
-    roles += [("continuous_covariates", key) for key in dataset.continuous_covariates]
-    for role, key in roles:
+    for role, key in _roles(dataset):
         if key is None:
             continue
         if key not in obs:
-            problems.append(no_column(obs.columns, key, f"dataset.{role}"))
+            problems.append(no_column(obs.columns, key, role))
             continue
         missing = int(obs[key].isna().sum())
-        if missing and role != "label_key":
-            problems.append(
-                f"dataset.{role}: obs[{key!r}] is missing in {missing} of {len(obs)} cells"
-            )
-        if role == "continuous_covariates" and not pd.api.types.is_numeric_dtype(obs[key]):
-            problems.append(
-                f"dataset.{role}: obs[{key!r}] holds text; list it under categorical_covariates"
-            )
-        elif role == "continuous_covariates" and np.isinf(obs[key].to_numpy(float)).any():
-            problems.append(f"dataset.{role}: obs[{key!r}] is infinite in some cells")
+        if missing and role != "dataset.label_key":
+            problems.append(f"{role}: obs[{key!r}] is missing in {missing} of {len(obs)} cells")
+        if role == "dataset.continuous_covariates":
+            problems += _number_problems(obs[key], role)
+    if dataset.label_key in {*dataset.all_categorical, *dataset.continuous_covariates}:
+        problems.append(
+            f"dataset.label_key: obs[{dataset.label_key!r}] is a covariate as well: the model "
+            "would be told the populations that it is measured by. Leave it out of the covariates"
+        )
     return problems
+
+
+def constant_covariates(obs: pd.DataFrame, dataset: DataFormat) -> list[str]:
+    """Covariates that say nothing of the cells."""
+    keys = [*dataset.all_categorical, *dataset.continuous_covariates]
+    return [
+        f"covariate {key!r} is {str(obs[key].iloc[0])!r} in every cell: it tells the model "
+        "nothing, and new cells with another value would be taken for what they are not. Leave it "
+        "out"
+        for key in dict.fromkeys(keys)
+        if len(obs) and obs[key].nunique() == 1
+    ]
+
+
+def _number_problems(column: pd.Series, role: str) -> list[str]:
+    """Why a column cannot be a continuous covariate."""
+    if not pd.api.types.is_numeric_dtype(column):
+        return [f"{role}: obs[{column.name!r}] holds text; list it under categorical_covariates"]
+    if np.isinf(column.to_numpy(float)).any():
+        return [f"{role}: obs[{column.name!r}] is infinite in some cells"]
+    most = float(column.abs().max())
+    if most > LARGEST_COVARIATE:
+        return [
+            f"{role}: obs[{column.name!r}] reaches {most:g}, too much to train with: bring it near "
+            "1, such as by its mean and standard deviation"
+        ]
+    return []
 
 
 def no_column(columns: pd.Index, key: str, role: str) -> str:

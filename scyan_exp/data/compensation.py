@@ -13,6 +13,7 @@ import numpy as np
 
 from scyan_exp.data.fcs_text import FcsText
 from scyan_exp.data.sources import existing_file
+from scyan_exp.data.texts import read_text
 from scyan_exp.errors import InputError, listed, near_matches
 
 #: Keywords that hold a spillover matrix; the first of them that a file has counts.
@@ -86,11 +87,7 @@ def read_matrix(path: str | Path) -> Spillover:
         InputError: there is no such file, or no matrix in it that compensates.
     """
     path = existing_file(path, "a CSV with a spillover matrix")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError("not a text file (expected a CSV in UTF-8)", where=str(path)) from None
-    lines = [line for line in text.splitlines() if line.strip(" ,;\t")]
+    lines = [line for line in read_text(path).splitlines() if line.strip(" ,;\t")]
     separator = max(",;\t", key=lines[0].count) if lines else ","
     header, *rows = [
         [cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)
@@ -127,10 +124,18 @@ def compensate(events_NC: np.ndarray, names: Sequence[str], spillover: Spillover
 
 
 def is_compensated(names: Sequence[str], spillover: Spillover) -> bool:
-    """Whether the channels say by their names that this was done before."""
-    return all(
-        COMPENSATED_PREFIX + name in names and name not in names for name in spillover.channels
-    )
+    """Whether the channels say by their names that this was done before.
+
+    Programs that rename the channels may rename those of the matrix, too.
+    """
+    there, prefix = {name.casefold() for name in names}, COMPENSATED_PREFIX.casefold()
+
+    def is_done(name: str) -> bool:
+        if name.startswith(prefix):
+            return name in there
+        return prefix + name in there and name not in there
+
+    return all(is_done(name.casefold()) for name in spillover.channels)
 
 
 def columns_of(names: Sequence[str], spillover: Spillover) -> list[int]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,9 @@ import pandas as pd
 from torch import Tensor
 
 from scyan_exp.errors import InputError, listed, near_matches
+
+#: What CSV and Parquet readers take for a number.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,10 @@ class CovariateEncoding:
         problems, columns = [], [np.empty((len(obs), 0), np.float32)]
         for key, names in self.categories.items():
             values = obs[key].astype(str)
-            unknown = sorted(set(values.unique()) - set(names))
+            words = set(values.unique())
+            if meant := same_words(words, names):
+                values = values.replace(meant)
+            unknown = sorted(words - set(names) - set(meant))
             if unknown:
                 problems.append(
                     f"obs[{key!r}] has {listed(map(repr, unknown))}; "
@@ -122,3 +131,40 @@ class CovariateEncoding:
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and strings; ``CovariateEncoding(**values)`` undoes it."""
         return asdict(self)
+
+
+def same_words(words: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """The categories that words mean which are written otherwise.
+
+    Batches are often numbered, and whether ``01`` is read as a number depends on what else
+    stands in the column, and on the format. So a word that is no category means the one that is
+    the same number, or the same of true and false.
+
+    Args:
+        words: as they were read.
+        names: of the categories.
+
+    Example:
+        >>> same_words(["01", "2.0", "TRUE", "3"], ["1", "2", "True", "A"])
+        {'01': '1', '2.0': '2', 'TRUE': 'True'}
+    """
+    by_value: dict[tuple[str, Decimal | bool] | None, list[str]] = {}
+    for name in names:
+        by_value.setdefault(_value(name), []).append(name)
+    known = {name for several in by_value.values() for name in several}
+    found = {word: by_value.get(_value(word), []) for word in words if word not in known}
+    return {
+        word: several[0]
+        for word, several in found.items()
+        if len(several) == 1 and _value(word) is not None
+    }
+
+
+def _value(word: str) -> tuple[str, Decimal | bool] | None:
+    """A number or truth value, without rounding; None for other words."""
+    text = word.strip()
+    if text.lower() in ("true", "false"):
+        return "truth", text.lower() == "true"
+    if _NUMBER.fullmatch(text):
+        return "number", Decimal(text)
+    return None

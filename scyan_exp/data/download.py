@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from scyan_exp.data.download_lock import alone
-from scyan_exp.data.download_reasons import reason
+from scyan_exp.data.download_reasons import reason, web_page
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable
 
@@ -124,7 +124,7 @@ class _Rest:
 
     def __init__(self, file: BinaryIO, url: str, size: int | None, bar: Progress | None) -> None:
         self._file, self._url, self._size, self._bar = file, url, size, bar
-        self.there = file.tell()
+        self.there, self._is_anew = file.tell(), False
         self._answers: list[Response] = []
 
     def begin(self, answer: Response, **_: object) -> None:
@@ -132,19 +132,31 @@ class _Rest:
         self._answers.append(answer)
         if answer.is_redirect or not answer.ok:
             return
-        if not answer.headers.get("Content-Range", "").startswith(f"bytes {self.there}-"):
-            self.there = 0
-            self._file.truncate(0)
+        found = answer.headers.get("Content-Range", "")
+        self._is_anew = not found.startswith(f"bytes {self.there}-")
+        there = 0 if self._is_anew else self.there
         length = answer.headers.get("Content-Length")
-        total = None if length is None else self.there + int(length)
-        self._refuse(total)
+        total = None if length is None else there + int(length)
+        if not answer.headers.get("Content-Type", "").startswith("text/html"):
+            self._refuse(total)  # a page is told by its first bytes
         if self._bar is not None:
-            self._bar.add_task("", total=total, completed=self.there)
+            self._bar.add_task("", total=total, completed=there)
         else:
             log.info("Downloading %s (%s)", self._url, _bytes(total))
 
     def write(self, block: bytes) -> None:
-        """Append some bytes."""
+        """Append some bytes; those that have arrived give way to the whole, not to a page."""
+        if self._is_anew:
+            if (page := web_page(block)) is not None:
+                kept = f"; {_bytes(self.there)} of the file are kept" if self.there else ""
+                raise InputError(
+                    f"{page} came instead of the file: something between here and there answers in "
+                    f"its place (a proxy, a login page){kept}. Log in, or fetch it elsewhere and "
+                    f"put it at {self._file.name.removesuffix('.part')}",
+                    where=self._url,
+                )
+            self._file.truncate(0)
+            self.there, self._is_anew = 0, False
         self._file.write(block)
         if self._bar is not None:
             self._bar.advance(self._bar.task_ids[-1], len(block))

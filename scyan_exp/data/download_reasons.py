@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,17 @@ def reason(error: RequestException, timeout: float) -> str:
         return "the server's name is not known: is there a network?"
     texts = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
     return texts[-1] if texts else "the connection was cut"
+
+
+def web_page(block: bytes) -> str | None:
+    """What to call the beginning of an HTML page, with its title; None of anything else."""
+    text = block.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
+    if not re.match(r"<(!doctype html|html|head)\b", text, re.IGNORECASE):
+        return None
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    name = " ".join(title[1].split())[:80] if title else ""
+    name = "".join(c for c in html.unescape(name) if c.isprintable())
+    return f"a web page ({name!r})" if name else "a web page"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from scyan_exp.data.compensation import (
+    COMPENSATED_PREFIX,
     Spillover,
     compensate,
     is_compensated,
@@ -30,6 +32,11 @@ log = logging.getLogger(__name__)
 #: How cells are compensated: by the file (``auto``), not at all, by the CSV of a path, or by
 #: what ``uns["compensation"]`` of other cells says.
 Compensation = str | bool | Mapping[str, Any]
+#: Channels of every cytometer that measure no marker: time, light scatter, length of a pulse.
+_NO_MARKER = re.compile(
+    r"(?:[vb]?[fs]sc|time|event|width|center|offset|residual)(?:[\W_\d]|$|height|area|length)",
+    re.IGNORECASE,
+)
 
 
 def read_fcs(
@@ -68,6 +75,8 @@ def load_fcs(
         InputError: what is wrong with the events, or with the matrix.
     """
     spillover, done = chosen_spillover(head, compensation)
+    if done["kind"] == "before":
+        log.info("%s: compensated before, by the names of its channels", head.path)
     events_NC = read_events(head, rows)
     names = [channel.name for channel in head.channels]
     if spillover is not None:
@@ -91,6 +100,14 @@ def describe_channels(head: FcsHead) -> pd.DataFrame:
     return pd.DataFrame({"channel": channels, "label": names}, index=unique)
 
 
+def is_other_channel(column: pd.Series) -> bool:
+    """Whether a column of ``obs`` is a channel that may be a marker: no time, no scatter.
+
+    Channels are numbers of 32 bits; what is known of files and events is not.
+    """
+    return column.dtype == np.float32 and not _NO_MARKER.match(str(column.name))
+
+
 def chosen_spillover(
     head: FcsHead, compensation: Compensation
 ) -> tuple[Spillover | None, dict[str, Any]]:
@@ -99,19 +116,26 @@ def chosen_spillover(
     Raises:
         InputError: the matrix cannot be used.
     """
+    given: Spillover | None = None
     if isinstance(compensation, Mapping):
         if compensation["kind"] == "matrix":
-            spillover = Spillover.of_plain(compensation)
-            return spillover, {"kind": "matrix", **spillover.plain()}
+            given = Spillover.of_plain(compensation)
         compensation = "auto" if compensation["kind"] in ("file", "before") else False
+    elif compensation not in ("auto", True, False):
+        given = read_matrix(str(compensation))
+    names = [channel.name for channel in head.channels]
+    if given is not None:
+        if is_compensated(names, given):
+            raise InputError(
+                f"the channels say that they were compensated before ({COMPENSATED_PREFIX}...), "
+                "and a matrix is given: it would be taken out twice. Set dataset.compensation to "
+                "false, or give the file as the cytometer wrote it",
+                where=str(head.path),
+            )
+        return given, {"kind": "matrix", **given.plain()}
     if compensation is False:
         return None, {"kind": "none"}
-    if compensation not in ("auto", True):
-        spillover = read_matrix(str(compensation))
-        return spillover, {"kind": "matrix", **spillover.plain()}
     own = spillover_of(head.text)
-    names = [channel.name for channel in head.channels]
     if own is not None and is_compensated(names, own):
-        log.info("%s: compensated before, by the names of its channels", head.path)
         return None, {"kind": "before"}
     return own, {"kind": "none" if own is None else "file"}

@@ -25,6 +25,7 @@ CHUNK = 100_000
 _OWN = re.compile(
     r"^\$(PAR|TOT|MODE|DATATYPE|BYTEORD|NEXTDATA|(BEGIN|END)(DATA|STEXT|ANALYSIS)|P\d+[BENRGS])$"
 )
+_TIMESTEP = re.compile(r"^\s*\$?TIMESTEP\s*$", re.IGNORECASE)
 
 
 def write_fcs(
@@ -105,6 +106,9 @@ def add_channels(
         for n, channel in enumerate(head.channels, start=1):
             kept |= _described(n, channel.name, channel.label, 32, str(int(channel.range) or 1))
         kept |= {"$DATATYPE": "F", "$BYTEORD": "1,2,3,4"}
+        if head.text.get("TIMESTEP") is not None:  # the time is in seconds now
+            kept = {key: value for key, value in kept.items() if not _TIMESTEP.match(key)}
+            kept["$TIMESTEP"] = "1"
     for n, (name, column) in enumerate(zip(names, columns, strict=True), start=n_old + 1):
         top = 2**32 if added.kind == "u" else _range(np.max(column, initial=0))
         kept |= _described(n, name, "", bits, str(top))

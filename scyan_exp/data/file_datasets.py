@@ -73,7 +73,22 @@ class FilesDataset(DataFormat):
             files = []
         return [*files, *([Path(self.metadata).expanduser()] if self.metadata else [])]
 
+    def columns(self) -> list[str] | None:
+        """What may become a column of ``obs``, from the head of the first file and the sheet."""
+        from scyan_exp.data.file_lists import find_files
+        from scyan_exp.data.joined import SAMPLE
+        from scyan_exp.data.sample_sheet import read_header
+
+        kind = self._kind()
+        try:
+            own = kind.names(find_files(self.path, kind.suffixes)[0])
+            sheet = [] if self.metadata is None else read_header(self.metadata)
+        except (InputError, OSError):  # which is told when they are read
+            return None
+        return list(dict.fromkeys([*own, *sheet, SAMPLE]))
+
     def _read(self, markers: list[str] | None) -> AnnData:
+        from scyan_exp.data.file_kinds import other_formats
         from scyan_exp.data.file_lists import find_files, sample_names
         from scyan_exp.data.joining import read_files
         from scyan_exp.data.sample_sheet import read_sheet
@@ -81,6 +96,8 @@ class FilesDataset(DataFormat):
 
         kind = self._kind()
         files = find_files(self.path, kind.suffixes)
+        if problems := other_formats(files, kind):
+            raise InputError(problems)
         if len(files) > 1 and self._has_labels:
             raise InputError(
                 f"dataset.labels: has a row an event of a single file, and there are {len(files)} "
@@ -91,7 +108,10 @@ class FilesDataset(DataFormat):
             if alone is not None:
                 return select_cells(_named(alone, markers, files[0]), self.subset)
         samples = sample_names(files)
-        sheet = None if self.metadata is None else read_sheet(self.metadata, files, samples)
+        numbers = self.continuous_covariates
+        sheet = (
+            None if self.metadata is None else read_sheet(self.metadata, files, samples, numbers)
+        )
         read = read_files(files, samples, kind, markers, self.n_cells_per_file, sheet)
         return select_cells(read, self.subset)
 
@@ -105,17 +125,23 @@ def _named(adata: AnnData, markers: Sequence[str] | None, path: Path) -> AnnData
 
 @data_format("scyan_exp.data.H5adDataset")
 class H5adDataset(FilesDataset):
-    """Cells of ``.h5ad`` files (``dataset=h5ad``)."""
+    """Cells of ``.h5ad`` files (``dataset=h5ad``).
+
+    Attributes:
+        layer: the layer with the expressions, ``raw`` for ``raw.X``; None for X.
+    """
+
+    layer: Name | None = None
 
     def _kind(self) -> FileKind:
         from scyan_exp.data.file_kinds import h5ad_files
 
-        return h5ad_files()
+        return h5ad_files(self.layer)
 
     def _one(self, path: Path) -> AnnData:
         from scyan_exp.data.sources import read_h5ad
 
-        return read_h5ad(path)
+        return read_h5ad(path, self.layer)
 
 
 class ColumnsDataset(FilesDataset):
@@ -181,7 +207,7 @@ class FcsDataset(FilesDataset):
     def _kind(self) -> FileKind:
         from scyan_exp.data.file_kinds import fcs_files
 
-        return fcs_files(self.compensation, self.labels)
+        return fcs_files(self.compensation, self.labels, self.continuous_covariates)
 
     @property
     def _has_labels(self) -> bool:

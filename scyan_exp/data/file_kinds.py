@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from scyan_exp.data.fcs import Compensation, describe_channels, load_fcs
+from scyan_exp.data.fcs import Compensation, chosen_spillover, describe_channels, load_fcs
 from scyan_exp.data.fcs_head import read_head
-from scyan_exp.data.sample_sheet import read_labels
+from scyan_exp.data.h5ad_blocks import H5adBlocks
+from scyan_exp.data.layers import layers_of, no_x
+from scyan_exp.data.markers import obs_name
+from scyan_exp.data.sample_sheet import read_header, read_labels
 from scyan_exp.data.sources import existing_file, read_h5ad
-from scyan_exp.data.tabular import import_parquet, read_csv, read_parquet
+from scyan_exp.data.tabular import csv_header, parquet_head, read_csv, read_parquet
 from scyan_exp.errors import InputError, listed
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ PARQUET = (".parquet", ".pq")
 FCS = (".fcs", ".lmd")
 H5AD = (".h5ad",)
 
+#: The option of ``dataset`` for each; CSV last: beside other files, it is what is known of them.
+FORMATS = {"fcs": FCS, "parquet": PARQUET, "h5ad": H5AD, "csv": CSV}
+
 #: The rows wanted of a file with so many; None for all.
 Draw = Callable[[int], "np.ndarray | None"]
 
@@ -37,10 +42,12 @@ class Peek(NamedTuple):
     Attributes:
         n_rows: its cells, or a few more.
         columns: the names that each column goes by, the best first.
+        compensation: the kind of compensation that it will get; empty for formats that have none.
     """
 
     n_rows: int
     columns: list[list[str]]
+    compensation: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,24 +80,44 @@ class FileKind:
     Attributes:
         suffixes: of its files.
         peek: look at a file without its numbers.
+        names: what may become a column of ``obs``, from the head of a file.
         read: its cells, in memory or on disk.
         only_markers: whether columns that are no markers of the table belong into ``obs``.
     """
 
     suffixes: tuple[str, ...]
     peek: Callable[[Path], Peek]
+    names: Callable[[Path], list[str]]
     read: Callable[[Path, Draw], Part]
     only_markers: bool = False
 
 
-def fcs_files(compensation: Compensation, labels: str | None = None) -> FileKind:
-    """FCS files; ``labels`` is a CSV with a row an event."""
+def other_formats(files: Sequence[Path], kind: FileKind) -> list[str]:
+    """Files whose names say that they are of another format."""
+    return [
+        f"{file}: expected a file that ends in {' or '.join(kind.suffixes)}; for this one set "
+        f"dataset={name}"
+        for file in files
+        for name, suffixes in FORMATS.items()
+        if file.suffix.lower() in suffixes and suffixes != kind.suffixes
+    ]
+
+
+def fcs_files(
+    compensation: Compensation, labels: str | None = None, numbers: Sequence[str] = ()
+) -> FileKind:
+    """FCS files; ``labels`` is a CSV with a row an event, some of its columns are numbers."""
 
     def peek(path: Path) -> Peek:
         head = read_head(path)
         described = describe_channels(head)
         names = zip(described.index, described["label"], described["channel"], strict=True)
-        return Peek(head.n_events, [list(dict.fromkeys(one)) for one in names])
+        _, done = chosen_spillover(head, compensation)
+        return Peek(head.n_events, [list(dict.fromkeys(one)) for one in names], done["kind"])
+
+    def names(path: Path) -> list[str]:
+        own = [obs_name(name) for name in describe_channels(read_head(path)).index]
+        return own if labels is None else [*own, *read_header(labels)]
 
     def read(path: Path, draw: Draw) -> Part:
         head = read_head(path)
@@ -98,11 +125,11 @@ def fcs_files(compensation: Compensation, labels: str | None = None) -> FileKind
         events_NC, var, done = load_fcs(head, compensation, rows)
         obs = pd.DataFrame(index=range(len(events_NC)))
         if labels is not None:
-            frame = read_labels(labels, head.n_events)
+            frame = read_labels(labels, head.n_events, numbers)
             obs = (frame if rows is None else frame.iloc[rows]).reset_index(drop=True)
         return Part(events_NC, var, obs, done)
 
-    return FileKind(FCS, peek, read, only_markers=True)
+    return FileKind(FCS, peek, names, read, only_markers=True)
 
 
 def csv_files(obs_columns: Sequence[str]) -> FileKind:
@@ -113,47 +140,37 @@ def csv_files(obs_columns: Sequence[str]) -> FileKind:
         with path.open("rb") as file:
             blocks = iter(lambda: file.read(2**20), b"")
             n_lines = 1 + sum(block.count(b"\n") + block.count(b"\r") for block in blocks)
-        try:
-            with path.open(encoding="utf-8-sig") as text:
-                line = text.readline()
-            header = next(csv.reader([line], delimiter=max(",;\t", key=line.count)), [])
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"not a CSV of cells ({error})", where=str(path)) from None
         # A column without a name is the index that pandas writes.
-        return Peek(n_lines, [[name] for name in header if name and name not in obs_columns])
+        header = [name for name in csv_header(path) if name and name not in obs_columns]
+        return Peek(n_lines, [[name] for name in header])
 
-    return FileKind(CSV, peek, lambda path, draw: _drawn(read_csv(path, obs_columns), draw))
+    def read(path: Path, draw: Draw) -> Part:
+        return _drawn(read_csv(path, obs_columns), draw)
+
+    return FileKind(CSV, peek, csv_header, read)
 
 
 def parquet_files(obs_columns: Sequence[str]) -> FileKind:
     """Parquet files; ``obs_columns`` are no markers."""
 
     def peek(path: Path) -> Peek:
-        existing_file(path, "a .parquet file of cells")
-        parquet = import_parquet(path)
-        try:
-            about = parquet.ParquetFile(str(path))
-            names, n_rows = about.schema_arrow.names, about.metadata.num_rows
-        except Exception as error:  # pyarrow's errors have no common base
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"not a Parquet file that pyarrow can read ({reason})", where=str(path)
-            ) from error
+        n_rows, names = parquet_head(path)
         return Peek(n_rows, [[name] for name in names if name not in obs_columns])
 
     def read(path: Path, draw: Draw) -> Part:
         return _drawn(read_parquet(path, obs_columns), draw)
 
-    return FileKind(PARQUET, peek, read)
+    return FileKind(PARQUET, peek, lambda path: parquet_head(path)[1], read)
 
 
-def h5ad_files() -> FileKind:
-    """``.h5ad`` files."""
+def h5ad_files(layer: str | None = None) -> FileKind:
+    """``.h5ad`` files; ``layer`` holds the expressions, if X does not."""
 
     def peek(path: Path) -> Peek:
-        adata = read_h5ad(path)
-        try:
-            names = [str(name) for name in adata.var_names]
+        with H5adBlocks(path, layer) as blocks:
+            if not blocks.has_expressions:
+                raise InputError(no_x(layers_of(blocks.file)), where=str(path))
+            names = blocks.names
             repeated = sorted({name for name in names if names.count(name) > 1})
             if repeated:
                 raise InputError(
@@ -161,11 +178,13 @@ def h5ad_files() -> FileKind:
                     "one",
                     where=str(path),
                 )
-            return Peek(adata.n_obs, [[name] for name in names])
-        finally:
-            adata.file.close()
+            return Peek(blocks.n_cells, [[name] for name in names])
 
-    return FileKind(H5AD, peek, lambda path, draw: _drawn(read_h5ad(path), draw))
+    def names(path: Path) -> list[str]:
+        with H5adBlocks(path) as blocks:
+            return blocks.columns
+
+    return FileKind(H5AD, peek, names, lambda path, draw: _drawn(read_h5ad(path, layer), draw))
 
 
 def _drawn(adata: AnnData, draw: Draw) -> Part:

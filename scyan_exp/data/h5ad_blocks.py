@@ -15,8 +15,12 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from scyan_exp.data.layers import find_layer
 from scyan_exp.data.sources import existing_file
 from scyan_exp.errors import InputError
+
+#: Types of columns in which values may be missing, by the kind of their values.
+_MASKED = {"b": "boolean", "i": "Int64", "u": "UInt64", "f": "Float64", "O": "string"}
 
 
 class H5adBlocks:
@@ -24,20 +28,23 @@ class H5adBlocks:
 
     Args:
         path: the file.
+        layer: the layer with the expressions; None for X.
 
     Attributes:
         path: the file.
         n_cells: number of cells.
         names: names of the columns of X.
         columns: names of the columns of ``obs``.
+        index: what ``obs`` calls the column with the names of the cells.
         has_expressions: whether there is an X.
 
     Raises:
         InputError: there is no such file, or it is no such file.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, layer: str | None = None) -> None:
         self.path = existing_file(path, "an .h5ad file")
+        self._layer = layer
         self._x: _Contiguous | _Dense | _Sparse | _SparseByColumns | None = None
         try:
             self.file = h5py.File(self.path, "r")
@@ -74,11 +81,15 @@ class H5adBlocks:
                 )
         self._obs: h5py.Group = self.file["obs"]
         self.columns = [str(name) for name in self._obs.attrs.get("column-order", [])]
-        self.names = [str(name) for name in _strings(_index(self.file["var"]))]
+        self.index = str(self._obs.attrs.get("_index", "_index"))
+        x, var = self.file.get("X"), self.file["var"]
+        if self._layer is not None:
+            x, var = find_layer(self.file, self._layer, self.path)
+        self.names = [str(name) for name in _strings(_index(var))]
         self.n_cells = _length(_index(self._obs))
         self._categories: dict[str, pd.Index] = {}
-        self.has_expressions = "X" in self.file
-        self._x = _expressions(self.file["X"]) if self.has_expressions else None
+        self.has_expressions = x is not None
+        self._x = None if x is None else _expressions(x)
         shape = (self.n_cells, len(self.names))
         if self._x is not None and self._x.shape != shape:
             reason = f"X is {self._x.shape}, but there are {shape[0]} cells and {shape[1]} markers"
@@ -92,7 +103,8 @@ class H5adBlocks:
     @property
     def x_range(self) -> tuple[int, int] | None:
         """Where in the file X lies in one piece, first byte and number; None if it does not."""
-        return self._x.range if isinstance(self._x, _Contiguous) else None
+        is_x = self._layer is None and isinstance(self._x, _Contiguous)
+        return self._x.range if is_x and isinstance(self._x, _Contiguous) else None
 
     def rows(self, start: int, stop: int) -> Any:
         """Rows of X: an array (B, n_vars) as it is stored, or a sparse matrix.
@@ -128,7 +140,8 @@ class H5adBlocks:
             return self._categorical(name, item, rows)
         if isinstance(item, h5py.Group):  # with a mask of what is missing
             values = pd.Series(_strings(item["values"], rows))
-            return values.astype("object").mask(np.asarray(item["mask"][rows]), None)
+            masked = values.astype(_MASKED[values.dtype.kind])
+            return masked.mask(np.asarray(item["mask"][rows]))
         return _strings(item, rows)
 
     def _categorical(self, name: str, item: Any, rows: slice) -> pd.Categorical:

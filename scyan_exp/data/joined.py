@@ -39,7 +39,7 @@ class JoinedCells:
         self._more = np.empty((most, len(self._others)), np.float32)
         self._obs: list[pd.DataFrame] = []
         self._rows: list[np.ndarray | None] = []
-        self._done: list[tuple[Path, dict[str, Any]]] = []
+        self._done: list[dict[str, Any]] = []
         self._var: pd.DataFrame | None = None
         self._n = 0
 
@@ -74,7 +74,7 @@ class JoinedCells:
             self._var = part.var.iloc[places[:n_markers]].set_axis(pd.Index(self._markers))
         self._obs.append(self._columns_of(part))
         self._rows.append(rows)
-        self._done.append((path, dict(part.compensation)))
+        self._done.append(dict(part.compensation))
         self._n = stop
         if not isinstance(part.x, np.ndarray) and part.x.isbacked:
             part.x.file.close()
@@ -140,18 +140,11 @@ class JoinedCells:
 
     def _compensation(self) -> dict[str, Any]:
         """What was done to all files; ``file`` if some had a matrix of their own."""
-        kinds = [done.get("kind") for _, done in self._done]
-        if len(set(kinds)) > 1:
-            without = [path.name for path, done in self._done if done.get("kind") == "none"]
-            if without:
-                log.warning(
-                    "%d of %d files have no spillover matrix and are not compensated: %s",
-                    *(len(without), len(kinds), listed(without)),
-                )
-            return next(done for _, done in self._done if done.get("kind") != "none")
-        done, n_files = self._done[0][1], len(self._done)
+        by_kind = {done.get("kind"): done for done in self._done}
+        done, n_files = by_kind.get("file", self._done[0]), len(self._done)
         if done.get("kind") == "file":
-            log.info("Compensated by the spillover matrix of %s", _each(n_files))
+            of = _each(n_files) if len(by_kind) == 1 else "each file that was not before"
+            log.info("Compensated by the spillover matrix of %s", of)
         elif done.get("kind") == "matrix":
             channels = listed(done["channels"], limit=60)
             log.info("Compensated by the matrix of dataset.compensation: %s", channels)

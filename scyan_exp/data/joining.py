@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,7 @@ def read_files(
         InputError: everything that is wrong with the files.
     """
     peeks = _peek_all(files, kind)
+    _check_compensation(files, peeks)
     panel = _panel(files, peeks, kind, markers)
     most = [min(peek.n_rows, n_per_file or peek.n_rows) for peek in peeks]
     cells: JoinedCells | None = None
@@ -126,6 +128,18 @@ def _peek_all(files: Sequence[Path], kind: FileKind) -> list[Peek]:
     return peeks
 
 
+def _check_compensation(files: Sequence[Path], peeks: Sequence[Peek]) -> None:
+    """Cells with spillover beside cells without are not comparable."""
+    without = [f.name for f, peek in zip(files, peeks, strict=True) if peek.compensation == "none"]
+    if without and any(peek.compensation in ("file", "before") for peek in peeks):
+        raise InputError(
+            f"{len(without)} of {len(files)} files have no spillover matrix, the others have or "
+            f"are compensated: {listed(without)}. Their cells would not be comparable. Leave these "
+            "files out, give a matrix for all (dataset.compensation=matrix.csv), or compensate "
+            "none (dataset.compensation=false)"
+        )
+
+
 def _panel(
     files: Sequence[Path], peeks: Sequence[Peek], kind: FileKind, markers: Sequence[str] | None
 ) -> Panel:
@@ -135,18 +149,44 @@ def _panel(
         [names[0] for i, names in enumerate(peek.columns) if i not in mine.values()]
         for peek, mine in zip(peeks, found, strict=True)
     ]
-    others = [name for name in own[0] if all(name in mine for mine in own[1:])]
-    lost = sorted({name for mine in own for name in mine} - set(others))
+    others, theirs = _others(files, own)
+    lost = {name for mine, kept in zip(own, theirs, strict=True) for name in {*mine} - {*kept}}
     if lost:
-        log.info("Left out, because not all files have them: %s", listed(lost))
+        log.info("Left out, because not all files have them: %s", listed(sorted(lost)))
     only = kind.only_markers and markers is not None
     n_markers = len(markers or []) + (0 if only else len(others))
     columns = [
-        [peek.columns[mine[marker]][0] for marker in markers or []] + others
-        for peek, mine in zip(peeks, found, strict=True)
+        [peek.columns[mine[marker]][0] for marker in markers or []] + kept
+        for peek, mine, kept in zip(peeks, found, theirs, strict=True)
     ]
     named = [obs_name(name) for name in others] if only else others
     return Panel([*(markers or []), *named], columns, n_markers)
+
+
+def _others(files: Sequence[Path], own: Sequence[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The other columns that all files have, by the names of the first; and each file's names."""
+    found = [_alike(own[0], mine) for mine in own]
+    names = [name for name in own[0] if all(name in mine for mine in found)]
+    theirs = [[mine[name] for name in names] for mine in found]
+    said = {tuple(names)}
+    for path, mine in zip(files, theirs, strict=True):
+        if tuple(mine) not in said:
+            said.add(tuple(mine))
+            pairs = zip(names, mine, strict=True)
+            loose = [f"{name} = {other}" for name, other in pairs if name != other]
+            log.info("%s: other columns matched: %s", path.name, listed(loose, limit=100))
+    return names, theirs
+
+
+def _alike(names: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
+    """The column of each name: the same, else one that is matched loosely by no other name."""
+    found, _ = match_markers(names, [[column] for column in columns])
+    times = Counter(found.values())
+    return {
+        name: columns[place]
+        for name, place in found.items()
+        if columns[place] == name or times[place] == 1
+    }
 
 
 def _matched(

@@ -38,6 +38,7 @@ class Preprocessing:
         logicle: M times T, W, M and A of the logicle scale; None for other transforms.
         compensation: how the raw expressions were compensated, as their file's reader says
             (``adata.uns["compensation"]``); None where nothing is known of it.
+        layer: the layer that held the raw expressions; None for X.
     """
 
     transform: Transform = "none"
@@ -48,6 +49,7 @@ class Preprocessing:
     quantiles: list[list[float]] | None = None
     logicle: list[list[float]] | None = None
     compensation: dict[str, Any] | None = None
+    layer: str | None = None
 
     @classmethod
     def fit(cls, x_NM: np.ndarray, **settings: Any) -> Preprocessing:
@@ -65,6 +67,7 @@ class Preprocessing:
         center: Center = None,
         max_value: float = 10.0,
         compensation: dict[str, Any] | None = None,
+        layer: str | None = None,
     ) -> tuple[Preprocessing, np.ndarray]:
         """Measure the constants on raw expressions (N, M), and make the model's inputs of them.
 
@@ -78,6 +81,7 @@ class Preprocessing:
                 otherwise, as the reference does.
             max_value: where scaled values are clipped.
             compensation: what was done to them before.
+            layer: where they stood, if not in X.
 
         Returns:
             The constants, and a new float32 array (N, M): what :meth:`apply` gives.
@@ -89,6 +93,7 @@ class Preprocessing:
             "quantiles": quantiles(x_NM).tolist(),
             "logicle": Logicle.fit(x_NM).constants if transform == "logicle" else None,
             "compensation": compensation,
+            "layer": layer,
         }
         inputs_NM = cls(**constants).transformed(x_NM)
         if scale:

@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scyan_exp.data.fcs import Compensation, read_fcs
-from scyan_exp.data.file_kinds import CSV, FCS, H5AD, PARQUET
+from scyan_exp.data.file_kinds import CSV, FCS, FORMATS, H5AD, PARQUET
+from scyan_exp.data.file_lists import find_files
 from scyan_exp.data.sources import existing_file, read_h5ad
 from scyan_exp.data.tabular import read_csv, read_parquet
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
 def read_cells(
-    path: str | Path, *, compensation: Compensation = "auto", obs_columns: Sequence[str] = ()
+    path: str | Path,
+    *,
+    compensation: Compensation = "auto",
+    obs_columns: Sequence[str] = (),
+    layer: str | None = None,
 ) -> AnnData:
     """Read a file of cells: ``.h5ad`` (X stays on disk), ``.fcs``, ``.csv``, ``.parquet``.
 
@@ -25,6 +30,7 @@ def read_cells(
         path: the file.
         compensation: of FCS files, see :func:`~scyan_exp.data.fcs.read_fcs`.
         obs_columns: columns of numbers that describe the cell, in CSV and Parquet.
+        layer: of ``.h5ad`` files, the layer with the expressions; None for X.
 
     Raises:
         InputError: there is no such file, or it cannot be read as what its name says.
@@ -37,18 +43,24 @@ def read_cells(
     if suffix in PARQUET:
         return read_parquet(path, obs_columns)
     if suffix in H5AD:
-        return read_h5ad(path)
+        return read_h5ad(path, layer)
     known = ", ".join([*H5AD, *FCS, *CSV, *PARQUET])
     existing_file(path, "a file of cells")
     raise InputError(f"what is in it? Its name should end in one of {known}", where=str(path))
 
 
 def dataset_of(path: str | Path) -> str:
-    """The option of ``dataset`` that reads a file, a folder or a pattern; ``h5ad`` if in doubt."""
-    path = Path(path).expanduser()
-    inside = sorted(path.iterdir()) if path.is_dir() else [path]
-    kinds = {"fcs": FCS, "csv": CSV, "parquet": PARQUET, "h5ad": H5AD}
-    found = (
-        kind for kind, suffixes in kinds.items() for one in inside if one.suffix.lower() in suffixes
-    )
-    return next(found, "h5ad")
+    """The option of ``dataset`` that reads a file, a folder or a pattern.
+
+    CSV comes last: beside files of another format, it is what is known of them.
+
+    Raises:
+        InputError: the path names no file, or none of a known format.
+    """
+    known = [suffix for suffixes in FORMATS.values() for suffix in suffixes]
+    suffixes_there = {one.suffix.lower() for one in find_files(str(path), known)}
+    for kind, suffixes in FORMATS.items():
+        if suffixes_there & {*suffixes}:
+            return kind
+    found = f"found {listed(sorted(suffixes_there))}"
+    raise InputError(f"expected files that end in {' or '.join(known)}, {found}", where=str(path))

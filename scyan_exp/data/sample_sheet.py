@@ -1,14 +1,19 @@
-"""What is known of each file, from a CSV with a row a file; and of each event, from another."""
+"""What is known of each file, from a CSV with a row a file; and of each event, from another.
+
+Cells are taken as they are written: ``001`` and ``NA`` are names. Empty ones are missing.
+"""
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from scyan_exp.data.sources import existing_file
+from scyan_exp.data.texts import read_text
 from scyan_exp.errors import InputError, listed, near_matches
 
 log = logging.getLogger(__name__)
@@ -18,50 +23,81 @@ log = logging.getLogger(__name__)
 FILE_COLUMNS = ("file", "filename", "file_name", "fcs", "fcs_file", "sample")
 
 
-def read_sheet(path: str, files: Sequence[Path], samples: Sequence[str]) -> pd.DataFrame:
+def read_sheet(
+    path: str, files: Sequence[Path], samples: Sequence[str], numbers: Sequence[str] = ()
+) -> pd.DataFrame:
     """The rows of the files, in their order; without the column that names them.
 
     Args:
-        path: a CSV with a row a file: its name, with or without folder and suffix, and what is
+        path: a CSV with a row a file: its name, with or without folders and suffix, and what is
             known of it.
         files: F files.
         samples: their F names.
+        numbers: columns that are numbers; all others are text.
 
     Raises:
-        InputError: files without a row, or with several.
+        InputError: files without a row, or with several; rows that may be several files; text
+            where numbers are wanted.
     """
-    frame = read_frame(path, "a CSV with a row a file")
+    frame = read_frame(path, "a CSV with a row a file", numbers)
     by_name = {str(column).lower(): column for column in reversed(list(frame))}
     key = next((by_name[one] for one in FILE_COLUMNS if one in by_name), frame.columns[0])
-    given = [str(value).strip() for value in frame[key]]
-    pairs = zip(files, samples, strict=True)
-    names = [{sample, file.name, file.stem, str(file)} for file, sample in pairs]
-    places = [[i for i, one in enumerate(given) if one in mine] for mine in names]
-    used = {i for mine in places for i in mine}
-    unused = [f"row {i + 2} ({one})" for i, one in enumerate(given) if i not in used]
-    problems = []
-    for file, mine in zip(files, places, strict=True):
-        if not mine:
-            hint = near_matches(file.stem, [given[i] for i in range(len(given)) if i not in used])
-            problems.append(f"no row for {file.name} in column {key!r}.{hint}")
-        elif len(mine) > 1:
+    given = frame[key].fillna("").tolist()
+    fits = [_fitting(name, files, samples) for name in given]
+    places = [[i for i, mine in enumerate(fits) if mine == [f]] for f in range(len(files))]
+    unclear = {f for mine in fits if len(mine) > 1 for f in mine}
+    shown = [_shown(file, sample) for file, sample in zip(files, samples, strict=True)]
+    unused = [i for i, mine in enumerate(fits) if not mine]
+    problems = [
+        f"row {i + 2} ({given[i]}) may be {' or '.join(shown[f] for f in mine)}: name the file "
+        "with its folder"
+        for i, mine in enumerate(fits)
+        if len(mine) > 1
+    ]
+    for f, mine in enumerate(places):
+        if len(mine) > 1:
             rows = ", ".join(str(i + 2) for i in mine)
-            problems.append(f"{file.name} stands in rows {rows}: keep one of them")
+            problems.append(f"{shown[f]} stands in rows {rows}: keep one of them")
+        elif not mine and f not in unclear:
+            hint = near_matches(files[f].stem, [given[i] for i in unused])
+            problems.append(f"no row for {shown[f]} in column {key!r}.{hint}")
     if problems:
         raise InputError(problems, where=path)
     if unused:
-        log.info("%s: no file for %s", path, listed(unused))
+        log.info("%s: no file for %s", path, listed(f"row {i + 2} ({given[i]})" for i in unused))
     rows = frame.iloc[[mine[0] for mine in places]].reset_index(drop=True)
     return rows.drop(columns=key)
 
 
-def read_labels(path: str, n_events: int) -> pd.DataFrame:
-    """Columns of a CSV with a row an event.
+def _fitting(name: str, files: Sequence[Path], samples: Sequence[str]) -> list[int]:
+    """The files that a row may be: by their own names, else by the end of their paths."""
+    named = [
+        {sample, _shown(file, sample), str(file)}
+        for file, sample in zip(files, samples, strict=True)
+    ]
+    wanted = PurePosixPath(name).parts
+    exact = [i for i, mine in enumerate(named) if name in mine]
+    return exact or [i for i, file in enumerate(files) if wanted and _ends_with(file, wanted)]
+
+
+def _ends_with(file: Path, wanted: tuple[str, ...]) -> bool:
+    """Whether the path of a file ends so, with or without its suffix."""
+    full = file.absolute()
+    return wanted in (full.parts[-len(wanted) :], full.with_suffix("").parts[-len(wanted) :])
+
+
+def _shown(file: Path, sample: str) -> str:
+    """A file's name, with its folders where its sample has them."""
+    return sample if sample.endswith(file.suffix) else f"{sample}{file.suffix}"
+
+
+def read_labels(path: str, n_events: int, numbers: Sequence[str] = ()) -> pd.DataFrame:
+    """Columns of a CSV with a row an event; ``numbers`` are numbers, all others are text.
 
     Raises:
-        InputError: it has another number of rows.
+        InputError: it has another number of rows, or text where numbers are wanted.
     """
-    frame = read_frame(path, "a CSV with a row an event")
+    frame = read_frame(path, "a CSV with a row an event", numbers)
     if len(frame) != n_events:
         raise InputError(
             f"expected a row an event: {n_events:,} below the header, found {len(frame):,}",
@@ -70,23 +106,56 @@ def read_labels(path: str, n_events: int) -> pd.DataFrame:
     return frame
 
 
-def read_frame(path: str, expected: str) -> pd.DataFrame:
-    """A CSV with comma, semicolon or tab.
+def read_header(path: str) -> list[str]:
+    """The names of the columns.
 
     Raises:
-        InputError: it cannot be read, or has no rows.
+        InputError: it is no CSV.
     """
-    file = existing_file(path, expected)
+    return [str(name) for name in _parsed(path, "a CSV with a header", n_rows=0)]
+
+
+def read_frame(path: str, expected: str, numbers: Sequence[str] = ()) -> pd.DataFrame:
+    """A CSV with comma, semicolon or tab, as text; ``numbers`` become numbers.
+
+    Raises:
+        InputError: it cannot be read, has no rows, or text where numbers are wanted.
+    """
+    frame = _parsed(path, expected)
+    if not len(frame):
+        raise InputError(f"has no rows below its header; expected {expected}", where=path)
+    frame = frame.apply(lambda column: column.str.strip())
+    frame = frame.where(frame != "", None)
+    problems = []
+    for name in [name for name in numbers if name in frame]:
+        values = pd.to_numeric(frame[name], errors="coerce")
+        stray = [i for i in range(len(frame)) if pd.isna(values[i]) and pd.notna(frame[name][i])]
+        rows = [f"row {i + 2} ({frame[name][i]!r})" for i in stray]
+        if rows:
+            problems.append(
+                f"column {name!r} is one of dataset.continuous_covariates: expected numbers, "
+                f"found {listed(rows, limit=5)}"
+            )
+        frame[name] = values
+    if problems:
+        raise InputError(problems, where=path)
+    return frame
+
+
+def _parsed(path: str, expected: str, n_rows: int | None = None) -> pd.DataFrame:
+    text = read_text(existing_file(path, expected))
     try:
-        with file.open(encoding="utf-8-sig") as opened:
-            separator = max(",;\t", key=opened.readline().count)
         frame = pd.read_csv(
-            file, sep=separator, encoding="utf-8-sig", index_col=False, skipinitialspace=True
+            io.StringIO(text),
+            sep=max(",;\t", key=text.partition("\n")[0].count),
+            index_col=False,
+            skipinitialspace=True,
+            dtype=str,
+            keep_default_na=False,
+            nrows=n_rows,
         )
     except (ValueError, pd.errors.ParserError) as error:
         raise InputError(
             f"not a CSV ({str(error).strip()}); expected {expected}", where=path
         ) from error
-    if not len(frame):
-        raise InputError(f"has no rows below its header; expected {expected}", where=path)
     return frame.rename(columns=lambda name: str(name).strip())

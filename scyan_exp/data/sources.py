@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
+from scyan_exp.data.layers import find_layer, layers_of, no_x
 from scyan_exp.errors import InputError, listed, near_matches
 
 if TYPE_CHECKING:
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 64 * 2**20
 
 
-def read_h5ad(path: str | Path) -> AnnData:
+def read_h5ad(path: str | Path, layer: str | None = None) -> AnnData:
     """Open an ``.h5ad`` file, leaving X on disk: files larger than memory are fine.
+
+    Args:
+        path: the file.
+        layer: the layer with the expressions, which is read into memory; ``raw`` for ``raw.X``.
 
     Raises:
         InputError: there is no such file, or it is no h5ad with expressions.
@@ -28,6 +32,8 @@ def read_h5ad(path: str | Path) -> AnnData:
     import anndata
 
     path = existing_file(path, "an .h5ad file")
+    if layer is not None:
+        return _read_layer(path, layer)
     try:
         with warnings.catch_warnings():  # repeated markers are reported with the cells
             warnings.filterwarnings("ignore", message="Variable names are not unique")
@@ -40,7 +46,7 @@ def read_h5ad(path: str | Path) -> AnnData:
         ) from error
     if shape is None:
         adata.file.close()
-        raise InputError("the cells have no expressions: X is not there", where=str(path))
+        raise InputError(_no_x(path), where=str(path))
     if shape != adata.shape:
         adata.file.close()
         raise InputError(
@@ -49,6 +55,33 @@ def read_h5ad(path: str | Path) -> AnnData:
             where=str(path),
         )
     return adata
+
+
+def _read_layer(path: Path, layer: str) -> AnnData:
+    """The cells with a layer as X, in memory; the layer stays one, so that it is found again."""
+    import anndata
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            stored, var = find_layer(file, layer, path)
+            x, names = anndata.io.read_elem(stored), anndata.io.read_elem(var)
+            obs = anndata.io.read_elem(file["obs"])
+        return anndata.AnnData(x, obs=obs, var=names, layers={layer: x})
+    except InputError:
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"not an .h5ad file that anndata can read ({reason})", where=str(path)
+        ) from error
+
+
+def _no_x(path: Path) -> str:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return no_x(layers_of(file))
 
 
 def _shape_of_x(adata: AnnData) -> tuple[int, ...] | None:
@@ -69,6 +102,8 @@ def existing_file(path: str | Path, expected: str) -> Path:
     if path.is_dir():
         raise InputError(f"is a folder; expected {expected}", where=str(path))
     if not path.exists():
+        if path.is_symlink():
+            raise InputError(f"is a link that leads to no file (expected {expected})", str(path))
         beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = near_matches(path.name, beside)
         raise InputError(f"no such file (expected {expected}).{hint}", where=str(path))
@@ -108,13 +143,17 @@ def select_cells(adata: AnnData, subset: Mapping[str, Any] | None) -> AnnData:
     return chosen.to_memory() if chosen.isbacked else chosen.copy()
 
 
-def read_expressions(adata: AnnData, markers: Sequence[str]) -> np.ndarray:
+def read_expressions(
+    adata: AnnData, markers: Sequence[str], layer: str | None = None
+) -> np.ndarray:
     """Expressions of some markers as a dense float32 array (N, M), in the order asked for.
 
-    Dense, sparse and integer X are read alike; X on disk is read in chunks of rows.
+    They are those of X, or of a layer where the cells have it. Dense, sparse and integer X are
+    read alike; X on disk is read in chunks of rows.
     """
-    columns = adata.var_names.get_indexer(pd.Index(markers))
-    x = adata.X
+    places = {str(name): i for i, name in enumerate(adata.var_names)}  # others may stand twice
+    columns = [places[marker] for marker in markers]
+    x = adata.layers[layer] if layer is not None and layer in adata.layers else adata.X
     if not isinstance(x, np.ndarray) and not hasattr(x, "chunks"):  # sparse, or sparse on disk
         x = x.to_memory() if hasattr(x, "to_memory") else x
         return np.asarray(x[:, columns].toarray(), np.float32)

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from scyan_exp.errors import InputError, near_matches
+from scyan_exp.data.texts import read_text
+from scyan_exp.errors import InputError, listed, near_matches
 
 #: A column whose name starts like this holds population levels, not a marker.
 LEVEL_PREFIX = "level"
 #: Spellings of "not known", in lower case.
 UNKNOWN = {"", "na", "n/a", "nan", "none", "null"}
-#: What people write for a number, in lower case.
-MEANT = {"+": 1, "++": 1, "pos": 1, "positive": 1}
-MEANT |= {"-": -1, "--": -1, "neg": -1, "negative": -1, "\N{MINUS SIGN}": -1}
+#: What people write for 1 and -1, in lower case.
+MEANT = {"+", "++", "pos", "positive", "-", "--", "neg", "negative", "\N{MINUS SIGN}"}
 
 
 @dataclass(frozen=True)
@@ -112,14 +112,24 @@ def load_table(path: str | Path) -> KnowledgeTable:
     markers = [i for i in columns if i not in levels]
 
     problems = _structure_problems(header, rows, markers, levels)
+    meant: list[str] = []
     rho = np.full((len(rows), len(markers)), np.nan)
     for p, (line, row) in enumerate(rows):
         for m, column in enumerate(markers):
+            cell = row[column].strip() if column < len(row) else ""
+            where = f"row {line} ({row[0].strip()}), column {header[column]}"
+            if cell.lower() in MEANT:
+                meant.append(f"{where} ({cell!r})")
+                continue
             try:
-                rho[p, m] = _parse_value(row[column] if column < len(row) else "")
+                rho[p, m] = _parse_value(cell)
             except ValueError as error:
-                where = f"row {line} ({row[0].strip()}), column {header[column]}"
                 problems.append(f"{where}: {error}")
+    if meant:
+        problems.append(
+            "expected numbers from -1 to 1 or blanks: write 1 for + and positive, -1 for - and "
+            f"negative, at {listed(meant, limit=3)}"
+        )
     if rows and markers and np.isnan(rho).all() and not problems:
         problems.append("every value is NA: at least some markers must be known (-1 or 1)")
     if problems:
@@ -139,20 +149,24 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header and the rows that are not blank, each with its line number in the file."""
     if not path.is_file():
         raise InputError("no such file. Set table.path to a knowledge table (CSV)", where=str(path))
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError("not a text file (expected a CSV in UTF-8)", where=str(path)) from None
-    lines = text.splitlines()
-    first = next((line for line in lines if line.strip()), None)
-    if first is None:
+    lines = read_text(path).splitlines()
+    filled = [line for line in lines if line.strip()]
+    if not filled:
         raise InputError("the file is empty (expected a header and a row a population)", str(path))
+    first = next((line for line in filled if not line.lstrip().startswith("#")), filled[0])
     separator = max(",;\t", key=first.count)
     reader = csv.reader(lines, delimiter=separator)
     try:
         rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise InputError(f"not a CSV ({error}): is a quote not closed?", str(path)) from None
+    width = max(len(row) for _, row in rows)
+    comments = [n for n, row in rows if row[0].lstrip().startswith("#") and len(row) < width]
+    if comments:
+        raise InputError(
+            f"comments are not read: delete what begins with # in lines {listed(comments)}",
+            where=str(path),
+        )
     (_, header), *rows = rows
     return [name.strip() for name in header], rows
 
@@ -196,15 +210,12 @@ def _structure_problems(
 
 
 def _parse_value(cell: str) -> float:
-    cell = cell.strip()
     if cell.lower() in UNKNOWN:
         return float("nan")
     try:
         value = float(cell)
     except ValueError:
-        meant = MEANT.get(cell.lower())
-        hint = "" if meant is None else f": write {meant}"
-        raise ValueError(f"expected a number from -1 to 1 or blank, found {cell!r}{hint}") from None
+        raise ValueError(f"expected a number from -1 to 1 or blank, found {cell!r}") from None
     if not -1 <= value <= 1:
         raise ValueError(f"expected a number from -1 to 1 or blank, found {cell}")
     return value

@@ -76,6 +76,38 @@ def read_parquet(path: str | Path, obs_columns: Sequence[str] = ()) -> AnnData:
     return _cells_of(frame, obs_columns, path, [])
 
 
+def csv_header(path: Path) -> list[str]:
+    """The names of the columns of a CSV.
+
+    Raises:
+        InputError: it is no CSV.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as text:
+            line = text.readline()
+        return next(csv.reader([line], delimiter=max(",;\t", key=line.count)), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"not a CSV of cells ({error})", where=str(path)) from None
+
+
+def parquet_head(path: Path) -> tuple[int, list[str]]:
+    """The number of rows of a Parquet file, and the names of its columns.
+
+    Raises:
+        InputError: there is no such file, it is no Parquet, or pyarrow is not installed.
+    """
+    existing_file(path, "a .parquet file of cells")
+    parquet = import_parquet(path)
+    try:
+        about = parquet.ParquetFile(str(path))
+        return about.metadata.num_rows, list(about.schema_arrow.names)
+    except Exception as error:  # pyarrow's errors have no common base
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"not a Parquet file that pyarrow can read ({reason})", where=str(path)
+        ) from error
+
+
 def import_parquet(path: Path) -> Any:
     """``pyarrow.parquet``.
 
@@ -121,7 +153,7 @@ def _stray_text(column: pd.Series) -> list[str]:
         return []
     numbers = pd.to_numeric(column, errors="coerce")
     stray = column.notna() & numbers.isna()
-    if numbers.notna().sum() <= stray.sum():
+    if not stray.any() or numbers.notna().sum() <= stray.sum():  # none: true, false and gaps
         return []
     rows = [f"row {i + 2} ({column.iloc[i]!r})" for i in np.flatnonzero(stray)]
     return [f"column {column.name}: expected numbers, found text in {listed(rows, limit=5)}"]

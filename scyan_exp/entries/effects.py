@@ -21,6 +21,7 @@ from scyan_exp.errors import InputError
 from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.results.columns import key_of
 from scyan_exp.run.cells import load_cells
+from scyan_exp.run.config_file import read_config_file
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.read_sweep import read_sweep
@@ -97,7 +98,7 @@ def read_effects(sweep_dir: Path, edits: Mapping[int, Edit]) -> tuple[KnowledgeT
             where=str(sweep_dir),
         )
     first = _run(sweep_dir, done.loc[0, "folder"])
-    plain: Any = OmegaConf.to_container(OmegaConf.load(first.config))
+    plain: Any = OmegaConf.to_container(read_config_file(first.config))
     cells = load_cells(read_config(plain))
     known = Annotated(cells.table, cells.x.numpy())
     before = _population(first, known.table)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from scyan_exp.documents import read_json
 from scyan_exp.entries.edits import Edit
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_json
@@ -44,7 +44,7 @@ def read_edits(sweep_dir: Path) -> dict[int, Edit]:
     if not path.is_file():
         return {}
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         check_format(values, path)
         return {number: Edit(**one) for number, one in enumerate(values["edits"], start=1)}
     except InputError:

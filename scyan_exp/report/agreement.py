@@ -11,7 +11,7 @@ import numpy as np
 
 from scyan_exp.report.annotated import names_of_some, read_populations
 from scyan_exp.report.numbers import all_rounded
-from scyan_exp.report.ranking import read_yaml
+from scyan_exp.report.ranking import yaml_if_readable
 from scyan_exp.run.folder import RunFolder
 
 #: Jobs that are compared, and cells that are looked at: more change no picture.
@@ -59,7 +59,7 @@ def _which(folder: Path) -> str:
 
     Names alone may be numbers.
     """
-    config = read_yaml(RunFolder(folder).config)
+    config = yaml_if_readable(RunFolder(folder).config)
     dataset = config.get("dataset") if isinstance(config, dict) else None
     chosen = {key: (dataset or {}).get(key) for key in CHOOSE_CELLS}
     return repr((names_of_some(folder), chosen))

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scyan_exp.config.overrides import flat
 from scyan_exp.config.schema import INCIDENTAL, objective_names
 from scyan_exp.errors import InputError
+from scyan_exp.run.config_file import read_config_file
 from scyan_exp.run.folder import RunFolder, SweepFolder
 from scyan_exp.run.record import RunRecord
 
@@ -88,8 +87,10 @@ def _metrics(run: RunFolder) -> list[str]:
 
 
 def _config(run: RunFolder) -> dict[str, Any]:
-    config: dict[str, Any] = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-    return config
+    from omegaconf import OmegaConf
+
+    plain: Any = OmegaConf.to_container(read_config_file(run.config))
+    return dict(plain)
 
 
 def _populations(run: RunFolder) -> list[str]:

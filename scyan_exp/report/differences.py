@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scyan_exp.config.objectives import METRICS
-from scyan_exp.report.ranking import read_yaml
+from scyan_exp.report.ranking import yaml_if_readable
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
 
@@ -84,7 +84,7 @@ def config_differences(a: Path, b: Path) -> dict[str, tuple[Any, Any]] | None:
     Returns:
         None where a config is gone, or there never was one: a consensus has none of its own.
     """
-    configs = [read_yaml(RunFolder(folder).config) for folder in (a, b)]
+    configs = [yaml_if_readable(RunFolder(folder).config) for folder in (a, b)]
     if not all(isinstance(one, dict) for one in configs):
         return None
     of_a, of_b = (dict(_flat(one)) for one in configs)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from scyan_exp.documents import read_json
 from scyan_exp.run.folder import RunFolder, SweepFolder
 
 
@@ -52,7 +52,7 @@ def find(folder: Path) -> Iterator[tuple[Kind, Path]]:
 def _has_members(result: Path) -> bool:
     """Whether a record without a config is that of a consensus."""
     try:
-        values = json.loads(result.read_text(encoding="utf-8"))
+        values = read_json(result)
     except (OSError, ValueError):
         return False
     return isinstance(values, dict) and values.get("repeats") is not None

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from scyan_exp.report.annotated import agreements, read_populations
 from scyan_exp.report.course import read_curve, read_weights, weighed_populations
 from scyan_exp.report.numbers import all_rounded, plain, rounded
+from scyan_exp.report.ranking import yaml_if_readable
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.record import RunRecord
 
@@ -65,9 +65,8 @@ def job_data(
 
 def command_of(folder: Path) -> str | None:
     """The command that trains the config of a job again: of a trial without its search."""
-    try:
-        given = yaml.safe_load(RunFolder(folder).overrides.read_text(encoding="utf-8")) or []
-    except (OSError, yaml.YAMLError):
+    given = yaml_if_readable(RunFolder(folder).overrides)
+    if not isinstance(given, list):
         return None
     own = [str(one) for one in given if not str(one).startswith("search=")]
     return shlex.join(["scyan-exp", "train", *own])

@@ -13,7 +13,7 @@ from typing import Any
 from scyan_exp.errors import InputError
 from scyan_exp.report.finding import Kind, find
 from scyan_exp.report.labels import labels_of
-from scyan_exp.report.ranking import Goal, goal_of_run, goal_of_sweep, read_yaml
+from scyan_exp.report.ranking import Goal, goal_of_run, goal_of_sweep, yaml_if_readable
 from scyan_exp.report.sorting import Order
 from scyan_exp.run.folder import RunFolder, SweepFolder
 from scyan_exp.run.outcome import Outcome
@@ -206,13 +206,13 @@ def _began(folder: Path) -> datetime | None:
 
 def _typed(folder: Path) -> list[str]:
     """The overrides of a run, as typed."""
-    overrides = read_yaml(RunFolder(folder).overrides)
+    overrides = yaml_if_readable(RunFolder(folder).overrides)
     return list(map(str, overrides)) if isinstance(overrides, list) else []
 
 
 def _command(folder: Path, jobs: Sequence[SweepJob]) -> list[str]:
     """The overrides of a sweep as typed; where they are gone, those that all jobs have."""
-    config = read_yaml(SweepFolder(folder).multirun)
+    config = yaml_if_readable(SweepFolder(folder).multirun)
     try:
         return list(map(str, config["hydra"]["overrides"]["task"]))
     except (KeyError, TypeError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scyan_exp.fleet.locking import is_locked
-from scyan_exp.report.ranking import read_yaml
+from scyan_exp.report.ranking import yaml_if_readable
 from scyan_exp.run.folder import RunFolder, SweepFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.search.description import read_description
@@ -159,7 +159,7 @@ def _n_trials(folder: Path) -> int | None:
     try:
         if typed:
             return int(typed[-1].partition("=")[2])
-        return int(read_yaml(SweepFolder(folder).multirun)["hydra"]["sweeper"]["n_trials"])
+        return int(yaml_if_readable(SweepFolder(folder).multirun)["hydra"]["sweeper"]["n_trials"])
     except (TypeError, KeyError, ValueError):
         return None
 

@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scyan_exp.config.objectives import METRICS, Direction
 from scyan_exp.config.overrides import bare_key
 from scyan_exp.config.schema import objective_names
+from scyan_exp.documents import read_yaml
 from scyan_exp.run.folder import RunFolder, SweepFolder
 from scyan_exp.run.record import RunRecord, Value
 from scyan_exp.run.sweep_jobs import SweepJob
 from scyan_exp.search.constraints import Constraint, parse_constraints
 from scyan_exp.search.description import read_description
 
-#: That of libyaml, where PyYAML was built with it, reads a config in a tenth of the time.
-SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Overrides that can give jobs of one sweep different objectives.
 DECIDES = ("objective", "experiment", "model")
 
@@ -56,7 +53,7 @@ class Goal:
 
 def goal_of_run(folder: Path) -> Goal | None:
     """The objective in the config of a run; None where it cannot be told."""
-    config = read_yaml(RunFolder(folder).config)
+    config = yaml_if_readable(RunFolder(folder).config)
     given = config.get("objective") if isinstance(config, dict) else None
     if not isinstance(given, (str, list)):
         return None
@@ -78,16 +75,21 @@ def goal_of_sweep(folder: Path, jobs: Sequence[SweepJob]) -> Goal | None:
         names = tuple(described["objectives"]) or ("objective",)  # of another program
         constraints = tuple(parse_constraints(described["constraints"]))
         return Goal(names, tuple(described["directions"]), constraints)
-    one_of_each = {_deciding(one): one.folder for one in jobs if one.folder is not None}
-    goals = {goal_of_run(one) for one in one_of_each.values()}
+    one_of_each: dict[tuple[str, ...], Path] = {}
+    for one in jobs:
+        kind = _deciding(one)
+        # A job that has not begun has no config there, and no value to rank.
+        if one.folder and kind not in one_of_each and RunFolder(one.folder).config.is_file():
+            one_of_each[kind] = one.folder
+    goals = {goal_of_run(folder) for folder in one_of_each.values()}
     return goals.pop() if len(goals) == 1 else None
 
 
-def read_yaml(path: Path) -> Any:
+def yaml_if_readable(path: Path) -> Any:
     """What a YAML file holds; None where it is gone or damaged."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=SafeLoader)
-    except (OSError, ValueError, yaml.YAMLError):
+        return read_yaml(path)
+    except (OSError, ValueError):
         return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,12 @@ from torch import Tensor
 
 from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.errors import InputError
 from scyan_exp.files import atomic_path
 from scyan_exp.results import columns
 from scyan_exp.results.chunks import in_chunks
 from scyan_exp.results.posteriors import Posteriors
+from scyan_exp.training.archive import load_checkpoint
 from scyan_exp.training.scyan import Scyan
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ class Annotation:
         level_confidence: for each level of the table, (N,) the sum of p(z | x) over all
             populations that are there of the same name as the most probable one.
         proba: (N, P) p(z | x) of every population; None if nobody asked for it.
-        threshold: cells with a lower ``log_prob`` count as unannotated.
+        threshold: cells with a lower ``log_prob`` count as unannotated, and those whose
+            ``log_prob`` is not a number.
         key: the column with the populations.
     """
 
@@ -62,7 +65,7 @@ class Annotation:
     @property
     def codes(self) -> np.ndarray:
         """(N,) population indices, -1 for unannotated cells."""
-        return np.where(self.log_prob < self.threshold, -1, self.population)
+        return np.where(self.log_prob >= self.threshold, self.population, -1)
 
     def obs(self) -> pd.DataFrame:
         """The columns of the cells.
@@ -136,8 +139,20 @@ def predict_cells(
 
 
 def load_model(checkpoint: str | Path) -> Scyan:
-    """The model of a checkpoint, with its table and the constants of its training cells."""
-    return Scyan.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+    """The model of a checkpoint, with its table and the constants of its training cells.
+
+    Raises:
+        InputError: it is no checkpoint of a run.
+    """
+    path = Path(checkpoint)
+    state = load_checkpoint(path)
+    try:
+        model = Scyan(**state["hyper_parameters"])
+        model.load_state_dict(state["state_dict"])
+    except Exception as error:
+        reason = f"not a checkpoint of a Scyan run ({type(error).__name__})"
+        raise InputError(reason, where=str(path)) from error
+    return model
 
 
 def write_annotated(
@@ -146,8 +161,9 @@ def write_annotated(
     path: Path,
     obsm: Mapping[str, np.ndarray] | None = None,
     layers: Mapping[str, np.ndarray] | None = None,
+    keep: Collection[str] = (),
 ) -> None:
-    """Write the cells with their annotation as an ``.h5ad`` file.
+    """Write the cells with their annotation, in place of an earlier one, as an ``.h5ad`` file.
 
     Args:
         adata: the N cells.
@@ -155,13 +171,17 @@ def write_annotated(
         path: the file.
         obsm: what else is known of each cell, by name, N rows each.
         layers: other expressions of all markers of ``adata``, by name, of the shape of X.
+        keep: columns that stay even if an earlier annotation has added them.
 
     Cells that are still on disk are copied within HDF5, so X is never loaded.
     """
     import h5py
     from anndata.io import write_elem
 
-    obs = _writable(adata.obs)
+    earlier = columns.earlier_columns(
+        map(str, adata.obs), annotation.key, columns.members_of(adata.uns)
+    )
+    obs = _writable(adata.obs.drop(columns=[name for name in earlier if name not in keep]))
     for name, column in annotation.obs().items():
         obs[name] = column.array
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as target:
@@ -171,7 +191,7 @@ def write_annotated(
         else:
             _write_in_memory(adata, target)
         write_elem(target, "obs", obs)
-        target["obsm"].pop(columns.PROBA, None)  # of an earlier annotation
+        columns.drop_earlier_parts(target)
         for name, values in {**annotation.obsm(), **(obsm or {})}.items():
             write_elem(target["obsm"], name, values)
         for name, values in (layers or {}).items():

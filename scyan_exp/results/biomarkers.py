@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,31 @@ class Assigned:
 
 
 @dataclass(frozen=True, repr=False)
+class CellsOfFiles:
+    """The N cells of one or several files.
+
+    Attributes:
+        files: the expressions of each, AnnData or what has its ``X``, ``n_obs``, ``n_vars`` and
+            ``var_names``; these may have further markers, in another order.
+        obs: N rows of some columns.
+        var_names: M markers that all files have.
+    """
+
+    files: Sequence[Any]
+    obs: pd.DataFrame
+    var_names: pd.Index
+
+    @property
+    def n_obs(self) -> int:
+        """N cells."""
+        return len(self.obs)
+
+    def expressions(self, markers: Sequence[str]) -> np.ndarray:
+        """(N, B) expressions of some markers."""
+        return np.concatenate([read_expressions(one, markers) for one in self.files])
+
+
+@dataclass(frozen=True, repr=False)
 class Biomarkers:
     """What was measured in each sample.
 
@@ -63,7 +88,7 @@ class Biomarkers:
 
 
 def measure_biomarkers(
-    adata: AnnData,
+    adata: AnnData | CellsOfFiles,
     assigned: Assigned,
     samples: Samples,
     level: str | None = None,
@@ -72,8 +97,7 @@ def measure_biomarkers(
     """Measure the populations of each sample, and compare groups of samples if there are any.
 
     Args:
-        adata: N cells, AnnData or what has its ``X``, ``obs``, ``var_names``, ``n_obs`` and
-            ``n_vars``; of X on disk only a part is in memory at a time.
+        adata: N cells; of X on disk only a part is in memory at a time.
         assigned: their populations.
         samples: their samples.
         level: a level of the table within which shares are taken too.
@@ -115,7 +139,10 @@ def count(assigned: Assigned, samples: Samples, level: str | None = None) -> pd.
 
 
 def intensities(
-    adata: AnnData, assigned: Assigned, samples: Samples, channels: Sequence[str] = ()
+    adata: AnnData | CellsOfFiles,
+    assigned: Assigned,
+    samples: Samples,
+    channels: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Mean and median intensity of every marker, in the units of X, by sample and population.
 
@@ -193,11 +220,13 @@ def _with_groups(frame: pd.DataFrame, samples: Samples) -> pd.DataFrame:
     return frame
 
 
-def _blocks(adata: AnnData, markers: Sequence[str]) -> Iterator[np.ndarray]:
+def _blocks(adata: AnnData | CellsOfFiles, markers: Sequence[str]) -> Iterator[np.ndarray]:
     """(N, B) expressions of as many markers as may be in memory at a time."""
     size = max(1, BLOCK_BYTES // (4 * max(1, adata.n_obs)))
     for start in range(0, len(markers), size):
-        yield read_expressions(adata, markers[start : start + size])
+        some = markers[start : start + size]
+        is_several = isinstance(adata, CellsOfFiles)
+        yield adata.expressions(some) if is_several else read_expressions(adata, some)
 
 
 def _means_and_medians(

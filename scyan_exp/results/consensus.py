@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.results.annotation import DEFAULTS, Annotation, predict_cells
 from scyan_exp.results.chunks import in_chunks
-from scyan_exp.results.columns import AGREEMENT
+from scyan_exp.results.columns import AGREEMENT, MEMBERS
 from scyan_exp.results.posteriors import Posteriors
 from scyan_exp.training.scyan import Scyan
 
@@ -74,6 +75,10 @@ class Consensus(Annotation):
                 annotation.codes, categories=self.table.populations
             )
         return columns
+
+    def uns(self) -> dict[str, Any]:
+        """As of an annotation, and the names of the members."""
+        return {**super().uns(), MEMBERS: np.array(list(self.members), object)}
 
 
 def weights_of(agreements: Sequence[float]) -> np.ndarray:

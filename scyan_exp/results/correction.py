@@ -18,13 +18,11 @@ from torch import Tensor
 from scyan_exp.data.cells import Cells
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.results.chunks import in_chunks
+from scyan_exp.results.columns import CORRECTED
 from scyan_exp.training.scyan import Scyan
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-#: The layer of corrected expressions in ``annotated.h5ad``.
-CORRECTED_KEY = "scyan_corrected"
 
 
 def correct(model: Scyan, x: Tensor, covariates: Tensor, batch_ref: str) -> np.ndarray:
@@ -99,7 +97,7 @@ def corrected_layers(
     if batch_ref is None:
         return {}
     corrected_NM = correct(model, *(inputs or (cells.x, cells.covariates)), batch_ref)
-    return {CORRECTED_KEY: corrected_layer(cells.adata, cells.table.markers, corrected_NM)}
+    return {CORRECTED: corrected_layer(cells.adata, cells.table.markers, corrected_NM)}
 
 
 def largest_batch(batches: pd.Series) -> str:

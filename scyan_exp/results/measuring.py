@@ -92,7 +92,7 @@ def label_codes(labels: pd.Series | None, populations: list[str]) -> np.ndarray 
         return codes
     log.warning(
         "no label is a row of the table, so accuracy is not measured. Labels: %s. Rows: %s",
-        listed(sorted(map(str, labels.dropna().unique()))) or "none",
+        listed(map(repr, sorted(map(str, labels.dropna().unique())))) or "none",
         listed(populations),
     )
     return None

@@ -45,6 +45,8 @@ class Signs:
         matching: (P,) share of the cells that match each row.
         right: (P, M) share of the cells given a population that are on the side of a marker
             that its entry says.
+        judged: (P, M) entries that cells may contradict: the marker parts the cells clearly, or
+            has populations with cells on both sides; and this population has enough cells.
         contradictions: (P, M) whether the cells given a population are on the other side.
     """
 
@@ -59,6 +61,7 @@ class Signs:
     gained: np.ndarray
     matching: np.ndarray
     right: np.ndarray
+    judged: np.ndarray
     contradictions: np.ndarray
 
     @cached_property
@@ -103,6 +106,7 @@ def signs_of(
     n_known_P = (sides.rho != 0).sum(axis=1)
     guess_B = _first_guess(table, x_BM)
     right_PM = sides.right(population_B)
+    beyond_PM, compared_PM = _beyond_middle(table, x_BM, population_B)
     return Signs(
         n_all=n_cells,
         n_cells=np.bincount(population_N, minlength=n_pops),
@@ -110,14 +114,14 @@ def signs_of(
         avoidable=sides.avoidable(population_B),
         kept=_kept(wrong_BP == 0, population_B),
         unmatched=float((least_B > 0).mean()),
-        unfit=float((log_prob_N < UNFIT).mean()),
+        unfit=float((~(log_prob_N >= UNFIT)).mean()),  # NaN fits nothing
         fall=table_agreement(x_BM, guess_B, table.rho)
         - table_agreement(x_BM, population_B, table.rho),
         gained=_shares(population_B, n_pops) - _shares(guess_B, n_pops),
         matching=(wrong_BP == 0).mean(axis=0),
         right=right_PM,
-        contradictions=_beyond_middle(table, x_BM, population_B)
-        | ((right_PM < 0.5) & sides.is_clear),
+        judged=compared_PM | (np.isfinite(right_PM) & sides.is_clear),
+        contradictions=beyond_PM | ((right_PM < 0.5) & sides.is_clear),
     )
 
 
@@ -143,8 +147,10 @@ def _ratio(part: float, whole: float) -> float:
     return float(part / whole) if whole else np.nan
 
 
-def _beyond_middle(table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray) -> np.ndarray:
-    """(P, M): the mean of a population is on the wrong side of the middle of a marker.
+def _beyond_middle(
+    table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(P, M) twice: the mean of a population is on the wrong side of the middle; it has been told.
 
     The middle is half-way between the means of the cells whose populations have + and -.
     """
@@ -158,5 +164,6 @@ def _beyond_middle(table: KnowledgeTable, x_NM: np.ndarray, population_N: np.nda
         if n_P[plus].sum() >= FEWEST and n_P[minus].sum() >= FEWEST:
             means = [sum_PM[side, m].sum() / n_P[side].sum() for side in (plus, minus)]
             middle_M[m] = sum(means) / 2
-    wrong = (mean_PM - middle_M) * np.sign(np.nan_to_num(table.rho)) < 0
-    return np.asarray(wrong & (n_P >= FEWEST)[:, None])
+    said_PM = np.sign(np.nan_to_num(table.rho))
+    told_PM = np.isfinite(middle_M) & (said_PM != 0) & (n_P >= FEWEST)[:, None]
+    return told_PM & ((mean_PM - middle_M) * said_PM < 0), told_PM

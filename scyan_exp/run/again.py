@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-import yaml
-
+from scyan_exp.documents import read_yaml
 from scyan_exp.run.folder import RunFolder
 
 
@@ -18,13 +17,13 @@ def command_again(folder: Path) -> str | None:
         the same folder goes on.
     """
     try:
-        hydra = yaml.safe_load(RunFolder(folder).hydra_config.read_text(encoding="utf-8"))["hydra"]
+        hydra = read_yaml(RunFolder(folder).hydra_config)["hydra"]
         if hydra["mode"] != "RUN":
             return None
         given = [str(one) for one in hydra["overrides"]["task"]]
         sources = hydra["runtime"]["config_sources"]
         own = [str(one["path"]) for one in sources if one["provider"] == "command-line"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     folders = [f"--config-dir={path}" for path in own]
     return shlex.join(["scyan-exp", "train", *folders, *given, f"hydra.run.dir={folder}"])

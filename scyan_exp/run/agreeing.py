@@ -94,11 +94,16 @@ def agree(
         cells: the cells that all of them were trained on.
         folder: where to.
         wanted: what to make of the cells; what the defaults say when None.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, also while the figures were drawn; the cells are annotated then.
     """
     wanted = wanted or Wanted()
     members, consensus = _combine(trainings, cells, wanted.predict)
     corrector = _corrector(trainings, members)
     done = conclude(consensus, cells, folder, wanted, corrector, members=members)
+    if not done.is_whole:
+        raise KeyboardInterrupt
     mean, std = spread([one.record.metrics for one in trainings])
     described = [
         _described(training, member, consensus)

@@ -12,7 +12,7 @@ from scyan_exp.data.cells_problems import new_cells_problems, no_expressions
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.errors import InputError
 from scyan_exp.results.annotation import Annotation
-from scyan_exp.results.columns import PROBA, check_key
+from scyan_exp.results.columns import check_key, drop_earlier
 from scyan_exp.run.annotating.annotator import Annotator
 from scyan_exp.run.annotating.models import load_members
 from scyan_exp.run.settings_of import settings_of
@@ -47,9 +47,9 @@ def annotate(
     annotation = annotation_of(checkpoint, adata, settings)
     with warnings.catch_warnings():  # a view becomes a copy, which is what the user wants
         warnings.filterwarnings("ignore", message=".*view.*")
+        drop_earlier(adata, annotation.key)
         for name, column in annotation.obs().items():
             adata.obs[name] = column.array
-        adata.obsm.pop(PROBA, None)  # of an earlier annotation
         adata.obsm.update(annotation.obsm())
         adata.uns.update(annotation.uns())
     return annotation
@@ -73,7 +73,7 @@ def annotation_of(
     problems += no_expressions(adata)
     if problems:
         raise InputError(problems)
-    raw_NM = read_expressions(adata, annotator.markers)
+    raw_NM = read_expressions(adata, annotator.markers, annotator.layer)
     annotation = annotator.annotation(raw_NM, adata.obs)
     for doubt in annotator.doubts(raw_NM):
         log.warning("new cells: %s", doubt)

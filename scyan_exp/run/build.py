@@ -180,6 +180,6 @@ def _objective_problems(config: RunConfig, cells: Cells) -> list[str]:
         return []
     return [
         f"objective: {wanted[0]!r} needs labels that are rows of the table; labels: "
-        f"{listed(sorted(cells.labels.dropna().unique())) or 'none'}; rows: "
+        f"{listed(map(repr, sorted(cells.labels.dropna().unique()))) or 'none'}; rows: "
         f"{listed(cells.table.populations)}"
     ]

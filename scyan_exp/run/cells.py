@@ -9,6 +9,7 @@ from pathlib import Path
 from scyan_exp.config.schema import RunConfig
 from scyan_exp.data.cells import Cells, prepare_cells
 from scyan_exp.data.cells_doubts import label_doubts
+from scyan_exp.data.cells_problems import head_problems
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.data.table_doubts import table_doubts
 from scyan_exp.errors import InputError
@@ -58,6 +59,11 @@ def load_cells(config: RunConfig) -> Cells:
         InputError: what is wrong with table or cells.
     """
     table: KnowledgeTable = config.table.load()
+    samples = config.biomarkers
+    named = {"sample_key": samples.sample_key, "group_key": samples.group_key}
+    others = {f"biomarkers.{key}": name for key, name in named.items()}
+    if problems := head_problems(config.dataset, others):
+        raise InputError(problems)
     try:
         cells = prepare_cells(config.dataset.read_for(table.markers), table, config.dataset)
     except OSError as error:

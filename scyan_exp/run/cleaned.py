@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from scyan_exp.documents import read_json
 from scyan_exp.files import write_json
 from scyan_exp.run.folder import FORMAT, RunFolder
 
@@ -47,7 +47,7 @@ def _removed(folder: Path) -> list[str]:
 
 def _values(folder: Path) -> dict[str, object]:
     try:
-        values = json.loads(RunFolder(folder).cleaned.read_text(encoding="utf-8"))
+        values = read_json(RunFolder(folder).cleaned)
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

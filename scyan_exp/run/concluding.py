@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,14 @@ from scyan_exp.results.figures.drawing import draw_figures, shown_of
 from scyan_exp.results.measuring import compute_metrics, correction_of
 from scyan_exp.results.signs import Signs, signs_of
 from scyan_exp.results.verdict import Verdict, judge
+from scyan_exp.run.again import command_again
 from scyan_exp.run.fitting import Trained
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.sampled import biomarkers_of, sample_tables, write_biomarkers
 from scyan_exp.run.tracked import Table, tables_of
 from scyan_exp.training.scyan import Scyan
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Concluded:
         signs: what speaks for and against the annotation.
         verdict: whether to use it.
         figures: the files.
+        is_whole: whether nobody pressed Ctrl-C while the figures were drawn: else some are missing.
         biomarkers: what was measured in each sample; None without samples.
     """
 
@@ -61,6 +66,7 @@ class Concluded:
     verdict: Verdict
     figures: list[Path]
     biomarkers: Biomarkers | None
+    is_whole: bool = True
 
     def tables(self, weights_P: np.ndarray) -> dict[str, Table]:
         """Tables for a dashboard, given the weights (P,) of the populations."""
@@ -78,7 +84,9 @@ def conclude(
     trained: Trained | None = None,
     members: Sequence[Member] | None = None,
 ) -> Concluded:
-    """Measure and judge an annotation, draw it, and write cells and samples to a folder.
+    """Measure and judge an annotation, write cells and samples to a folder, then draw figures.
+
+    Ctrl-C while figures are drawn ends the drawing alone: all else is there by then.
 
     Args:
         annotation: the annotation, or a consensus.
@@ -114,7 +122,22 @@ def conclude(
     )
     obsm = {} if umap is None else {UMAP_KEY: umap}
     layers = corrected_layers(corrector.model, cells, batch_ref, corrector.inputs)
-    write_annotated(cells.adata, annotation, own.annotated, obsm, layers)
+    write_annotated(cells.adata, annotation, own.annotated, obsm, layers, _roles(cells))
     write_biomarkers(own, biomarkers)
-    figures = draw_figures(own.figures, shown, wanted.figures)  # last: nothing waits for them
-    return Concluded(annotation, cells, metrics, signs, verdict, figures, biomarkers)
+    try:
+        figures, is_whole = draw_figures(own.figures, shown, wanted.figures), True
+    except KeyboardInterrupt:
+        figures, is_whole = sorted(own.figures.glob("*.png")), False
+        log.warning(
+            "Interrupted while the figures were drawn: the cells are annotated (%s), some "
+            "figures are missing. To have them, run it again: %s",
+            own.annotated,
+            command_again(folder) or "the same command",
+        )
+    return Concluded(annotation, cells, metrics, signs, verdict, figures, biomarkers, is_whole)
+
+
+def _roles(cells: Cells) -> set[str]:
+    """Columns that the training used, such as labels that are an earlier annotation."""
+    named = [one.name for one in (cells.labels, cells.batches) if one is not None]
+    return {*map(str, named), *cells.encoding.categories, *cells.encoding.continuous}

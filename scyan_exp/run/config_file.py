@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from scyan_exp.documents import read_yaml
 from scyan_exp.errors import InputError
 
 
@@ -16,11 +17,13 @@ def read_config_file(path: Path) -> Any:
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
     try:
-        config = OmegaConf.load(path)
-    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        values = read_yaml(path)
+        if not isinstance(values, dict):
+            raise ValueError(f"expected keys and values, found {type(values).__name__}")
+        config = OmegaConf.create(values)
+    except (OSError, OmegaConfBaseException, ValueError) as error:
         raise InputError(f"not a config ({error})", where=str(path)) from error
     OmegaConf.set_readonly(config, True)
     return config

@@ -12,7 +12,7 @@ import pandas as pd
 from scyan_exp.errors import InputError, listed, near_matches
 from scyan_exp.results.consensus import Member
 from scyan_exp.run.cleaned import why_gone
-from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.folder import RunFolder, run_folder_of
 
 
 def draw_covariates(
@@ -89,8 +89,7 @@ def _cells_of_run(run: Any, keys: Sequence[str]) -> pd.DataFrame:
     needs = f"the covariates ({listed(keys)}) are drawn from the cells of the run"
     if not isinstance(run, str | Path):
         raise InputError(f"{needs}: name its folder, not a model")
-    path = Path(run)
-    folder = path if path.is_dir() else path.absolute().parent.parent
+    folder = run_folder_of(run)
     annotated = RunFolder(folder).annotated
     if not annotated.is_file():
         why = why_gone(folder, annotated)

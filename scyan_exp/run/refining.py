@@ -22,6 +22,7 @@ from scyan_exp.run.build import Experiment, make_trainer
 from scyan_exp.run.fitting import train_model
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.record import clear_refined
 from scyan_exp.training.checkpoint import check_resumable, prior_of
 from scyan_exp.training.interrupt import Interrupt
 from scyan_exp.training.progress import ShowProgress
@@ -71,6 +72,7 @@ def refined(
         folder: the run folder; one that goes on goes on with refining, too.
     """
     if not config.correct.refine or outcome != Outcome.COMPLETED:
+        clear_refined(folder)  # of an earlier state of the first training: it must not correct
         return Refined(experiment.model, outcome)
     cells, own = experiment.cells, RunFolder(folder).refined
     batches_N, _ = pd.factorize(cells.batches)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from scyan_exp.errors import InputError, listed, near_matches
+from scyan_exp.errors import InputError, absent, listed
 from scyan_exp.results.consensus import Member
 from scyan_exp.run.annotating.models import load_members
 from scyan_exp.run.drawn_covariates import draw_covariates
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from scyan_exp.data.table import KnowledgeTable
 
-#: The column of the sampled cells with the population that each was drawn from.
-POPULATION = "population"
+#: The column of the sampled cells with the population that each was drawn from; the second where
+#: a covariate or a marker is called like the first.
+NAMES = ("population", "sampled_population")
 #: Cells that are drawn at once.
 CHUNK = 65_536
 #: More would not fit into the memory of most machines.
@@ -54,7 +55,7 @@ def sample_cells(
 
     Returns:
         (n, M) expressions in raw units, as the run's cells were given. ``obs`` has the
-        population, and the covariates.
+        population as its first column, and the covariates.
 
     Raises:
         InputError: unknown populations or batch, or ``n`` out of range; or there is no run, or no
@@ -79,9 +80,25 @@ def sample_cells(
         for own in _chunks(np.flatnonzero(member_N == i)):
             x_NM[own], population_N[own] = _drawn(one, obs.iloc[own], wanted, generator)
     names = pd.Categorical.from_codes(population_N, categories=table.populations)
-    obs.insert(0, POPULATION, names)
+    obs.insert(0, population_column(obs, table.markers), names)
     obs.index = [f"sampled_{i}" for i in range(n)]
     return anndata.AnnData(x_NM, obs=obs, var=pd.DataFrame(index=table.markers))
+
+
+def population_column(obs: pd.DataFrame, markers: Sequence[str]) -> str:
+    """The name of the column of populations: one that no covariate and no marker has.
+
+    Raises:
+        InputError: all are taken.
+    """
+    taken = {*map(str, obs), *markers}
+    free = [name for name in NAMES if name not in taken]
+    if not free:
+        raise InputError(
+            f"the populations of the cells need a column, and {listed(NAMES)} are covariates or "
+            "markers of the model: rename one of them"
+        )
+    return free[0]
 
 
 def _drawn(
@@ -107,13 +124,8 @@ def _indices(names: Sequence[str], table: KnowledgeTable) -> np.ndarray:
         for p, name in enumerate(of_level):
             groups.setdefault(name, []).append(p)
     groups |= {name: [p] for p, name in enumerate(table.populations)}
-    problems = [
-        f"population: {name!r} is not in the table of the run.{near_matches(name, groups)}"
-        for name in names
-        if name not in groups
-    ]
-    if problems:
-        problems[-1] += f" It has: {listed(table.populations, limit=60)}"
+    said = "population: {} is not in the table of the run."
+    if problems := absent(names, groups, said, "It has"):
         raise InputError(problems)
     chosen = {p for name in names for p in groups[name]}
     return np.array(sorted(chosen) or range(len(table.populations)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scyan_exp.data.fcs_categories import category_keywords
 from scyan_exp.data.fcs_writing import write_fcs
 from scyan_exp.errors import InputError
 from scyan_exp.files import atomic_path, explain_unwritable
@@ -67,8 +68,7 @@ def _write_fcs(adata: AnnData, path: Path) -> None:
     for name, column in adata.obs.items():
         channels.append(str(name))
         if isinstance(column.dtype, pd.CategoricalDtype):
-            names = [str(one) for one in column.cat.categories]
-            keywords |= {f"{name} {i}": one for i, one in enumerate(names, start=1)}
+            keywords |= category_keywords(str(name), [str(one) for one in column.cat.categories])
             column = column.cat.codes + 1
         columns.append(column.to_numpy(np.float32)[:, None])
     write_fcs(path, np.concatenate(columns, axis=1), channels, keywords=keywords)

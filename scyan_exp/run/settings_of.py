@@ -11,7 +11,7 @@ from scyan_exp.config.types import Section
 from scyan_exp.config.wanted import ADDED_SECTIONS, PredictConfig, Wanted
 from scyan_exp.errors import InputError
 from scyan_exp.run.config_file import read_config_file
-from scyan_exp.run.folder import RunFolder
+from scyan_exp.run.folder import RunFolder, run_folder_of
 from scyan_exp.run.record import RunRecord
 
 
@@ -32,8 +32,7 @@ def wanted_of(run: Any) -> Wanted:
     """
     if not isinstance(run, str | Path):
         return Wanted()
-    path = Path(run)
-    folder = path if path.is_dir() else path.absolute().parent.parent
+    folder = run_folder_of(run)
     record = RunRecord.read(folder)
     if record is None:
         return Wanted()

@@ -54,7 +54,7 @@ def say_results(
         share = unannotated / n_cells
         counts = f"{unannotated:,} of {n_cells:,} cells ({share:.1%})"
         log.info("  %-22s %s", "unannotated", counts)
-    unfit = float((annotation.log_prob < LOG_PROB_THRESHOLD).mean())
+    unfit = float((~(annotation.log_prob >= LOG_PROB_THRESHOLD)).mean())  # NaN fits nothing
     if unfit > MANY_UNFIT:
         log.warning(
             "%.0f%% of the cells fit no population well (log-probability below %g): train "

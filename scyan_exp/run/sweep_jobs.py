@@ -11,8 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from scyan_exp.documents import read_yaml
 from scyan_exp.errors import InputError
 from scyan_exp.run.folder import RunFolder, SweepFolder
 from scyan_exp.run.outcome import Outcome
@@ -81,9 +80,9 @@ def _number(folder: RunFolder) -> int:
 
 def _yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"not YAML ({error})", where=str(path)) from error
+        return read_yaml(path)
+    except ValueError as error:
+        raise InputError(str(error), where=str(path)) from error
 
 
 def record_of(job: SweepJob) -> RunRecord | None:

@@ -21,8 +21,9 @@ def check_variables() -> None:
     Raises:
         InputError: it does not.
     """
-    import wandb
     from pydantic import ValidationError
+
+    import wandb
 
     try:
         wandb.setup()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from scyan_exp.config.earlier import MEANT
 from scyan_exp.data.sources import existing_file
 from scyan_exp.errors import InputError
+from scyan_exp.training.archive import load_checkpoint
 from scyan_exp.training.saving import SaveRun
 from scyan_exp.training.scyan import Scyan
 
@@ -35,7 +34,7 @@ def check_resumable(
         InputError: no such file, no checkpoint, or one of another table, data or model.
     """
     path = existing_file(path, "checkpoints/last.ckpt of a run")
-    state = _load(path)
+    state = load_checkpoint(path)
     earlier = _comparable({**_meant_by_earlier(), **state["hyper_parameters"]})
     now = _comparable(dict(model.hparams))
     problems = [
@@ -73,7 +72,7 @@ def _comparable(hparams: dict[str, Any]) -> dict[str, Any]:
 
 def load_weights(path: Path, model: Scyan) -> None:
     """Put the weights of a checkpoint into a model of the same sizes."""
-    model.load_state_dict(_load(path)["state_dict"])
+    model.load_state_dict(load_checkpoint(path)["state_dict"])
 
 
 def prior_of(path: Path) -> Tensor:
@@ -82,7 +81,7 @@ def prior_of(path: Path) -> Tensor:
     Raises:
         InputError: it is no checkpoint.
     """
-    rho: Tensor = _load(path)["state_dict"]["module.prior.rho"]
+    rho: Tensor = load_checkpoint(path)["state_dict"]["module.prior.rho"]
     return rho
 
 
@@ -95,23 +94,8 @@ def cells_of(path: Path) -> str | None:
     Raises:
         InputError: it is no checkpoint.
     """
-    saved = _load(path).get("callbacks", {}).get(SaveRun.__qualname__, {})
+    saved = load_checkpoint(path).get("callbacks", {}).get(SaveRun.__qualname__, {})
     return saved.get("cells") or None
-
-
-def _load(path: Path) -> dict[str, Any]:
-    if not zipfile.is_zipfile(path):
-        raise InputError("not a checkpoint (expected checkpoints/last.ckpt of a run)", str(path))
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(
-            f"not a checkpoint ({type(error).__name__}: expected checkpoints/last.ckpt of a run)",
-            where=str(path),
-        ) from error
-    if not isinstance(state, dict) or not {"state_dict", "hyper_parameters"} <= set(state):
-        raise InputError("not a checkpoint of a Scyan run", where=str(path))
-    return state
 
 
 def _shown(key: str, value: Any) -> str:

@@ -69,6 +69,8 @@ class ShowProgress(AfterEpoch):
         if "table_agreement" in metrics:
             measured += f"agreement {metrics['table_agreement']:.3f}  "
         measured += f"{metrics['cells_per_second']:,.0f} cells/s"
+        if metrics["use_temperature"] > 0:  # whose loss is another quantity: it would seem to jump
+            measured += "  (temperature)"
         if self._bar is None:
             log.info("epoch %3d/%d  %s", trainer.current_epoch + 1, trainer.max_epochs, measured)
         else:

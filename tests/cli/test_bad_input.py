@@ -91,7 +91,10 @@ def without_some_ages(adata: anndata.AnnData) -> anndata.AnnData:
         ("dataset.path=cels.h5ad", ("cels.h5ad: no such file", "Did you mean 'cells.h5ad'?")),
         ("dataset.path=nowhere/x.h5ad", ("nowhere/x.h5ad: no such file",)),
         ("dataset.path=..", ("no file in this folder ends in .h5ad",)),
-        ("dataset.path=table.csv", ("table.csv: not an .h5ad file",)),
+        (
+            "dataset.path=table.csv",
+            ("table.csv: expected a file that ends in .h5ad; for this one set dataset=csv",),
+        ),
         ("table.path=tabel.csv", ("tabel.csv: no such file",)),
         ("table.path=.", (".: ",)),
         ("table.path=cells.h5ad", ("cells.h5ad: not a text file",)),
@@ -179,7 +182,7 @@ def test_a_missing_covariate_is_counted(expect_refusal):
 
 def test_labels_that_are_no_rows_of_the_table_are_no_objective(expect_refusal):
     overrides = ("dataset.label_key=batch", "objective=f1_macro")
-    expect_refusal(*overrides, told=("labels: a, b; rows: CD4 T cells, CD8 T cells, B cells",))
+    expect_refusal(*overrides, told=("labels: 'a', 'b'; rows: CD4 T cells, CD8 T cells, B cells",))
 
 
 def test_text_in_a_column_of_numbers_is_placed(expect_refusal):

@@ -12,6 +12,7 @@ import pytest
 from scyan_exp.data.dataset import SyntheticDataset
 from scyan_exp.data.synthetic import load_pbmc_table
 from tests.conftest import TABLE, small_adata
+from tests.data.fcs_files import FcsFile
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +193,40 @@ def test_markers_beside_the_table_have_transforms_of_their_own(scyan_exp, tmp_pa
     code, output = scyan_exp("check", "table.csv", "cells.h5ad", *settings)
     assert code == 0, output
     assert "not in the table: more" in output
+
+
+def test_channels_of_fcs_files_that_the_table_leaves_out_are_looked_at(scyan_exp, tmp_path):
+    """Time and scatter are not, and a CSV beside the files is not taken for cells."""
+    x = np.sinh(small_adata(900).X[:, [0, 1, 2, 3, 0, 1, 1, 1]] * 2) * 100
+    names = ["CD3", "CD4", "CD8", "CD19", "CD161", "FSC-A", "SSC-H", "Event_length"]
+    (tmp_path / "samples").mkdir()
+    for name in "ab":
+        FcsFile(x, names).write(tmp_path / "samples" / f"{name}.fcs")
+    (tmp_path / "samples" / "sheet.csv").write_text("file,batch\na,1\nb,2\n")
+    (tmp_path / "table.csv").write_text(TABLE)
+    for cells in ("samples", "samples/?.fcs", "samples/*.f*"):
+        code, output = scyan_exp("check", "table.csv", cells)
+        assert code == 0, output
+        assert output.splitlines()[0] == f"{cells}: 1,800 cells"
+        assert "markers with two clear modes are not in the table: CD161\n" in output
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (
+            "none",
+            "none: no file in this folder ends in .fcs or .lmd or .parquet or .pq or",
+        ),
+        ("none/*", "none/*: no file matches this pattern"),
+        ("table.xlsx", "table.xlsx: expected files that end in .fcs or"),
+        ("tabel.csv", "tabel.csv: no such file"),
+    ],
+)
+def test_where_there_are_no_cells_all_formats_are_named(scyan_exp, tmp_path, cells, told):
+    (tmp_path / "none").mkdir()
+    (tmp_path / "table.xlsx").write_bytes(b"PK")
+    (tmp_path / "table.csv").write_text(TABLE)
+    code, output = scyan_exp("check", "table.csv", cells)
+    assert code == 2
+    assert told in output

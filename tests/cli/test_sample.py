@@ -11,9 +11,12 @@ import pandas as pd
 import pytest
 
 from scyan_exp import annotate, read_run, sample_cells
+from scyan_exp.data.fcs_categories import categories_of
+from scyan_exp.data.fcs_text import read_text
 from scyan_exp.data.reading import read_cells
 from scyan_exp.errors import InputError
 from scyan_exp.results.annotation import load_model
+from scyan_exp.run.sampling import population_column
 from tests.conftest import TABLE, small_adata
 
 QUICK = ["trainer.max_epochs=6", "callbacks=none", "logger=none", "figures.draw=none"]
@@ -121,6 +124,26 @@ def test_files_hold_what_was_drawn(scyan_exp, runs, tmp_path, suffix):
         )
 
 
+def test_a_batch_called_population_keeps_its_column(scyan_exp, runs, tmp_path):
+    adata = anndata.read_h5ad(runs / "cells.h5ad")
+    adata.obs["population"] = adata.obs["batch"]
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    paths = ["dataset.path=cells.h5ad", f"table.path={runs / 'table.csv'}", "hydra.run.dir=run"]
+    key = ["dataset.batch_key=population", "trainer.max_epochs=1"]
+    code, output = scyan_exp("train", *QUICK, *paths, *key)
+    assert code == 0, output
+    code, output = scyan_exp("sample", "run", "n=1_00", "batch=b", "out=new.fcs")
+    assert code == 0, output
+    assert "100 cells of 3 populations: new.fcs" in output
+    read, text = read_cells("new.fcs"), read_text("new.fcs")
+    assert read.var_names.tolist()[-2:] == ["sampled_population", "population"]
+    assert categories_of(text, "population") == ["a", "b"]
+    assert categories_of(text, "sampled_population") == ["CD4 T cells", "CD8 T cells", "B cells"]
+    taken = pd.DataFrame({"population": [1]})
+    with pytest.raises(InputError, match="population, sampled_population are covariates or marke"):
+        population_column(taken, ["sampled_population"])
+
+
 def test_several_populations_and_the_default_file(scyan_exp, runs, tmp_path):
     shutil.copytree(runs / "plain", tmp_path / "run")
     chosen = ["population=B cells", "--population", "CD8 T cells"]
@@ -139,6 +162,7 @@ def test_several_populations_and_the_default_file(scyan_exp, runs, tmp_path):
     [
         ([], "usage: scyan-exp sample RUN"),
         (["n=many", "seed=-1"], "n: expected a whole number, found 'many'"),
+        (["n=1__0"], "n: expected a whole number, found '1__0'"),
         (["n=0"], "n: expected 1 to 10,000,000 cells, found 0"),
         (["n=20000000"], "n: expected 1 to 10,000,000 cells, found 20,000,000"),
         (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+from scyan_exp.config.compose import compose_config
 from scyan_exp.config.problems import override_problems
 
 REQUIRED = "a value is required ({key}=... on the command line)"
@@ -94,6 +96,16 @@ MISTAKES = [
 @pytest.mark.parametrize(("override", "text"), MISTAKES, ids=[one for one, _ in MISTAKES])
 def test_one_mistake_is_one_sentence(override, text):
     assert problems(override) == [text]
+
+
+@pytest.mark.parametrize(
+    "path", ["a=b.h5ad", "a[1].h5ad", "a,b.h5ad", "a{1}.h5ad", "[a.h5ad", "/my/a}.h5ad"]
+)
+def test_paths_that_are_no_plain_text_are_shown_in_quotes_that_work(path):
+    told, *_ = problems("dataset=h5ad", f"dataset.path={path}", "table.path=t.csv")
+    shown = told.partition(" goes in quotes: ")[2]
+    assert shown == f"'dataset.path=\"{path}\"'"
+    assert compose_config(["dataset=h5ad", *shlex.split(shown)]).dataset.path == path
 
 
 @pytest.mark.parametrize("override", ["seed=range(3,3)", "flow=glob(x*)"])
@@ -198,3 +210,24 @@ def test_a_group_of_the_users_own_that_is_not_yet_chosen_is_added(tmp_path):
         "your default list use +study=first"
     ]
     assert problems("+study=first", folder=tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("override", "values"),
+    [
+        ("seed=0,1,0", "seed=0"),
+        ("flow=deep,deep", "flow=deep"),
+        ("tags=[a],[b],[a],[b]", "tags=[a], tags=[b]"),
+    ],
+)
+def test_a_value_given_twice_is_named(override, values):
+    expected = f"{values}: given twice, so that jobs would be the same; leave one out"
+    assert problems(override, several=True) == [expected]
+
+
+def test_every_one_of_many_values_is_checked():
+    """Also where a key stands for another one, and where a value is no plain one."""
+    lr = "model.lr=0.1,-1,${model.prior_std},-2"
+    expected = [f"model.lr: expected a number greater than 0, found {n}." for n in (-1, -2)]
+    assert problems(lr, several=True) == expected
+    assert problems(lr, "name=of-${seed}", several=True) == expected

@@ -8,6 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.data.fcs_files import small_fcs
+from tests.data.samples import SIZES
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,3 +40,15 @@ def older_file(tmp_path: Path) -> Path:
     path = tmp_path / "older.h5ad"
     write_older_h5ad(path)
     return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three FCS files, and what is no FCS file."""
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    for name, n_cells in SIZES.items():
+        small_fcs(n_cells).write(folder / f"{name}.fcs")
+    (folder / "notes.txt").write_text("shaken, not stirred")
+    (folder / ".hidden.fcs").write_text("")
+    return folder

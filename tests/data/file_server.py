@@ -21,6 +21,7 @@ class FileServer:
         moved: paths that are elsewhere now.
         announced: a length that it states, whatever the file's is.
         says_length: whether it states any.
+        media_type: what it says of the contents; nothing when None.
         requests: path and range of each request.
     """
 
@@ -31,6 +32,7 @@ class FileServer:
     moved: dict[str, str] = field(default_factory=dict)
     announced: int | None = None
     says_length: bool = True
+    media_type: str | None = None
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     url: str = ""
     ended: threading.Event = field(default_factory=threading.Event)
@@ -68,6 +70,8 @@ def serving(served: FileServer) -> Iterator[FileServer]:
             if start:
                 last = len(content) - 1
                 self.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
+            if served.media_type is not None:
+                self.send_header("Content-Type", served.media_type)
             if served.says_length:
                 length = len(content) - start
                 self.send_header("Content-Length", str(served.announced or length))

@@ -1,4 +1,4 @@
-"""From AnnData and a table to tensors, and every problem on the way."""
+"""From AnnData and a table to tensors."""
 
 from __future__ import annotations
 
@@ -9,24 +9,15 @@ import pytest
 import torch
 from scipy import sparse
 
-from scyan_exp.data import Cells, H5adDataset, encode_cells, load_table, prepare_cells
+from scyan_exp.data import Cells, encode_cells, load_table
 from scyan_exp.errors import InputError
 from tests.conftest import MARKERS, small_adata
+from tests.data.prepared import changed, prepare, problems_of, renamed
 
 
 @pytest.fixture
 def table(table_file):
     return load_table(table_file)
-
-
-def prepare(adata, table, **settings) -> Cells:
-    return prepare_cells(adata, table, H5adDataset(path="cells.h5ad", **settings))
-
-
-def problems_of(adata, table, **settings) -> list[str]:
-    with pytest.raises(InputError) as caught:
-        prepare(adata, table, **settings)
-    return caught.value.problems
 
 
 def test_inputs_have_the_markers_in_the_tables_order(table):
@@ -94,128 +85,6 @@ def test_labels_that_are_numbers_are_the_names_of_rows(table, dtype):
     adata.obs["gate"] = (adata.obs["cell_type"].cat.codes.astype(int) + 1).astype(dtype)
     labels = prepare(adata, table, label_key="gate").labels
     assert set(labels) == {"1", "2", "3"}
-
-
-def renamed(**names) -> anndata.AnnData:
-    adata = small_adata()
-    adata.var_names = [names.get(name, name) for name in adata.var_names]
-    return adata
-
-
-def changed(marker: str, rows, value: float) -> anndata.AnnData:
-    adata = small_adata()
-    adata.X[rows, adata.var_names.get_loc(marker)] = value
-    return adata
-
-
-def test_missing_markers_are_named_with_near_matches(table):
-    assert problems_of(renamed(CD8="CD8a", CD19="FoxP3"), table) == [
-        "marker 'CD8' of the table is not in the data. Did you mean 'CD8a'?",
-        "marker 'CD19' of the table is not in the data. The data has: CD3, CD4, CD8a, FoxP3, CD45",
-    ]
-
-
-def test_markers_that_stand_twice_are_refused(table):
-    """Said of the table's markers alone: CD45 stands twice as well."""
-    names = ["CD3", "CD4", "CD8", "CD19", "CD45", "CD45", "CD3", "CD19", "CD3"]
-    x = np.random.default_rng(0).normal(size=(10, len(names))).astype(np.float32)
-    with pytest.warns(UserWarning, match="Variable names are not unique"):
-        adata = anndata.AnnData(x, var=pd.DataFrame(index=names))
-    assert problems_of(adata, table) == [
-        "marker 'CD3' stands 3 times in the data: rename or drop all but one",
-        "marker 'CD19' stands 2 times in the data: rename or drop all but one",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("settings", "role"),
-    [
-        ({"label_key": "celltype"}, "label_key"),
-        ({"batch_key": "celltype"}, "batch_key"),
-        ({"categorical_covariates": ["celltype"]}, "categorical_covariates"),
-        ({"continuous_covariates": ["celltype"]}, "continuous_covariates"),
-    ],
-)
-def test_unknown_keys_list_those_that_exist(table, settings, role):
-    assert problems_of(small_adata(), table, **settings) == [
-        f"dataset.{role}: the cells have no column 'celltype'. Did you mean 'cell_type'? "
-        "They have: cell_type, batch, age"
-    ]
-
-
-def test_cells_without_columns_say_so(table):
-    adata = small_adata()
-    adata.obs = adata.obs[[]]
-    (problem,) = problems_of(adata, table, batch_key="batch")
-    assert problem == "dataset.batch_key: the cells have no column 'batch'. They have: none"
-
-
-def test_missing_batches_are_counted(table):
-    adata = small_adata()
-    adata.obs.loc[["cell0", "cell7"], "batch"] = np.nan
-    expected = "dataset.batch_key: obs['batch'] is missing in 2 of 600 cells"
-    assert problems_of(adata, table, batch_key="batch") == [expected]
-
-
-def test_text_is_no_continuous_covariate(table):
-    assert problems_of(small_adata(), table, continuous_covariates=["batch"]) == [
-        "dataset.continuous_covariates: obs['batch'] holds text; "
-        "list it under categorical_covariates"
-    ]
-
-
-def test_continuous_covariates_are_finite(table):
-    adata = small_adata()
-    adata.obs.loc["cell3", "age"] = np.inf
-    (problem,) = problems_of(adata, table, continuous_covariates=["age"])
-    assert "obs['age']" in problem
-
-
-def test_fewer_cells_than_populations(table):
-    expected = "2 cells are fewer than the 3 populations of the table"
-    assert problems_of(small_adata()[:2].copy(), table) == [expected]
-
-
-def test_as_many_cells_as_populations_are_enough(table):
-    assert len(prepare(small_adata()[:3].copy(), table)) == len(table.populations) == 3
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("transform", ["none", "asinh"])
-def test_expressions_that_are_not_finite_name_marker_and_count(table, value, transform):
-    assert problems_of(changed("CD4", [3, 5], value), table, transform=transform) == [
-        "marker 'CD4' has 2 NaN or infinite expressions in 600 cells: "
-        "remove these cells or impute them"
-    ]
-
-
-def test_infinities_of_both_signs_are_counted(table):
-    adata = changed("CD4", [3, 5], np.inf)
-    adata.X[4, 1] = -np.inf
-    assert "marker 'CD4' has 3 NaN or infinite" in problems_of(adata, table)[0]
-
-
-def test_markers_that_the_table_does_not_use_may_be_anything(table):
-    assert len(prepare(changed("CD45", slice(None), np.nan), table)) == 600
-
-
-@pytest.mark.parametrize("value", [0.0, 2.5])
-def test_constant_markers_are_refused(table, value):
-    assert problems_of(changed("CD8", slice(None), value), table) == [
-        f"marker 'CD8' is constant ({value:g} in every cell): drop it from the table"
-    ]
-
-
-@pytest.mark.parametrize("value", [4321.0, -4321.0])
-def test_untransformed_cells_are_refused_unless_a_transform_is_asked_for(table, value):
-    adata = changed("CD19", 5, value)
-    assert problems_of(adata, table) == [
-        "the expressions look untransformed: 'CD19' reaches 4,321. Set dataset.transform=auto "
-        "(the cells choose), asinh (dataset.cofactor=5 for CyTOF, 150 for flow cytometry) or "
-        "logicle, or give transformed data; if they are transformed, set dataset.check_range=false"
-    ]
-    assert len(prepare(adata, table, transform="asinh")) == 600
-    assert len(prepare(adata, table, check_range=False)) == 600
 
 
 @pytest.mark.parametrize(
@@ -292,17 +161,6 @@ def test_a_cofactor_by_marker_and_one_for_the_others(table):
     )
 
 
-def test_cofactors_of_unknown_markers_and_markers_without_one(table):
-    assert problems_of(
-        small_adata(), table, transform="asinh", cofactor={"CD8a": 5.0, "CD3": 5}
-    ) == [
-        "dataset.cofactor: the table has no marker 'CD8a'. Did you mean 'CD8'? "
-        "It has: CD3, CD4, CD8, CD19",
-        "dataset.cofactor: no cofactor for CD4, CD8, CD19: name them too, or say what all others "
-        "have, such as {default: 150}",
-    ]
-
-
 def test_how_cells_were_compensated_is_kept(table, tmp_path):
     """As plain numbers, also when a file of cells made arrays of them."""
     adata = small_adata()
@@ -320,26 +178,6 @@ def test_what_other_programs_note_of_compensation_is_not_kept(table, noted):
     adata = small_adata()
     adata.uns["compensation"] = noted
     assert prepare(adata, table).preprocessing.compensation is None
-
-
-def test_all_problems_of_names_at_once(table):
-    problems = problems_of(
-        renamed(CD8="CD8a")[:2].copy(), table, label_key="type", batch_key="plate"
-    )
-    starts = ("marker 'CD8'", "dataset.label_key", "dataset.batch_key", "2 cells are fewer")
-    assert [p.startswith(s) for p, s in zip(problems, starts, strict=True)] == [True] * 4
-
-
-def test_all_problems_of_expressions_at_once(table):
-    adata = changed("CD3", slice(None), 1.0)
-    adata.X[0, adata.var_names.get_loc("CD19")] = 1e4
-    assert [p.split()[0] for p in problems_of(adata, table)] == ["marker", "the"]
-
-
-def test_cells_without_expressions_are_refused(table):
-    adata = small_adata()
-    bare = anndata.AnnData(obs=adata.obs, var=adata.var, layers={"counts": adata.X})
-    assert len(problems_of(bare, table)) == 1
 
 
 SETTINGS = {"transform": "asinh", "batch_key": "batch", "continuous_covariates": ["age"]}

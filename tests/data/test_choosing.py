@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scyan_exp.data.reading import read_cells
 from scyan_exp.data.synthetic import draw_cells
 from scyan_exp.data.transforms.choosing import choose_transform
+from tests.data.fcs_files import FcsFile
 from tests.data.raw_cells import counts, flow
 from tests.data.spleen import read_spleen
 
@@ -72,6 +74,26 @@ def test_the_reason_has_numbers():
     assert alike.endswith("times as far from the median as low ones (of raw ones 10 times)")
 
 
+@pytest.mark.parametrize(("decades", "zero"), [(4, 1), (4, 0.1), (5, 1)])
+@pytest.mark.parametrize("scale", [10, 100])
+def test_logarithmic_amplifiers_are_no_counts(tmp_path, decades, zero, scale):
+    """Their least value is above 0, and many cells have it."""
+    x = read_cells(amplified(tmp_path / "a.fcs", flow() / scale, decades, zero)).X
+    assert (x == x.min(axis=0)).mean() > 0.2
+    assert choose_transform(x).transform == "logicle"
+
+
+def amplified(path: Path, x: np.ndarray, decades: float, zero: float) -> Path:
+    """Linear intensities as an amplifier of 1,024 steps writes them."""
+    steps = np.floor(1024 / decades * np.log10(np.maximum(x, 1e-9) / zero))
+    names = [f"FL{n}" for n in range(1, x.shape[1] + 1)]
+    keywords: dict[str, str | None] = {}
+    for n in range(1, len(names) + 1):
+        keywords |= {f"$P{n}E": f"{decades},{zero}", f"$P{n}R": "1024"}
+    types = ["u2"] * len(names)
+    return FcsFile(np.clip(steps, 0, 1023), names, types, keywords).write(path)
+
+
 # ---------------------------------------------------------------- real cells
 
 
@@ -106,6 +128,14 @@ def test_real_counts_sample_by_sample_and_gate_by_gate(real_data: Path):
     assert choose_transform(raw).transform == "asinh"
     for cells, x in ((multicenter, multicenter.X), (himc, raw)):
         assert set(by(cells, "cell_type", x).values()) == {"asinh"}
+
+
+@pytest.mark.parametrize(("scale", "zero"), [(1, 1), (100, 1), (100, 0.1)])
+def test_the_spleen_by_logarithmic_amplifiers(tmp_path, real_data: Path, scale, zero):
+    raw = read_cells(real_data / "mouse_spleen" / "spleen_raw.fcs", compensation=False)
+    markers = list(pd.read_csv(real_data / "mouse_spleen" / "table.csv", index_col=0))
+    path = amplified(tmp_path / "a.fcs", raw[:, markers].X / scale, 4, zero)
+    assert choose_transform(read_cells(path).X).transform == "logicle"
 
 
 def test_the_spleen_raw_and_prepared(real_data: Path):

@@ -51,11 +51,32 @@ def test_files_without_a_matrix_are_as_they_are(path, keywords):
     assert adata.uns["compensation"] == {"kind": "none"}
 
 
-def test_channels_that_were_compensated_before_are_not_again(path, caplog):
+DONE = ["FSC-A", "Comp-FITC-A", "Comp-PE-A"]
+SPILL_OF_DONE = "2,Comp-FITC-A,Comp-PE-A,1,0.2,0.05,1"
+
+
+@pytest.mark.parametrize("spill", [SPILL, SPILL_OF_DONE, SPILL_OF_DONE.lower()])
+def test_channels_that_were_compensated_before_are_not_again(path, caplog, spill):
     caplog.set_level("INFO")
-    file = FcsFile(TRUE, ["FSC-A", "Comp-FITC-A", "Comp-PE-A"], keywords={"SPILL": SPILL})
-    np.testing.assert_allclose(read_cells(file.write(path)).X, TRUE, rtol=1e-6)
+    file = FcsFile(TRUE, DONE, keywords={"SPILL": spill}).write(path)
+    adata = read_cells(file)
+    np.testing.assert_allclose(adata.X, TRUE, rtol=1e-6)
+    assert adata.uns["compensation"] == {"kind": "before"}
     assert "a.fcs: compensated before, by the names of its channels" in caplog.text
+
+
+def test_raw_channels_beside_compensated_ones_are_compensated(path):
+    seen = np.hstack([TRUE[:, 1:] @ MATRIX, TRUE[:, 1:]])
+    file = FcsFile(seen, [*NAMES[1:], *DONE[1:]], keywords={"SPILL": SPILL}).write(path)
+    np.testing.assert_allclose(read_cells(file).X, np.hstack([TRUE[:, 1:]] * 2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("names", [NAMES[1:], DONE[1:]])
+def test_a_matrix_for_channels_that_were_compensated_before_is_refused(path, tmp_path, names):
+    (tmp_path / "m.csv").write_text(f"{','.join(names)}\n1,0.2\n0.05,1\n")
+    file = FcsFile(TRUE, DONE).write(path)
+    with pytest.raises(InputError, match=r"a\.fcs: the channels say that they were compensated be"):
+        read_cells(file, compensation=str(tmp_path / "m.csv"))
 
 
 CSVS = {

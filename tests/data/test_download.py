@@ -127,10 +127,36 @@ def test_a_beginning_that_is_the_whole_is_not_downloaded_again(server, path):
 
 
 def test_another_file_is_refused_and_not_kept(server, path):
-    server.files[NAME] = b"<html>Please log in</html>"
+    server.files[NAME] = b"Please log in"
     message = said(server, path)
     assert "the downloaded file is not the expected one" in message
     assert "a login page" in message
+    assert left_over(path) == {}
+
+
+PAGE = b"\n<!DOCTYPE html><html><head><title>Sign in\n &amp; pay</title></head></html>"
+
+
+@pytest.mark.parametrize("size", [None, len(CONTENT)])
+@pytest.mark.parametrize("media_type", [None, "text/html; charset=utf-8"])
+def test_a_page_in_place_of_the_file_is_told_and_costs_nothing(server, path, size, media_type):
+    server.cuts = [SOME, 0]
+    said(server, path)
+    server.files[NAME], server.knows_ranges, server.media_type = PAGE, False, media_type
+    message = said(server, path, size=size)
+    if media_type or size is None:
+        assert "a web page ('Sign in & pay') came instead of the file" in message
+        assert "1.0 MB of the file are kept" in message
+    assert left_over(path) == {"cells.h5ad.part": SOME}
+    server.files[NAME], server.knows_ranges = CONTENT, True
+    get(server, path)
+    assert server.requests[-1] == (NAME, f"bytes={SOME}-")
+    assert is_right(path)
+
+
+def test_a_page_without_a_name_leaves_nothing(server, path):
+    server.files[NAME] = b"<html>Please log in</html>"
+    assert "a web page came instead of the file: something between here and" in said(server, path)
     assert left_over(path) == {}
 
 

@@ -102,6 +102,18 @@ def test_fractions_beside_whole_numbers_make_all_of_them_floats_on_a_linear_scal
     assert read_text(path).get("DATATYPE") == "F"
 
 
+@pytest.mark.parametrize("key", ["$TIMESTEP", "$timestep"])
+def test_the_step_of_time_is_applied_once(tmp_path, path, key):
+    events = np.column_stack([np.arange(70), np.arange(70) % 9])
+    file = FcsFile(events, ["Time", "FL1"], ["u4", "u4"], {key: "0.01"})
+    old = file.write(tmp_path / "old.fcs")
+    for column in (np.linspace(-3, 0, 70), np.arange(70)):
+        add_channels(old, path, ["new"], [column])
+        np.testing.assert_allclose(read_cells(path).X[:, 0], np.arange(70) * 0.01, rtol=1e-6)
+        times = flowkit.Sample(str(path)).get_events("raw")[:, 0]
+        np.testing.assert_allclose(times, np.arange(70) * 0.01, rtol=1e-6)
+
+
 def test_a_file_may_be_replaced_by_itself_with_more(tmp_path):
     path = FcsFile(X, NAMES).write(tmp_path / "a.fcs")
     add_channels(path, path, ["p", "q"], [np.zeros(70), np.ones(70)])

@@ -282,3 +282,29 @@ def test_csv_data_sets_take_every_column_they_name_as_obs(csv):
     assert adata.var_names.tolist() == ["CD3", "CD4"]
     assert adata.obs.columns.tolist() == ["gate", "plate", "age", "site", "note"]
     assert adata.n_obs == 2
+
+
+def test_markers_that_the_table_does_not_use_may_stand_twice(tmp_path):
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    with pytest.warns(UserWarning, match="Variable names are not unique"):
+        adata = anndata.AnnData(x, var=pd.DataFrame(index=["CD45", "CD3", "CD45", "CD4"]))
+    np.testing.assert_array_equal(read_expressions(adata, ["CD4", "CD3"]), x[:, [3, 1]])
+
+
+def test_a_link_that_leads_nowhere_is_said_to(tmp_path):
+    link = tmp_path / "cells.h5ad"
+    link.symlink_to(link)
+    assert problem_of(read_h5ad, link).endswith(
+        "cells.h5ad: is a link that leads to no file (expected an .h5ad file)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [("a.csv", "csv"), ("a.FCS", "fcs"), ("a.parquet", "parquet"), ("a.txt", "csv")],
+)
+def test_files_of_another_format_name_the_option_that_reads_them(tmp_path, name, of):
+    (tmp_path / name).write_text("CD3,CD4\n1,2\n")
+    assert problem_of(H5adDataset(path=str(tmp_path / name)).read) == (
+        f"{tmp_path / name}: expected a file that ends in .h5ad; for this one set dataset={of}"
+    )

@@ -145,6 +145,34 @@ WRONG = {
         ["every value is NA: at least some markers must be known (-1 or 1)"],
     ),
     "binary": (b"\x89HDF\r\n\x1a\n\xff\xfe", ["not a text file (expected a CSV in UTF-8)"]),
+    "Excel": (
+        b"PK\x03\x04\x14\xff",
+        ["is an Excel workbook (or another zip archive): save it as CSV in UTF-8"],
+    ),
+    "older Excel": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1",
+        ["is an Excel workbook of an older version: save it as CSV in UTF-8"],
+    ),
+    "UTF-16": (HEADER.encode("utf-16"), ["is text in UTF-16: save it as CSV in UTF-8"]),
+    "Latin-1": (
+        f"{HEADER}B cells,-1,1\nZ\u00ebllen,1,-1\n".encode("latin-1"),
+        [
+            "line 3 has a character that is not in UTF-8 ('\u00eb' of Windows?): save it as CSV in "
+            "UTF-8"
+        ],
+    ),
+    "comments": (
+        f"# made by hand; twice\n{HEADER}# B cells first\nB cells,-1,1\n",
+        ["comments are not read: delete what begins with # in lines 1, 3"],
+    ),
+    "signs": (
+        f"{HEADER}B cells,-,+\nT cells,Pos,neg\nNK,-1,+\n",
+        [
+            "expected numbers from -1 to 1 or blanks: write 1 for + and positive, -1 for - and "
+            "negative, at row 2 (B cells), column CD3 ('-'), row 2 (B cells), column CD4 ('+'), "
+            "row 3 (T cells), column CD3 ('Pos'), ... (5 in all)"
+        ],
+    ),
     "too many cells": (f"{HEADER}B cells,-1,1,1\n", ["row 2 has 4 cells, the header 3"]),
     "no population": (f"{HEADER}  ,-1,1\n", ["row 2 has no population name"]),
     "no marker": ("Populations,CD3,\nB cells,-1,1\n", ["column 3 has values but no marker name"]),
@@ -167,6 +195,11 @@ WRONG = {
 @pytest.mark.parametrize(("content", "expected"), WRONG.values(), ids=WRONG.keys())
 def test_every_problem_of_a_table_is_named(read, content, expected):
     assert problems_of(read, content) == expected
+
+
+@pytest.mark.parametrize("name", ["#1", "# B cells"])
+def test_a_name_may_begin_as_a_comment(read, name):
+    assert read(f"{HEADER}{name},-1,1\n").populations == [name]
 
 
 def test_a_missing_file_says_which_setting_to_change(tmp_path):

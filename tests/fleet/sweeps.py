@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -16,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
+
+from tests.starting import Process
 
 #: Jobs of a second or so.
 QUICK = (
@@ -58,28 +59,26 @@ class Sweep:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.token = uuid.uuid4().hex
-        self.started: list[subprocess.Popen] = []
+        self.started: list[Process] = []
 
-    def train(self, *arguments: str, launcher: str = "fleet", **options) -> subprocess.Popen:
+    def train(self, *arguments: str, launcher: str = "fleet", **options) -> Process:
         """Start it."""
         where = (f"hydra.sweep.dir={self.folder}", f"hydra/launcher={launcher}")
         flags = [one for one in arguments if one.startswith("-")]  # Hydra wants them together
         rest = [one for one in arguments if not one.startswith("-")]
         return self._start("train", "-m", *flags, *where, *rest, **options)
 
-    def resume(self, *changes: str) -> subprocess.Popen:
+    def resume(self, *changes: str) -> Process:
         """Start what is missing of it."""
         return self._start("resume", str(self.folder), *changes)
 
-    def _start(self, *arguments: str, **options) -> subprocess.Popen:
+    def _start(self, *arguments: str, **options) -> Process:
         environment = {k: v for k, v in os.environ.items() if k != "WANDB_SERVICE"}
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "scyan_exp", *arguments],
-            text=True,
+        process = Process(
+            ["-m", "scyan_exp", *arguments],
             cwd=self.folder.parent,
             env={**environment, MARK: self.token},
-            **{**pipes, **options},
+            **options,
         )
         self.started.append(process)
         return process
@@ -124,10 +123,15 @@ class Sweep:
 
     def processes(self) -> list[int]:
         """All processes of this sweep that are not merely waiting to be reaped."""
+        sessions = {process.pid for process in self.started}
         found = []
         for entry in Path("/proc").iterdir():
             with suppress(OSError):
-                if entry.name.isdigit() and self.token.encode() in (entry / "environ").read_bytes():
+                if not entry.name.isdigit() or not (entry / "cmdline").read_bytes():
+                    continue
+                # What is forked is of our session, what is started has our environment.
+                marked = self.token.encode() in (entry / "environ").read_bytes()
+                if marked or os.getsid(int(entry.name)) in sessions:
                     found.append(int(entry.name))
         return found
 
@@ -137,7 +141,7 @@ class Sweep:
         return len(path.read_text().splitlines()) - 1 if path.exists() else 0
 
 
-def ended(process: subprocess.Popen, code: int = 0, timeout: float = PATIENCE) -> str:
+def ended(process: Process, code: int = 0, timeout: float = PATIENCE) -> str:
     """Wait for the end of a process that should end with this code; all its output."""
     try:
         out, err = process.communicate(timeout=timeout)
@@ -149,9 +153,7 @@ def ended(process: subprocess.Popen, code: int = 0, timeout: float = PATIENCE) -
     return out + err
 
 
-def until(
-    condition: Callable[[], object], process: subprocess.Popen | None = None, what: str = ""
-) -> None:
+def until(condition: Callable[[], object], process: Process | None = None, what: str = "") -> None:
     """Wait until something is so; fail if the process ends before."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
@@ -196,7 +198,7 @@ def shared(tmp_path_factory, name: str, arguments: Sequence[str]) -> Sweep:
     return sweep
 
 
-def kill_worker(sweep: Sweep, job: int, process: subprocess.Popen) -> None:
+def kill_worker(sweep: Sweep, job: int, process: Process) -> None:
     """Kill the process of a job as soon as it has written a checkpoint."""
     last = sweep.folder / str(job) / "checkpoints" / "last.ckpt"
     before = last.stat().st_mtime_ns if last.exists() else 0

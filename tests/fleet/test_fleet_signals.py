@@ -91,14 +91,14 @@ def kill_and_resume(sweep: Sweep, arguments: Sequence[str], n_kills: int, longes
 
 
 def test_killed_launchers_lose_nothing(sweep, uncut):
-    kill_and_resume(sweep, [*STEADY, TWO, "seed=0,1,2,3"], 2, 9)
+    kill_and_resume(sweep, [*STEADY, TWO, "seed=0,1,2,3"], 2, 5)
     for job in range(4):
         assert_same_training(sweep.folder / str(job), uncut.folder / str(job))
 
 
 @pytest.mark.slow
 def test_often_killed_launchers_lose_nothing(sweep, uncut):
-    kill_and_resume(sweep, [*STEADY, TWO, "seed=0,1,2,3,4,5"], 4, 10)
+    kill_and_resume(sweep, [*STEADY, TWO, "seed=0,1,2,3,4,5"], 4, 6)
     for job in range(4):
         assert_same_training(sweep.folder / str(job), uncut.folder / str(job))
 

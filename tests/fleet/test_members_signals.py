@@ -91,7 +91,7 @@ def test_often_killed_launchers_lose_nothing(sweep, uncut):
         begun = (sweep.folder / "sweep.json").exists()
         process = sweep.resume() if begun else sweep.train(*PAIRS, TWO)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(random.Random(i).uniform(1, 8))
+            process.wait(random.Random(i).uniform(1, 5))
         process.kill()
         process.communicate()
         no_process_is_left(sweep)

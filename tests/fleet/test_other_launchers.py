@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.search.apps import open_study
+from tests.starting import finished
 
 SMALL = [
     "dataset.n_cells=2000",
@@ -38,17 +37,14 @@ def environment(tmp_path_factory) -> dict[str, str]:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "scyan_exp", *arguments]
+    return ["-m", "scyan_exp", *arguments]
 
 
 def sweep(folder: Path, environment: dict[str, str], *arguments: str, code: int = 0) -> str:
-    done = subprocess.run(
+    done = finished(
         command("train", "-m", *SMALL, *arguments, f"hydra.sweep.dir={folder}"),
         cwd=folder.parent,
         env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -76,7 +76,8 @@ def test_perfect_annotation_scores_one(dtype):
 
 
 @pytest.mark.parametrize(
-    ("labels", "shown"), [(["b", "t", "b"], "Labels: b, t."), ([None, None, None], "Labels: none.")]
+    ("labels", "shown"),
+    [(["b", "t", "b"], "Labels: 'b', 't'."), ([None, None, None], "Labels: none.")],
 )
 def test_without_a_label_in_the_table_there_is_a_warning_instead(caplog, labels, shown):
     assert supervised_metrics(pd.Series(labels, dtype=object), POPULATIONS[:3], POPULATIONS) == {}

@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, clear_earlier
+from tests.starting import finished
 
 #: Names that would do harm if a page took them for markup.
 SCRIPT = "<script>window.harmed=1</script>"
@@ -50,13 +50,7 @@ def shared(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
 def command(*arguments: str, cwd: Path, report: str = "0") -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
     environment = {**os.environ, "SCYAN_EXP_REPORT": report}
-    return subprocess.run(
-        [sys.executable, "-m", "scyan_exp", *arguments],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    return finished(["-m", "scyan_exp", *arguments], cwd=cwd, env=environment)
 
 
 def hostile_inputs(folder: Path, n_cells: int = 400) -> None:
@@ -103,6 +97,7 @@ def _search(folder: Path) -> None:
     done = command(
         *("train", "search=quick", "hydra.sweeper.n_trials=4", "objective=[heuristic,loss]"),
         *("dataset.n_cells=400", *FEW, "hydra.launcher.devices=cpu", "repeats=2"),
+        "figures.draw=none",
         *("hydra.launcher.jobs_per_device=1", "hydra.sweep.dir=search"),
         cwd=folder,
         report="1",

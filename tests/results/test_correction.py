@@ -13,7 +13,7 @@ import torch
 from scyan_exp.data.sources import read_h5ad
 from scyan_exp.errors import InputError
 from scyan_exp.module.reference import copy_reference_weights
-from scyan_exp.results import correction
+from scyan_exp.results.columns import CORRECTED
 from scyan_exp.results.correction import (
     correct,
     corrected_inputs,
@@ -106,7 +106,7 @@ def test_the_layer_has_all_columns_and_changes_those_of_the_table(trained, tmp_p
         adata.write_h5ad(tmp_path / "cells.h5ad")
         adata = read_h5ad(tmp_path / "cells.h5ad")
     cells = replace(cells, adata=adata)
-    layer = corrected_layers(model, cells, "a")[correction.CORRECTED_KEY]
+    layer = corrected_layers(model, cells, "a")[CORRECTED]
     expected = correct(model, cells.x, cells.covariates, "a")
     for m, marker in enumerate(cells.table.markers):
         np.testing.assert_array_equal(layer[:, order.index(marker)], expected[:, m])

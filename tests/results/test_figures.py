@@ -62,12 +62,12 @@ def test_every_figure_that_the_run_allows_is_an_image(tmp_path, labels):
 
 def test_loss_of_every_epoch_hollow_at_a_temperature():
     axes = drawn(loss_figure(history_of(POPULATIONS)))
-    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[e, 20 - e] for e in range(5)])
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[e + 1, 20 - e] for e in range(5)])
     plain, hollow = axes.collections
-    assert plain.get_offsets()[:, 0].tolist() == [0, 3]
-    assert hollow.get_offsets()[:, 0].tolist() == [1, 2, 4]
+    assert plain.get_offsets()[:, 0].tolist() == [1, 4]
+    assert hollow.get_offsets()[:, 0].tolist() == [2, 3, 5]
     assert hollow.get_facecolors().tolist() == [[1, 1, 1, 1]]
-    assert (axes.get_xlabel(), axes.get_title()) == ("epoch", "Training")
+    assert (axes.get_xlabel(), axes.get_title()) == ("epoch (the first is 1)", "Training")
 
 
 def test_the_agreement_stands_below_the_loss_and_both_mark_the_epoch_that_annotates():
@@ -80,8 +80,8 @@ def test_the_agreement_stands_below_the_loss_and_both_mark_the_epoch_that_annota
     np.testing.assert_allclose(below.lines[0].get_ydata(), [0.5, 0.6, 0.7, 0.8, 0.9])
     for axes in (above, below):
         marks = {line.get_label(): line.get_xdata()[0] for line in axes.lines}
-        assert marks["the epoch that annotates"] == 3
-        assert marks["last epoch"] == 4
+        assert marks["the epoch that annotates"] == 4
+        assert marks["last epoch"] == 5
     (legend,) = figure.legends
     assert {"last epoch", "the epoch that annotates"} <= set(texts(legend.get_texts()))
 
@@ -197,6 +197,41 @@ def test_tables_of_any_size_can_be_drawn(tmp_path, n_pops, n_markers):
     labels = pd.Series(np.array(names, dtype=object)[annotation.population])
     paths = draw_figures(tmp_path, Shown(annotation, history_of(names), labels))
     assert len(paths) == 6
+
+
+def test_of_a_large_table_what_has_no_cells_is_left_out_and_said():
+    names = [f"population {i}" for i in range(200)]
+    annotation = make_annotation(names, np.arange(400) % 20)
+    labels = pd.Series(np.array(names, dtype=object)[annotation.population])
+    said = "without 180 populations that have no cells"
+    for figure in (
+        counts_figure(annotation),
+        latent_figure(annotation),
+        confusion_figure(annotation, labels),
+    ):
+        axes = drawn(figure)
+        assert axes.get_title().endswith(said)
+        assert len(axes.get_yticklabels()) == 20
+        assert max(figure.get_size_inches()) < 13
+    axes = drawn(population_weights_figure(history_of(names), names))
+    legend = axes.get_legend()
+    assert len(axes.lines) == 200
+    assert len(legend.get_texts()) == 40
+    assert legend.get_title().get_text() == "the largest; grey: 160 smaller ones"
+
+
+@pytest.mark.parametrize("n_pops", [3, 40])
+def test_the_longest_names_are_inside_the_figures(n_pops):
+    names = [f"{i} {'very long ' * 30}" for i in range(n_pops)]
+    annotation = make_annotation(names, np.arange(200) % n_pops, markers=["x" * 300, "b", "c"])
+    for figure in (counts_figure(annotation), latent_figure(annotation)):
+        axes = drawn(figure)
+        box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= width
+        assert box.y1 <= height
+        assert axes.get_window_extent().width > 120
 
 
 def test_the_real_table_can_be_drawn(tmp_path, real_data):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
-from scyan_exp.config.wanted import ALL_FIGURES
+from scyan_exp.config.wanted import ALL_FIGURES, BiomarkersConfig
 from scyan_exp.results.biomarkers import Biomarkers, measure_biomarkers
 from scyan_exp.results.figures.biomarkers import (
     groups_figure,
@@ -23,6 +24,8 @@ from scyan_exp.results.group_tests import UNANNOTATED
 from scyan_exp.results.samples import Samples, samples_of
 from tests.results.conftest import make_annotation
 from tests.results.samples_data import KEYS, POPULATIONS, assigned_of, cells_of, example
+
+SAMPLE = BiomarkersConfig(sample_key="sample")
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +127,15 @@ def test_a_population_that_no_sample_has_is_left_out_and_a_flat_marker_is_pale()
     assert (axes.images[0].get_array()[:, 1] == 0).all()
 
 
+def test_where_no_cell_is_annotated_there_are_no_colours():
+    adata = cells_of([0, 1] * 20)
+    measured = measure_biomarkers(adata, assigned_of([-1] * 40), samples_of(adata.obs, SAMPLE))
+    axes, _ = drawn(intensities_figure(measured))
+    assert axes.images[0].get_array().mask.all()
+    axes, _ = drawn(shares_figure(measured))
+    assert texts(axes.get_xticklabels()) == [UNANNOTATED]
+
+
 def test_groups_have_a_box_and_a_point_a_sample_the_surest_first(biomarkers):
     figure = groups_figure(biomarkers, biomarkers.groups)
     panels = [axes for axes in drawn(figure) if axes.get_title()]
@@ -144,6 +156,29 @@ def test_groups_have_a_box_and_a_point_a_sample_the_surest_first(biomarkers):
     assert figure.get_suptitle().startswith("Shares by sample; Mann-Whitney")
     shown = [float(axes.get_title().split("= ")[1]) for axes in panels]
     assert shown == sorted(shown)
+
+
+def test_of_many_populations_the_surest_have_a_panel(biomarkers, monkeypatch):
+    monkeypatch.setattr("scyan_exp.results.figures.biomarkers.MOST_PANELS", 5)
+    own = biomarkers.populations
+    own = own[(own["level"] == "population") & (own["population"] == "B cells")]
+    names = [f"{i} {'long ' * 60}" for i in range(9)]
+    rows = pd.concat([own.assign(population=n, count=int(n[0] not in "678")) for n in names])
+    test = {"measure": "share", "level": "population", "marker": "", "test": "Mann-Whitney"}
+    tests = pd.DataFrame(
+        [{**test, "population": n, "n_even": 4, "n_odd": 4, "p_adjusted": 0.5} for n in names]
+    )
+    figure = groups_figure(
+        Biomarkers(rows, biomarkers.intensities), type(biomarkers.groups)(["even", "odd"], tests)
+    )
+    panels = [axes for axes in drawn(figure) if axes.get_title()]
+    assert len(panels) == 5
+    assert figure.get_suptitle().endswith(
+        "without 3 populations that have no cells; the 5 surest; groups.csv has 1 more"
+    )
+    boxes = [axes.title.get_window_extent() for axes in panels[:5]]
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
+    assert boxes[-1].x1 <= figure.bbox.x1
 
 
 def test_names_are_not_mathematics_and_p_may_be_tiny_or_missing(tmp_path, biomarkers):

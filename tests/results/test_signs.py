@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.results.annotation import Annotation
+from scyan_exp.results.figures.trust import trust_figure
 from scyan_exp.results.signs import Signs, signs_of
 from tests.data.test_cells_doubts import TABLE, draw, edited
 
@@ -76,6 +81,28 @@ def test_of_few_cells_nothing_is_said():
     assert np.isnan(found.right).all()
     assert not found.contradictions.any()
     assert not found.hardly_matched.any()
+
+
+def test_what_the_verdict_does_not_judge_has_no_colour():
+    """CD3 parts the cells, but not clearly, and has no population that is negative."""
+    x, rho = draw(), TABLE.rho.copy()
+    x[:, 0] = np.where(RIGHT < 2, 0.9, -0.9) + np.random.default_rng(0).normal(0, 0.6, N)
+    rho[:, 0] = [1, np.nan, np.nan, np.nan]
+    table = replace(TABLE, rho=rho)
+    found = signs(RIGHT, x, table)
+    assert np.isfinite(found.right[0, 0])
+    assert not found.judged[0, 0]
+    assert not (found.contradictions & ~found.judged).any()
+    annotation = Annotation(table, RIGHT, np.zeros(N), x, np.ones(N))
+    figure = trust_figure(annotation, found)
+    FigureCanvasAgg(figure).draw()
+    image = figure.axes[0].images[0].get_array()
+    assert image.mask[0, 0]
+    np.testing.assert_array_equal(image.mask, ~(found.judged & np.isfinite(found.right)))
+    (legend,) = figure.legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts[0] == "contradicted"
+    assert "not judged: the marker does not part the cells clearly, or too few cells" in texts
 
 
 def test_without_a_marker_that_parts_the_cells_there_is_little_to_say():

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,12 +12,24 @@ import anndata
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
+from scyan_exp import sample_cells
+from scyan_exp.config.check import read_config
 from scyan_exp.metrics.mixing import mean_lisi
-from scyan_exp.results.annotation import load_model
-from scyan_exp.results.correction import CORRECTED_KEY, correct
+from scyan_exp.results.annotation import load_model, predict_cells
+from scyan_exp.results.columns import CORRECTED
+from scyan_exp.results.correction import correct
+from scyan_exp.run.cells import KeptCells
+from scyan_exp.run.experiment import prepare
+from scyan_exp.run.folder import run_folder_of
+from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.read_run import Run
+from scyan_exp.run.refining import correcting_model, refined
+from scyan_exp.run.settings_of import wanted_of
 from tests.run.test_resume import environment, load, read_result
 from tests.run.test_run import QUICK
+from tests.starting import Process
 
 BATCHES = ("dataset.n_batches=3", "dataset.batch_key=batch", "correct.batch_ref='batch 2'")
 SMALL = ("dataset.n_cells=900", "trainer.max_epochs=3", "flow=shallow")
@@ -71,10 +82,10 @@ def test_the_first_training_annotates_and_the_refined_model_corrects(run, cells)
     x, covariates = inputs(first, cells)
     latent = first.predict_step((x, covariates)).latent.detach().numpy()
     np.testing.assert_allclose(cells.obsm["X_scyan"], latent, atol=1e-4)
-    layer = cells.layers[CORRECTED_KEY]
+    layer = cells.layers[CORRECTED]
     assert layer.shape == cells.shape
     expected = correct(refined, x, covariates, "batch 2")
-    np.testing.assert_allclose(cells[:, first.table.markers].layers[CORRECTED_KEY], expected)
+    np.testing.assert_allclose(cells[:, first.table.markers].layers[CORRECTED], expected)
     own = (cells.obs["batch"] == "batch 2").to_numpy()
     np.testing.assert_allclose(layer[own], cells.X[own], atol=1e-3)
     assert np.abs(layer[~own] - cells.X[~own]).max() > 0.01
@@ -96,8 +107,8 @@ def test_mixing_is_measured_before_and_after(run, cells):
 def test_of_repeats_the_one_with_the_largest_weight_corrects(run):
     record = read_result(run)["repeats"]
     heaviest = max(record["members"], key=lambda one: one["weight"])
-    of_run = anndata.read_h5ad(run / "annotated.h5ad").layers[CORRECTED_KEY]
-    own = anndata.read_h5ad(run / heaviest["folder"] / "annotated.h5ad").layers[CORRECTED_KEY]
+    of_run = anndata.read_h5ad(run / "annotated.h5ad").layers[CORRECTED]
+    own = anndata.read_h5ad(run / heaviest["folder"] / "annotated.h5ad").layers[CORRECTED]
     np.testing.assert_array_equal(of_run, own)
     assert record["consensus"]["ilisi"] == pytest.approx(heaviest["metrics"]["ilisi"])
 
@@ -107,18 +118,50 @@ def test_a_combination_of_runs_is_corrected_as_they_were(run, tmp_path, scyan_ex
     code, output = scyan_exp("consensus", str(run / "seed_0"), str(run / "seed_1"), f"out={out}")
     assert code == 0, output
     found, of_run = (anndata.read_h5ad(one / "annotated.h5ad") for one in (out, run))
-    np.testing.assert_array_equal(found.layers[CORRECTED_KEY], of_run.layers[CORRECTED_KEY])
+    np.testing.assert_array_equal(found.layers[CORRECTED], of_run.layers[CORRECTED])
 
 
 def test_a_run_in_the_same_folder_leaves_no_refined_model_of_the_earlier_one(tmp_path, scyan_exp):
+    """Nor where it goes on with the first training of that run, which no more is refined."""
     folder = tmp_path / "run"
-    arguments = ("train", *QUICK, *BATCHES, *SMALL, "trainer.max_epochs=1")
-    for refine in ("true", "false"):
-        refining = (f"correct.refine={refine}", f"hydra.run.dir={folder}")
-        code, output = scyan_exp(*arguments, *refining)
+    arguments = ("train", *QUICK, *BATCHES, *SMALL, f"hydra.run.dir={folder}")
+    last = f"ckpt_path={folder / 'checkpoints/last.ckpt'}"
+    for refine, more in (("true", ()), ("false", (last,))):
+        epochs = f"trainer.max_epochs={2 if more else 1}"
+        code, output = scyan_exp(*arguments, epochs, f"correct.refine={refine}", *more)
         assert code == 0, output
         assert (folder / "refined").exists() == (refine == "true")
         assert ("Refining: " in output) == (refine == "true")
+
+
+def test_an_interrupted_first_training_leaves_no_refined_model_of_an_earlier_one(run, tmp_path):
+    folder = shutil.copytree(run / "seed_0", tmp_path / "run")
+    config = read_config(OmegaConf.to_container(Run(folder).config))
+    with KeptCells() as kept:
+        experiment = prepare(config, folder, kept)
+    cells, model = experiment.cells, experiment.model
+    annotation = predict_cells(model, cells.x, cells.covariates)
+    assert correcting_model(folder, model) is not model
+    found = refined(config, experiment, annotation, Outcome.INTERRUPTED, folder)
+    assert found.model is model
+    assert correcting_model(folder, model) is model
+
+
+def test_a_checkpoint_of_the_refined_model_and_a_home_folder_name_the_run(run, monkeypatch):
+    member = run / "seed_0"
+    monkeypatch.setenv("HOME", str(run.parent))
+    for path in (
+        member,
+        member / "checkpoints/best.ckpt",
+        member / "refined/checkpoints/best.ckpt",
+        "~/run/seed_0/refined/checkpoints/last.ckpt",
+        "~/run/seed_0",
+    ):
+        assert run_folder_of(path) == member
+        assert wanted_of(path) == wanted_of(member)
+    assert wanted_of(member).correct.refine
+    drawn = sample_cells(member / "refined/checkpoints/best.ckpt", 40, ["Naive CD4 T cells"])
+    assert set(drawn.obs["batch"]) == {"batch 1", "batch 2", "batch 3"}
 
 
 def test_without_a_reference_batch_mixing_is_measured_and_no_layer_is_written(tmp_path, scyan_exp):
@@ -127,7 +170,7 @@ def test_without_a_reference_batch_mixing_is_measured_and_no_layer_is_written(tm
     code, output = scyan_exp("train", *QUICK, *BATCHES[:2], *SMALL, f"hydra.run.dir={folder}")
     assert code == 0, output
     cells = anndata.read_h5ad(folder / "annotated.h5ad")
-    assert CORRECTED_KEY not in cells.layers
+    assert CORRECTED not in cells.layers
     model = load_model(folder / "checkpoints/best.ckpt")
     x, covariates = inputs(model, cells)
     largest = cells.obs["batch"].value_counts().index[0]
@@ -155,12 +198,10 @@ LONGER = (
 )
 
 
-def refining(folder: Path) -> subprocess.Popen:
+def refining(folder: Path) -> Process:
     """Start a run, and return when an epoch of its refining is on disk."""
-    command = [sys.executable, "-m", "scyan_exp", "train", *LONGER, f"hydra.run.dir={folder}"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
-    )
+    command = ["-m", "scyan_exp", "train", *LONGER, f"hydra.run.dir={folder}"]
+    process = Process(command, env=environment(), together=True)
     path, deadline = folder / "refined" / "population_weights.csv", time.monotonic() + 120
     while not path.exists():
         assert process.poll() is None, process.communicate()[0]
@@ -202,4 +243,4 @@ def test_interrupted_while_it_is_refined_a_run_corrects_with_what_it_has(tmp_pat
     assert process.returncode == 130, output
     assert read_result(folder)["status"] == "interrupted"
     assert json.loads((folder / "result.json").read_text())["metrics"]["ilisi"] > 1
-    assert CORRECTED_KEY in anndata.read_h5ad(folder / "annotated.h5ad").layers
+    assert CORRECTED in anndata.read_h5ad(folder / "annotated.h5ad").layers

@@ -7,8 +7,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import anndata
@@ -21,6 +19,7 @@ from tests.fleet.sweeps import assert_same_training
 from tests.run import repeats
 from tests.run.test_resume import ARGUMENTS, environment, start, wait_for_epoch
 from tests.run.test_run import QUICK, read_result
+from tests.starting import Process, finished
 
 train = repeats.train
 
@@ -70,7 +69,7 @@ def two(two_trained, tmp_path) -> Path:
     return Path(shutil.copytree(two_trained, tmp_path / "run"))
 
 
-def cut_in_second(folder: Path, number: int) -> tuple[subprocess.Popen, str]:
+def cut_in_second(folder: Path, number: int) -> tuple[Process, str]:
     """Send a signal to the run while its second member trains.
 
     Its first epoch is written at once, the next ones once a second: the fourth may be the last.
@@ -141,8 +140,8 @@ def test_ctrl_c_after_two_repeats_combines_these_and_says_how_to_go_on(tmp_path)
     assert adata.obs["scyan_pop"].astype(str).tolist() == before
     assert "incomplete: the consensus is of the 2 of 3 repeats that were finished" in output
     (again,) = re.findall("^To go on: scyan-exp train (.*)$", output, re.MULTILINE)
-    command = [sys.executable, "-m", "scyan_exp", "train", *shlex.split(again)]
-    subprocess.run(command, cwd=tmp_path, env=environment(), check=True, capture_output=True)
+    command = ["-m", "scyan_exp", "train", *shlex.split(again)]
+    finished(command, cwd=tmp_path, env=environment()).check_returncode()
     result = read_result(folder)
     assert (result["status"], "missing" in result["repeats"]) == ("completed", False)
     assert len(result["repeats"]["members"]) == 3

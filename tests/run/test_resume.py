@@ -6,13 +6,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.starting import Process
 
 #: Slow enough that a signal arrives within an epoch, fast enough to wait for.
 ARGUMENTS = (
@@ -26,16 +27,9 @@ ARGUMENTS = (
 )
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "scyan_exp", "train", *ARGUMENTS, *arguments]
-    return subprocess.Popen(
-        [*command, f"hydra.run.dir={folder}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=folder.parent,
-        env=environment(),
-    )
+def start(folder: Path, *arguments: str) -> Process:
+    command = ["-m", "scyan_exp", "train", *ARGUMENTS, *arguments, f"hydra.run.dir={folder}"]
+    return Process(command, cwd=folder.parent, env=environment(), together=True)
 
 
 def environment() -> dict[str, str]:
@@ -43,7 +37,7 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
 
 
-def wait_for_epoch(process: subprocess.Popen, folder: Path, epoch: int) -> None:
+def wait_for_epoch(process: Process, folder: Path, epoch: int) -> None:
     """Return as soon as the run has ended this many epochs."""
     path, deadline = folder / "population_weights.csv", time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -184,9 +178,9 @@ def test_ctrl_c_before_the_first_epoch_is_no_failure(scyan_exp, tmp_path, monkey
 @pytest.mark.slow
 def test_interrupting_a_sweep_starts_no_further_job(tmp_path):
     sweep = tmp_path / "sweep"
-    command = [sys.executable, "-m", "scyan_exp", "train", "-m", *ARGUMENTS, "seed=0,1,2"]
+    command = ["-m", "scyan_exp", "train", "-m", *ARGUMENTS, "seed=0,1,2"]
     command += ["trainer.max_epochs=1000", "logger=none", f"hydra.sweep.dir={sweep}"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    process = Process(command, cwd=tmp_path)
     wait_for_epoch(process, sweep / "0", 2)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
@@ -282,6 +276,17 @@ def test_a_run_that_had_stopped_early_is_not_trained_on(scyan_exp, tmp_path):
     patient = (*early, "callbacks.early_stopping.patience=3", "trainer.max_epochs=20")
     longer = quick(scyan_exp, tmp_path / "longer", *patient, f"ckpt_path={last}")
     assert longer["epochs"] > first["epochs"]
+
+
+def test_a_run_that_was_cut_off_after_its_last_epoch_is_not_trained_again(scyan_exp, tmp_path):
+    whole = quick(scyan_exp, tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    before = last.read_bytes()
+    (tmp_path / "run" / "annotated.h5ad").unlink()
+    again = quick(scyan_exp, tmp_path / "run", f"ckpt_path={last}")
+    assert (again["epochs"], again["metrics"]) == (whole["epochs"], whole["metrics"])
+    assert last.read_bytes() == before
+    assert (tmp_path / "run" / "annotated.h5ad").exists()
 
 
 @pytest.mark.parametrize(

@@ -221,6 +221,20 @@ def test_a_file_without_expressions_is_no_file_of_cells(copied, scyan_exp):
     assert f"{copied / 'annotated.h5ad'}: not annotated cells (" in output
 
 
+def test_categories_in_another_order_keep_their_parents(run, copied, scyan_exp):
+    """Their names at levels were taken by position once."""
+    adata = anndata.read_h5ad(copied / "annotated.h5ad")
+    adata.obs["scyan_pop"] = adata.obs["scyan_pop"].cat.reorder_categories(
+        ["B cells", "CD8 T cells", "CD4 T cells"]
+    )
+    adata.write_h5ad(copied / "annotated.h5ad")
+    code, output = scyan_exp("biomarkers", str(copied))
+    assert code == 0, output
+    keys = ["sample", "level", "population"]
+    found, expected = (read(one, "populations").set_index(keys) for one in (copied, run))
+    pd.testing.assert_frame_equal(found.loc[expected.index], expected)
+
+
 def test_a_file_of_an_earlier_version_has_its_levels_in_its_columns(run, copied, scyan_exp):
     with h5py.File(copied / "annotated.h5ad", "a") as file:
         del file["uns"]["scyan_levels"]
@@ -232,13 +246,16 @@ def test_a_file_of_an_earlier_version_has_its_levels_in_its_columns(run, copied,
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "usage: scyan-exp biomarkers FOLDER_OR_H5AD"),
-        (("{run}", "{run}"), "usage: scyan-exp biomarkers FOLDER_OR_H5AD"),
+        ((), "usage: scyan-exp biomarkers FOLDER_OR_FILES"),
+        (("{run}", "{run}"), "annotated.h5ad: is named 2 times"),
         (("{run}", "sample_ky=a"), "unknown option 'sample_ky'. Did you mean 'sample_key'?"),
-        (("{run}/no.h5ad", "sample_key=s"), "no.h5ad: no such file (expected the folder of a run"),
+        (("{run}/no.h5ad", "sample_key=s"), "no.h5ad: no such file (expected a file (.h5ad), a"),
         (("{run}/config", "sample_key=s"), "config: no such file"),
         (("{run}/checkpoints/..",), "no annotated.h5ad in this run (it is completed)"),
-        (("{run}/train.log", "sample_key=s"), "train.log: not an .h5ad file ("),
+        (
+            ("{run}/train.log", "sample_key=s"),
+            "train.log: expected a file whose name ends in one of .h5ad, .csv, ",
+        ),
         (("{run}/annotated.h5ad",), "sample_key: expected the column of obs that names the sample"),
         (
             ("{run}/annotated.h5ad", "sample_key=sampel", "level=lvl"),

@@ -13,6 +13,7 @@ import pytest
 from wandb.util import get_core_path
 
 from tests.fleet.sweeps import until
+from tests.starting import finished
 
 QUICK = ("experiment=smoke", "dataset.n_cells=2000", "figures.draw=none")
 #: What the command ``wandb`` starts for this, without its import of W&B.
@@ -121,9 +122,9 @@ def test_disabled_writes_nothing(scyan_exp, tmp_path):
 def test_no_key_in_any_file(tmp_path):
     """A process of its own, with a key in its environment, as on a user's machine."""
     secret = "0123456789abcdef" * 2 + "deadbeef"
-    command = [sys.executable, "-m", "scyan_exp", "train", *QUICK, "hydra.run.dir=run"]
+    command = ["-m", "scyan_exp", "train", *QUICK, "hydra.run.dir=run"]
     environment = {**os.environ, "WANDB_API_KEY": secret}
-    subprocess.run(command, check=True, cwd=tmp_path, env=environment, capture_output=True)
+    finished(command, cwd=tmp_path, env=environment).check_returncode()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 10
     assert [path for path in files if secret.encode() in path.read_bytes()] == []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +13,7 @@ import optuna
 from scyan_exp.config.overrides import quoted
 from scyan_exp.search.storage.opening import open_storage
 from tests.fleet.sweeps import MARK, Sweep
+from tests.starting import Process
 
 #: What a program is, around the function of its config.
 PROGRAM = """\
@@ -64,7 +63,7 @@ class App(Sweep):
         *arguments: str,
         launcher: str = "fleet",
         environment: Mapping[str, str] | None = None,
-    ) -> subprocess.Popen[str]:
+    ) -> Process:
         """Start the search, or go on with it."""
         more = ["hydra/sweeper=study", *arguments]
         return self.sweep(*more, launcher=launcher, environment=environment)
@@ -75,16 +74,14 @@ class App(Sweep):
         launcher: str = "fleet",
         environment: Mapping[str, str] | None = None,
         **options: Any,
-    ) -> subprocess.Popen[str]:
+    ) -> Process:
         """Start the program as a sweep."""
         where = [f"hydra/launcher={launcher}", f"hydra.sweep.dir={quoted(str(self.folder))}"]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen(
-            [sys.executable, str(self.program), "-m", *where, *arguments],
-            text=True,
+        process = Process(
+            [str(self.program), "-m", *where, *arguments],
             cwd=self.folder.parent,
             env={**os.environ, MARK: self.token, **(environment or {})},
-            **{**pipes, **options},
+            **options,
         )
         self.started.append(process)
         return process

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ import optuna
 
 from tests.fleet.sweeps import STEADY, TWO, Sweep, ended, no_process_is_left
 from tests.search.apps import open_study, states
+from tests.starting import Process
 
 SPACE = ("model.prior_std=interval(0.2,0.4)", "model.temperature=tag(log,interval(0.25,4))")
 SEARCH = ("hydra/sweeper=study", TWO, *SPACE)
@@ -33,7 +33,7 @@ class Search(Sweep):
         self.folder, self.token, self.started = sweep.folder, sweep.token, sweep.started
         self.url = url
 
-    def begin(self, *arguments: str) -> subprocess.Popen:
+    def begin(self, *arguments: str) -> Process:
         """Start it."""
         stored = () if self.url is None else (f"hydra.sweeper.storage='{self.url}'",)
         return self.train(*SEARCH, *stored, *arguments)
@@ -94,7 +94,7 @@ def kill_some_worker(search: Search, chance: random.Random) -> None:
             os.kill(chance.choice(workers), signal.SIGKILL)
 
 
-def go_on(search: Search, arguments: Sequence[str]) -> subprocess.Popen:
+def go_on(search: Search, arguments: Sequence[str]) -> Process:
     """Resume a search; one that was killed before it was described begins again."""
     if (search.folder / "study.json").exists():
         return search.resume()
@@ -111,8 +111,8 @@ def kill_and_resume(
     for i in range(n_kills):
         chance = random.Random(i)
         process = go_on(search, arguments)
-        ends = time.monotonic() + chance.uniform(3, longest)
-        strikes = time.monotonic() + chance.uniform(3, longest)
+        ends = time.monotonic() + chance.uniform(1, longest)
+        strikes = time.monotonic() + chance.uniform(1, longest)
         while time.monotonic() < ends and process.poll() is None:
             if time.monotonic() > strikes:
                 kill_some_worker(search, chance)

@@ -29,14 +29,14 @@ def search(request, sweep, tmp_path) -> Search:
 
 @pytest.mark.slow
 def test_an_often_killed_search_loses_and_repeats_nothing(search):
-    kill_and_resume(search, SHORT, n_trials=7, n_kills=4, longest=10)
+    kill_and_resume(search, SHORT, n_trials=7, n_kills=4, longest=7)
 
 
 @pytest.mark.slow
 def test_an_often_killed_search_with_repeats_and_pruning(own_search):
     pruner = "hydra.sweeper.pruner={_target_: optuna.pruners.PercentilePruner, percentile: 30.0}"
     arguments = [*SHORT, "dataset.n_cells=4000", "repeats=2", pruner, "model.modulo_temp=2"]
-    kill_and_resume(own_search, arguments, n_trials=5, n_kills=3, longest=11)
+    kill_and_resume(own_search, arguments, n_trials=5, n_kills=3, longest=8)
 
 
 @pytest.mark.slow

@@ -83,7 +83,7 @@ def test_all_repeats_are_trained_when_that_is_wanted(sweep, setting):
 @pytest.mark.slow
 def test_an_often_killed_search_whose_trials_are_decided(own_search):
     arguments = [*SHORT, "dataset.n_cells=2000", "repeats=3", NEVER, "hydra.sweeper.min_chance=0.4"]
-    kill_and_resume(own_search, arguments, n_trials=6, n_kills=4, longest=12)
+    kill_and_resume(own_search, arguments, n_trials=6, n_kills=4, longest=9)
 
 
 def test_the_best_is_not_shown_without_the_verdict_on_it(searched):

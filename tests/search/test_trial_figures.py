@@ -17,6 +17,7 @@ from optuna.artifacts import get_all_artifact_meta
 from scyan_exp.search.figures import LinkedStore, attach_figures
 from scyan_exp.search.optuna_internals import StoredTrial
 from tests.search.test_best import dashboard_of, free_port, studies, until
+from tests.starting import finished
 
 
 @pytest.fixture
@@ -87,11 +88,11 @@ def test_across_file_systems_figures_are_copied(run, tmp_path):
 def test_the_dashboard_serves_the_figures_of_a_search(tmp_path):
     pytest.importorskip("optuna_dashboard")
     command = [
-        *(sys.executable, "-m", "scyan_exp", "train", "search=quick", "logger=none"),
+        *("-m", "scyan_exp", "train", "search=quick", "logger=none"),
         *("hydra.sweeper.n_trials=1", "hydra.sweeper.n_parallel=1", "dataset.n_cells=300"),
         *("trainer.max_epochs=1", "flow=shallow", "hydra.sweep.dir=found"),
     ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = finished(command, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     program, *rest = shlex.split(dashboard_of(done.stdout))
     assert rest[-2:] == ["--artifact-dir", str(tmp_path / "found" / "artifacts")]

@@ -45,7 +45,7 @@ class Choice:
 def choose_transform(x_NM: np.ndarray) -> Choice:
     """The transform that raw expressions (N, M) look to need; N >= 1, all finite."""
     x_NM = some_cells(x_NM)
-    low_M, median_M, high_M = np.quantile(x_NM, [LOW, 0.5, HIGH], axis=0)
+    low_M, high_M = np.quantile(x_NM, [LOW, HIGH], axis=0)
     reach = float(np.quantile(np.maximum(np.abs(low_M), np.abs(high_M)), UPPER))
     if reach < LEAST_LINEAR:
         below = f"three quarters of the markers stay below {reach:.2g}"
@@ -53,7 +53,7 @@ def choose_transform(x_NM: np.ndarray) -> Choice:
     if reach <= MOST_IONS and are_counts(x_NM):
         share = f"{_share_near_zero(x_NM):.0%} of the cells have at most one ion"
         return Choice("asinh", f"they are counts of CyTOF: in half of the markers {share}")
-    tail = _upper_by_lower_tail(low_M, median_M, high_M)
+    tail = _upper_by_lower_tail(x_NM, low_M, high_M)
     tails = f"high values lie {tail:.2g} times as far from the median as low ones"
     if reach <= WIDEST_SCALE and tail < LONG_TAIL:
         return Choice("none", f"they look transformed: {tails} (of raw ones {LONG_TAIL:g} times)")
@@ -82,10 +82,18 @@ def are_counts(x_NM: np.ndarray) -> bool:
     """Whether raw expressions (N, M) are counts of ions, as mass cytometry gives them.
 
     Their negatives lie at 0, with or without noise of about one ion: 0 means "negative". The
-    negatives of flow cytometry spread far around 0.
+    negatives of flow cytometry spread far around 0, or lie at the least value of a logarithmic
+    amplifier, which is above 0.
     """
     least = float(np.median(np.quantile(x_NM, LOW, axis=0)))
-    return least >= LEAST_IONS and _share_near_zero(x_NM) >= NEAR_ZERO
+    is_near = least >= LEAST_IONS and _share_near_zero(x_NM) >= NEAR_ZERO
+    return is_near and not _is_piled_above_zero(x_NM)
+
+
+def _is_piled_above_zero(x_NM: np.ndarray) -> bool:
+    """Whether, in the median marker, several cells share a least value that is above 0."""
+    least_M = x_NM.min(axis=0)
+    return bool(np.median(least_M) > 0 and np.median((x_NM == least_M).sum(axis=0)) > 1)
 
 
 def _share_near_zero(x_NM: np.ndarray) -> float:
@@ -93,12 +101,16 @@ def _share_near_zero(x_NM: np.ndarray) -> float:
     return float(np.median([np.mean(np.abs(x_N) <= 1) for x_N in x_NM.T]))
 
 
-def _upper_by_lower_tail(low_M: np.ndarray, median_M: np.ndarray, high_M: np.ndarray) -> float:
+def _upper_by_lower_tail(x_NM: np.ndarray, low_M: np.ndarray, high_M: np.ndarray) -> float:
     """How much farther the high values lie from the median than the low ones.
 
     On a linear scale positive cells lie decades above the negative ones; on a transformed scale
-    both tails are alike.
+    both tails are alike. Where most cells share the lowest value, it is the median of the others.
     """
-    lower_M, upper_M = median_M - low_M, high_M - median_M
+    middle_M = np.median(x_NM, axis=0)
+    for m in np.flatnonzero(middle_M <= low_M):
+        above = x_NM[x_NM[:, m] > low_M[m], m]
+        middle_M[m] = np.median(above) if len(above) else low_M[m]
+    lower_M, upper_M = middle_M - low_M, high_M - middle_M
     tail_M = np.divide(upper_M, lower_M, out=np.zeros_like(upper_M), where=lower_M > 0)
     return float(np.quantile(tail_M, UPPER))

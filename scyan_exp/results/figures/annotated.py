@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from scyan_exp.results.figures.canvas import canvas, short
+from scyan_exp.results.figures.canvas import canvas, room, short, shown_rows, titled
 from scyan_exp.results.figures.registry import figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from scyan_exp.data.table import KnowledgeTable
     from scyan_exp.results.annotation import Annotation
 
 
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 def latent_figure(annotation: Annotation) -> Figure:
     """The table, beside the mean latent expression of the cells of each population."""
     table = annotation.table
-    n_pops, n_markers = table.rho.shape
-    figure, (left, right) = canvas(
-        4 + 0.52 * n_markers, 2.2 + 0.26 * n_pops, columns=2, sharey=True
-    )
-    _heatmap(left, table.rho, table, "Knowledge table (grey: not known)")
-    image = _heatmap(right, _mean_latent(annotation), table, "Mean latent expression")
+    n_cells_P = np.bincount(annotation.population, minlength=len(table.populations))
+    rows, left_out = shown_rows(n_cells_P)
+    names = [short(table.populations[p]) for p in rows]
+    width = 4 + 0.52 * len(table.markers) + room(names)
+    height = max(2.2 + 0.26 * len(rows), 3.8) + room(table.markers)
+    figure, (left, right) = canvas(width, height, columns=2, sharey=True)
+    title = titled("Knowledge table", "(grey: not known)", left_out)
+    _heatmap(left, table.rho[rows], names, table.markers, title)
+    latent_PM = _mean_latent(annotation)[rows]
+    image = _heatmap(right, latent_PM, names, table.markers, "Mean latent expression")
     figure.colorbar(
         image, ax=[left, right], shrink=0.8, label="expression (-1 negative, 1 positive)"
     )
@@ -41,10 +45,11 @@ def counts_figure(annotation: Annotation) -> Figure:
     counts = np.bincount(
         np.where(annotation.codes < 0, len(names) - 1, annotation.codes), minlength=len(names)
     )
-    order = np.argsort(counts[:-1], kind="stable").tolist()
+    rows, left_out = shown_rows(counts[:-1])
+    order = rows[np.argsort(counts[rows], kind="stable")].tolist()
     if counts[-1]:
         order = [len(names) - 1, *order]
-    figure, axes = canvas(7.5, 1.6 + 0.26 * len(order))
+    figure, axes = canvas(7.5 + room(names[i] for i in order), 1.6 + 0.26 * len(order))
     colors = ["0.7" if i == len(names) - 1 else "C0" for i in order]
     bars = axes.barh(range(len(order)), counts[order], color=colors)
     axes.set_yticks(range(len(order)), [short(names[i]) for i in order])
@@ -52,7 +57,7 @@ def counts_figure(annotation: Annotation) -> Figure:
     axes.bar_label(bars, shares, fontsize=8)
     axes.margins(x=0.25)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set(xlabel="cells", title="Cells per population")
+    axes.set(xlabel="cells", title=titled("Cells per population", left_out))
     return figure
 
 
@@ -67,22 +72,29 @@ def confusion_figure(annotation: Annotation, labels: pd.Series) -> Figure:
     counts = np.bincount(pairs, minlength=n * n).reshape(n, n)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     present = counts.sum(axis=1) > 0
-    figure, axes = canvas(3.2 + 0.34 * n, 2.4 + 0.3 * int(present.sum()))
-    image = axes.imshow(100 * shares[present], cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    for row, values in enumerate(shares[present]):
+    columns, left_out = shown_rows(counts.sum(axis=0) + counts.sum(axis=1))
+    shown = shares[present][:, columns]
+    more = room(populations[i] for i in columns)
+    figure, axes = canvas(3.2 + 0.34 * len(columns) + more, 2.4 + 0.3 * int(present.sum()) + more)
+    image = axes.imshow(100 * shown, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    for row, values in enumerate(shown):
         for column in np.flatnonzero(values >= 0.005):
             color = "white" if values[column] > 0.6 else "black"
             text = f"{100 * values[column]:.0f}"
             axes.text(column, row, text, ha="center", va="center", fontsize=6.5, color=color)
     rows = [f"{short(populations[i])} ({counts[i].sum():,})" for i in np.flatnonzero(present)]
     axes.set_xticks(
-        range(n), [short(name) for name in populations], rotation=60, ha="right", fontsize=8
+        range(len(columns)),
+        [short(populations[i]) for i in columns],
+        rotation=60,
+        ha="right",
+        fontsize=8,
     )
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
     axes.set(
         xlabel="annotated as",
         ylabel="label (cells)",
-        title="Most probable population of every cell (% of label)",
+        title=titled("Most probable population", "of every cell (% of label)", left_out),
     )
     figure.colorbar(image, ax=axes, shrink=0.8)
     return figure
@@ -99,13 +111,14 @@ def _mean_latent(annotation: Annotation) -> np.ndarray:
     return means.reindex(range(n_pops)).to_numpy()
 
 
-def _heatmap(axes: Axes, values_PM: np.ndarray, table: KnowledgeTable, title: str) -> Any:
+def _heatmap(
+    axes: Axes, values_PM: np.ndarray, names: Sequence[str], markers: Sequence[str], title: str
+) -> Any:
     from matplotlib import colormaps
 
     cmap = colormaps["RdBu_r"].with_extremes(bad="0.85")
     image = axes.imshow(values_PM, cmap=cmap, vmin=-1.2, vmax=1.2, aspect="auto")
-    axes.set_xticks(range(len(table.markers)), table.markers, rotation=90, fontsize=8)
-    names = [short(name) for name in table.populations]
+    axes.set_xticks(range(len(markers)), [short(m) for m in markers], rotation=90, fontsize=8)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_title(title, fontsize=10)
     return image

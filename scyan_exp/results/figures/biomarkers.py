@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from scyan_exp.results.biomarkers import Biomarkers
-from scyan_exp.results.figures.canvas import canvas, colors, short
+from scyan_exp.results.figures.canvas import canvas, colors, room, short, titled
 from scyan_exp.results.figures.registry import figure
 from scyan_exp.results.group_tests import OF_PARENT, OWN_LEVEL, SHARE, UNANNOTATED, Groups
 
@@ -30,6 +31,10 @@ COFACTORS = {1000.0: 150.0, 20.0: 5.0}
 LEAST_WIDTH = 1.0
 #: Panels in a row.
 COLUMNS = 5
+#: Characters that have room: across a panel; below a box; along a row of the shares.
+CHARACTERS_A_PANEL, CHARACTERS_A_GROUP, CHARACTERS_A_ROW = 28, 18, 4
+#: Panels drawn at most.
+MOST_PANELS = 50
 
 
 @figure("sample_shares")
@@ -45,7 +50,9 @@ def shares_figure(biomarkers: Biomarkers) -> Figure:
     fold_SP = _folds(_wide(rows, "count").to_numpy(), n_S.to_numpy()[:, None])
     order, groups = _by_group(rows)
     n_samples, n_pops = share_SP.shape
-    figure, axes = canvas(3.2 + 0.5 * n_pops, 2.8 + 0.24 * max(n_samples, 8))
+    width = 3.2 + 0.5 * n_pops + room(map(str, share_SP.index))
+    height = 2.8 + 0.24 * max(n_samples, 8) + room(map(str, share_SP.columns))
+    figure, axes = canvas(width, height)
     image = axes.imshow(
         fold_SP[order], cmap="RdBu_r", vmin=-LARGEST_FOLD, vmax=LARGEST_FOLD, aspect="auto"
     )
@@ -73,10 +80,13 @@ def intensities_figure(biomarkers: Biomarkers) -> Figure:
     rows = biomarkers.intensities
     medians = rows.groupby(["population", "marker"], sort=False)["median"].median().unstack()
     medians = medians.reindex(index=rows["population"].unique(), columns=rows["marker"].unique())
-    medians = medians.dropna(how="all")
+    with_cells = medians.dropna(how="all")
+    medians = medians if with_cells.empty else with_cells
     values_PM = medians.to_numpy()
     shown_PM, words = _scaled(values_PM)
-    figure, axes = canvas(3.4 + 0.42 * values_PM.shape[1], 2.4 + 0.28 * len(values_PM))
+    width = 3.4 + 0.42 * values_PM.shape[1] + room(map(str, medians.index))
+    height = 2.4 + 0.28 * max(len(values_PM), 4) + room(map(str, medians.columns))
+    figure, axes = canvas(width, height)
     from matplotlib import colormaps
 
     cmap = colormaps["viridis"].with_extremes(bad="0.85")
@@ -97,8 +107,8 @@ def groups_figure(biomarkers: Biomarkers, groups: Groups) -> Figure:
 
     With a level, the share is of the parent, where that has several populations.
     """
-    tests = _shown_tests(groups.tests)
     rows = _own_rows(biomarkers)
+    tests, left_out = _shown_tests(groups.tests, rows)
     n_columns = min(COLUMNS, len(tests))
     n_rows = -(-len(tests) // n_columns)
     figure, grid = canvas(
@@ -109,9 +119,8 @@ def groups_figure(biomarkers: Biomarkers, groups: Groups) -> Figure:
     for axes, test in zip(grid.ravel(), tests.to_dict("records"), strict=False):
         own = rows[rows["population"] == test["population"]]
         _draw_groups(axes, own, test, groups.names)
-    figure.suptitle(
-        f"Shares by sample; {test['test']}, p adjusted over the populations", fontsize=10
-    )
+    title = f"Shares by sample; {test['test']}, p adjusted over the populations"
+    figure.suptitle(titled(title, left_out), fontsize=10)
     return figure
 
 
@@ -150,7 +159,7 @@ def _mark_groups(axes: Axes, groups: list[str]) -> None:
         first, last = groups.index(group), len(groups) - 1 - groups[::-1].index(group)
         axes.axhline(last + 0.5, color="black", linewidth=1.5 if last < len(groups) - 1 else 0)
         axes.annotate(
-            short(group),
+            short(group, CHARACTERS_A_ROW * (last - first + 1)),
             (1.01, (first + last) / 2),
             xycoords=("axes fraction", "data"),
             rotation=90,
@@ -196,18 +205,28 @@ def _scaled(values_PM: np.ndarray) -> tuple[np.ndarray, str]:
     largest = np.nanmax(np.abs(values_PM)) if np.isfinite(values_PM).any() else 0.0
     cofactor = next((c for size, c in COFACTORS.items() if largest > size), None)
     seen_PM = values_PM if cofactor is None else np.arcsinh(values_PM / cofactor)
-    low_M, high_M = np.nanmin(seen_PM, axis=0), np.nanmax(seen_PM, axis=0)
+    low_M, high_M = np.fmin.reduce(seen_PM, axis=0), np.fmax.reduce(seen_PM, axis=0)
     width_M = np.maximum(high_M - low_M, LEAST_WIDTH)
     by = "" if cofactor is None else f", by arcsinh(x / {cofactor:g})"
     return np.ma.masked_invalid((seen_PM - low_M) / width_M), f"scaled a marker{by}"
 
 
-def _shown_tests(tests: pd.DataFrame) -> pd.DataFrame:
-    """One test a population, of its share in the parent if there is such a test."""
+def _shown_tests(tests: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """One test a population, of its share in the parent if there is such a test; what is missing.
+
+    Populations without cells are left out, and of many the least sure ones.
+    """
     own = tests[(tests["level"] == OWN_LEVEL) & tests["measure"].isin((SHARE, OF_PARENT))]
     own = own[own["population"] != UNANNOTATED]
     one_each = own.drop_duplicates("population", keep="last")  # the shares of parents come last
-    return one_each.sort_values("p_adjusted", kind="stable")
+    with_cells = rows.groupby("population")["count"].sum()
+    some = one_each[one_each["population"].map(with_cells) > 0]
+    some = one_each if some.empty else some
+    surest = some.sort_values("p_adjusted", kind="stable").head(MOST_PANELS)
+    n_empty, n_more = len(one_each) - len(some), len(some) - len(surest)
+    words = [f"without {n_empty} populations that have no cells"] if n_empty else []
+    words += [f"the {len(surest)} surest; groups.csv has {n_more} more"] if n_more else []
+    return surest, "; ".join(words)
 
 
 def _draw_groups(axes: Axes, rows: pd.DataFrame, test: dict[str, Any], names: list[str]) -> None:
@@ -222,14 +241,18 @@ def _draw_groups(axes: Axes, rows: pd.DataFrame, test: dict[str, Any], names: li
             )
         places = i + rng.uniform(-0.15, 0.15, len(own))
         axes.scatter(places, own, s=14, color=[color], zorder=3, linewidths=0)
-    labels = [f"{short(name)}\nn = {test[f'n_{name}']}" for name in names]
-    axes.set_xticks(range(len(names)), labels, fontsize=8)
+    shown = [short(name, CHARACTERS_A_GROUP) for name in names]
+    labels = [f"{one}\nn = {test[f'n_{name}']}" for one, name in zip(shown, names, strict=True)]
+    is_wide = len(names) * max(map(len, shown)) > CHARACTERS_A_PANEL
+    tilted: dict[str, Any] = {"rotation": 40, "ha": "right"} if is_wide else {}
+    axes.set_xticks(range(len(names)), labels, fontsize=8, **tilted)
     axes.tick_params(axis="y", labelsize=8)
     axes.set_ylim(bottom=0)
     whole = rows["parent"].iloc[0] if test["measure"] == OF_PARENT else "all cells"
-    axes.set_ylabel(f"% of {short(str(whole))}", fontsize=8)
+    axes.set_ylabel(f"% of {short(str(whole), CHARACTERS_A_PANEL)}", fontsize=8)
     p = test["p_adjusted"]
-    axes.set_title(f"{short(test['population'])}\n{_p(p)}", fontsize=8)
+    name = fill(short(test["population"]), CHARACTERS_A_PANEL)
+    axes.set_title(f"{name}\n{_p(p)}", fontsize=8)
 
 
 def _p(p: float) -> str:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def umap_figure(annotation: Annotation, umap: np.ndarray) -> Figure:
     """The cells that have a place, coloured by population; the largest populations come first."""
     populations = annotation.table.populations
-    figure, axes = canvas(9.5, max(6.0, 0.2 * len(populations) + 1))
     placed = np.isfinite(umap).all(axis=1)
     counts_P = np.bincount(annotation.codes[placed & (annotation.codes >= 0)], minlength=1)
     order = [p for p in np.argsort(-counts_P, kind="stable") if counts_P[p]]
+    figure, axes = canvas(9.5, max(6.0, 0.2 * len(order) + 1))
     nowhere = umap[placed & (annotation.codes < 0)]
     axes.scatter(*nowhere.T, s=2, color="0.8", linewidths=0, rasterized=True)
     palette = colors(len(populations))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @figure("members")
 def members_figure(consensus: Consensus, members: Sequence[Member]) -> Figure:
     """How often members annotate alike, and the weight of each in the consensus."""
-    names = [one.name for one in members]
-    codes = [consensus.members[name].population for name in names]
+    codes = [consensus.members[one.name].population for one in members]
+    names = [short(one.name) for one in members]
     rows = [*codes, consensus.population]
     alike = np.array([[np.mean(a == b) for b in codes] for a in rows])
     figure, (left, right) = canvas(

@@ -67,6 +67,11 @@ class Annotator:
         """How the training cells were compensated; ``auto`` where that is not known."""
         return self.members[0].model.preprocessing.compensation or "auto"
 
+    @property
+    def layer(self) -> str | None:
+        """The layer of ``.h5ad`` files that held the training cells; None for X."""
+        return self.members[0].model.preprocessing.layer
+
     def annotation(self, raw_NM: np.ndarray, obs: pd.DataFrame) -> Annotation:
         """Annotate N cells.
 

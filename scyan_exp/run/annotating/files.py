@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +23,7 @@ from scyan_exp.run.annotating.models import (
     load_members,
     model_files,
 )
-from scyan_exp.run.annotating.overlap import Busy
-from scyan_exp.run.annotating.partial import forget
+from scyan_exp.run.annotating.one_by_one import Annotated, OneByOne, identity_of_task
 from scyan_exp.run.annotating.plan import Job, plan
 from scyan_exp.run.annotating.progress import Progress
 from scyan_exp.run.annotating.row_sinks import SINKS
@@ -36,30 +31,6 @@ from scyan_exp.run.annotating.rows import RowsToRows
 from scyan_exp.run.annotating.ways import Task, Way
 from scyan_exp.run.annotating.whole import Whole
 from scyan_exp.run.settings_of import settings_of
-
-log = logging.getLogger(__name__)
-
-#: Changes when results of the same input and models change: a partial one is then begun again.
-VERSION = 1
-
-
-@dataclass(frozen=True)
-class Annotated:
-    """What came of one file.
-
-    Attributes:
-        source: the file.
-        output: the result.
-        n_cells: its cells.
-        n_unannotated: cells without a population.
-        busy: how the time was spent; None for a file that was annotated before.
-    """
-
-    source: Path
-    output: Path
-    n_cells: int
-    n_unannotated: int
-    busy: Busy | None = None
 
 
 def annotate_files(
@@ -90,7 +61,9 @@ def annotate_files(
         metadata: a CSV with a row a file: its name, and columns for ``obs``.
 
     Raises:
-        InputError: everything that is wrong with models and files; nothing is written then.
+        InputError: everything that is wrong with models and files; nothing is written then. Or
+            an expression in a large file is not finite: all others are annotated nevertheless.
+        OutputError: results cannot be written, or another annotation writes them.
     """
     jobs = plan(paths, Path(out), result)
     settings = settings_of(checkpoint) if settings is None else settings
@@ -99,18 +72,19 @@ def annotate_files(
     if compensation is None:
         compensation = annotator.compensation
     tasks = [
-        Task(job, annotator, compensation, known)
+        Task(job, annotator, compensation, known, identity_of_file(job.source))
         for job, known in zip(jobs, _known(jobs, metadata), strict=True)
     ]
     ways = [_way(task) for task in tasks]
-    _check(tasks, ways)
-    models = identity_of(files)
+    ledger, models = Ledger(Path(out)), identity_of(files)
+    _check(tasks, ways, ledger, models)
     with _explained(Path(out)), Progress(jobs) as progress:
         Path(out).mkdir(parents=True, exist_ok=True)
-        ledger = Ledger(Path(out))
-        return [
-            _one(task, way, models, ledger, progress) for task, way in zip(tasks, ways, strict=True)
-        ]
+        ledger.tidy()
+        annotating = OneByOne(ledger, models, progress)
+        for task, way in zip(tasks, ways, strict=True):
+            annotating.add(task, way)
+        return annotating.finish(Path(out))
 
 
 def _known(jobs: Sequence[Job], metadata: str | Path | None) -> list[dict[str, Any]]:
@@ -131,9 +105,16 @@ def _way(task: Task) -> Way:
     return H5adToH5ad(task) if job.kind == "h5ad" else Whole(task)
 
 
-def _check(tasks: Sequence[Task], ways: Sequence[Way]) -> None:
+def _check(tasks: Sequence[Task], ways: Sequence[Way], ledger: Ledger, models: str) -> None:
     problems: list[str] = []
     for task, way in zip(tasks, ways, strict=True):
+        output, source = task.job.output, task.job.source
+        other = ledger.other_input(output, source)
+        if other is not None and ledger.known(output, identity_of_task(task, models)) is None:
+            problems.append(
+                f"{source}: {output} is the result of another file, {other}, and would be written "
+                "over; choose another folder with out=FOLDER, or remove it"
+            )
         try:
             problems += [f"{task.job.source}: {one}" for one in way.problems()]
         except InputError as error:
@@ -141,68 +122,6 @@ def _check(tasks: Sequence[Task], ways: Sequence[Way]) -> None:
             problems += [f"{named}: {one}" for one in error.problems]
     if problems:
         raise InputError(problems)
-
-
-def _one(task: Task, way: Way, models: str, ledger: Ledger, progress: Progress) -> Annotated:
-    job, identity = task.job, _identity(task, models)
-    known = ledger.known(job.output, identity)
-    if known is not None:
-        log.info("%s: annotated already, %s", job.source.name, job.output)
-        progress.skip(job)
-        return Annotated(job.source, job.output, known["cells"], known["unannotated"])
-    with _of(job):
-        counts, busy = way.annotate(identity, _warner(job), progress.advance(job))
-    names = task.annotator.table.populations
-    entry = {
-        "input": str(job.source),
-        "cells": sum(counts),
-        "unannotated": counts[0],
-        "populations": dict(zip(names, counts[1:], strict=True)),
-    }
-    ledger.add(job.output, identity, entry)
-    done = Annotated(job.source, job.output, sum(counts), counts[0], busy)
-    log.info("%s: %s", job.output, _said(done))
-    return done
-
-
-def _warner(job: Job) -> Any:
-    return lambda doubt: log.warning("%s: %s", job.source.name, doubt)
-
-
-def _identity(task: Task, models: str) -> str:
-    compensation, correction = task.compensation, task.annotator.correction
-    parts: dict[str, Any] = {
-        "version": VERSION,
-        "models": models,
-        "input": identity_of_file(task.job.source),
-        "result": task.job.result,
-        "predict": task.annotator.settings.model_dump(),
-        "compensation": dict(compensation) if isinstance(compensation, Mapping) else compensation,
-        "known": dict(task.known),
-        "batch_ref": None if correction is None else correction.batch_ref,
-    }
-    if isinstance(compensation, str) and compensation != "auto":
-        parts["matrix"] = identity_of_file(Path(compensation))
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _said(done: Annotated) -> str:
-    share = done.n_unannotated / max(1, done.n_cells)
-    return f"{done.n_cells:,} cells, {share:.1%} without a population"
-
-
-@contextmanager
-def _of(job: Job) -> Iterator[None]:
-    """Errors inside the block are about a file, and nothing is left of its result."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        log.warning("%s: cut off; the same command goes on with it", job.source.name)
-        raise
-    except InputError as error:
-        forget(job.output)
-        raise InputError(error.problems, where=error.where or str(job.source)) from error
 
 
 @contextmanager

@@ -22,9 +22,9 @@ import pandas as pd
 from anndata.io import write_elem
 
 from scyan_exp.errors import InputError
-from scyan_exp.results.columns import PROBA
+from scyan_exp.results.columns import KEY, drop_earlier_parts, earlier_columns, members_in
 from scyan_exp.run.annotating.added import Added
-from scyan_exp.run.annotating.partial import Partial, file_of, forget, note_of
+from scyan_exp.run.annotating.partial import Partial, file_of, finish, note_of
 
 #: Bytes copied at a time.
 PIECE = 2**20
@@ -70,39 +70,44 @@ class H5adFilling:
             os.close(self._file)
 
     def write(self, start: int, added: Added) -> None:
-        """Write what is added to cells ``start`` and following; blocks come in order."""
+        """Write what is added to cells ``start`` and following; blocks come in order.
+
+        Raises:
+            RuntimeError: it is not the turn of these.
+        """
+        after = self._partial.after(start, len(added.obs), added.counts)
         if self._file < 0:
-            self._begin(added)
+            after = self._begin(added, after)
         for name, values in added.arrays().items():
-            offset, dtype, n_bytes = self._partial.places[name]
+            offset, dtype, n_bytes = after.places[name]
             self._put(values.astype(dtype, copy=False), offset + start * n_bytes)
         if self._x_range is not None:
             assert added.rows is not None
             self._put(added.rows, self._x_range[0] + start * _row_bytes(added.rows))
-        self._partial = replace(
-            self._partial,
-            done=start + len(added.obs),
-            counts=np.add(self._partial.counts or 0, added.counts).tolist(),
-        )
+        self._partial = after
         self._note()
 
     def finish(self) -> Partial:
-        """Make it the output; return the last note."""
+        """Make it the output; return the last note.
+
+        Raises:
+            RuntimeError: cells are not written, or not counted.
+        """
         if self._settled is not None:
             self._settled.result()
-        assert self._partial.done == self._n_cells
+        self._partial.check_whole(self._n_cells)
         os.fsync(self._file)
-        file_of(self._output).replace(self._output)
-        note_of(self._output).unlink(missing_ok=True)
+        finish(self._output)
         return self._partial
 
-    def _begin(self, added: Added) -> None:
-        forget(self._output)
+    def _begin(self, added: Added, partial: Partial) -> Partial:
+        note_of(self._output).unlink(missing_ok=True)
         path = file_of(self._output)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         _copy(self._source, self._file, self._x_range)
         with h5py.File(path, "r+") as target:
-            self._partial = replace(self._partial, places=_make_room(target, added, self._n_cells))
+            places = _make_room(target, added, self._n_cells)
+        return replace(partial, places=places, size=os.fstat(self._file).st_size)
 
     def _put(self, values: np.ndarray, offset: int) -> None:
         _write_all(self._file, memoryview(np.ascontiguousarray(values).data).cast("B"), offset)
@@ -152,8 +157,8 @@ def _make_room(target: h5py.File, added: Added, n_cells: int) -> dict[str, Any]:
     for name in ("obsm", "layers", "uns"):  # files of older versions leave out what is empty
         if name not in target:
             write_elem(target, name, {})
+    _drop_earlier(target, str(added.uns[KEY]))
     made = _make_columns(target["obs"], added.obs, n_cells)
-    target["obsm"].pop(PROBA, None)  # of an earlier annotation
     for group, values in (("obsm", added.obsm), ("layers", added.layers)):
         for name, array in values.items():
             made[f"{group}/{name}"] = _room(target[group], name, array, n_cells)
@@ -164,6 +169,18 @@ def _make_room(target: h5py.File, added: Added, n_cells: int) -> dict[str, Any]:
         name: [data.id.get_offset(), data.dtype.str, _row_bytes(data)]
         for name, data in made.items()
     }
+
+
+def _drop_earlier(target: h5py.File, key: str) -> None:
+    """Remove what an earlier annotation has added."""
+    obs = target["obs"]
+    columns = [str(name) for name in obs.attrs.get("column-order", [])]
+    dropped = earlier_columns(columns, key, members_in(target))
+    drop_earlier_parts(target)
+    for name in dropped:
+        obs.pop(name, None)
+    kept = [name for name in columns if name not in dropped]
+    obs.attrs["column-order"] = np.array(kept, h5py.string_dtype())
 
 
 def _make_columns(obs: h5py.Group, columns: pd.DataFrame, n_cells: int) -> dict[str, h5py.Dataset]:

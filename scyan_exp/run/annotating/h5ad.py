@@ -12,16 +12,19 @@ import pandas as pd
 from scyan_exp.data.cells_problems import no_column
 from scyan_exp.data.distribution import MOST_CELLS
 from scyan_exp.data.h5ad_blocks import H5adBlocks
+from scyan_exp.data.layers import no_x
 from scyan_exp.results.chunks import CHUNK_SIZE
-from scyan_exp.results.columns import key_of, key_problems
-from scyan_exp.results.correction import CORRECTED_KEY
+from scyan_exp.results.columns import CORRECTED, key_of, members_in
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.covariates import covariate_problems
 from scyan_exp.run.annotating.filling import H5adFilling
-from scyan_exp.run.annotating.overlap import Busy, Span, overlapped
+from scyan_exp.run.annotating.names import earlier_doubts, name_problems
+from scyan_exp.run.annotating.overlap import Busy, overlapped
 from scyan_exp.run.annotating.partial import Partial
 from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
 
+#: First cell and the one after the last.
+Span = tuple[int, int]
 #: Bytes of a block in memory, and of all blocks that wait to be written.
 BLOCK_BYTES, WAITING_BYTES = 8 * 2**20, 512 * 2**20
 #: Pieces of the sample that is compared with the training cells.
@@ -56,16 +59,16 @@ class H5adToH5ad:
     def problems(self) -> list[str]:
         """Everything that is wrong with the file, as far as names and covariates tell."""
         task, annotator = self._task, self._task.annotator
-        with H5adBlocks(task.job.source) as cells:
+        with H5adBlocks(task.job.source, annotator.layer) as cells:
             _, problems = marker_places(annotator.markers, [[name] for name in cells.names])
             columns = pd.Index(cells.columns)
             problems += [
                 no_column(columns, key, "covariate") for key in task.lacking(cells.columns)
             ]
             earlier = key_of(cells.file)
-            problems += key_problems(annotator.settings, cells.columns, annotator.table, earlier)
+            problems += name_problems(task, cells.columns, earlier=earlier, index=cells.index)
             if not cells.has_expressions:
-                problems.append("the cells have no expressions: X is not there")
+                problems.append(no_x([]))
             if not cells.n_cells:
                 problems.append("there are no cells in it")
             if not problems:
@@ -77,28 +80,31 @@ class H5adToH5ad:
     def annotate(self, identity: str, warn: Warn, advance: Advance) -> tuple[list[int], Busy]:
         """Write the result, or go on with one that was cut off."""
         job = self._task.job
-        with H5adBlocks(job.source) as cells:
+        with H5adBlocks(job.source, self._task.annotator.layer) as cells:
             steps = H5adSteps(cells, self._task)
-            for doubt in self._task.annotator.doubts(steps.sample()):
+            key, members = self._task.annotator.settings.key_added, members_in(cells.file)
+            doubts = earlier_doubts(cells.columns, key, members)
+            for doubt in [*doubts, *self._task.annotator.doubts(steps.sample())]:
                 warn(doubt)
             partial = Partial.read(job.output, identity) or Partial(identity)
             advance(partial.done / cells.n_cells)
 
-            def compute(span: Span, block: Block) -> Added:
+            def compute(part: tuple[Span, Block]) -> tuple[int, Added]:
+                (start, stop), block = part
                 added = steps.compute(block)
-                advance((span[1] - span[0]) / cells.n_cells)
-                return added
+                advance((stop - start) / cells.n_cells)
+                return start, added
 
             with H5adFilling(
                 job.source, job.output, cells.n_cells, cells.x_range, partial
             ) as filling:
                 busy = overlapped(
-                    steps.spans(partial.done),
-                    steps.read,
+                    ((span, steps.read(span)) for span in steps.spans(partial.done)),
                     compute,
-                    lambda span, added: filling.write(span[0], added),
+                    lambda part: filling.write(*part),
                     steps.n_waiting,
                 )
+                self._task.check_unchanged()
                 return filling.finish().counts, busy
 
 
@@ -150,7 +156,7 @@ class H5adSteps:
             return {}
         layer = _dense(block.rows).astype(np.float32)
         layer[:, self._places] = corrected
-        return {CORRECTED_KEY: layer}
+        return {CORRECTED: layer}
 
     def sample(self) -> np.ndarray:
         """Expressions of some cells, in pieces that are evenly spaced over the file."""

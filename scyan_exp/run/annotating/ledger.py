@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scyan_exp.files import write_json
+from scyan_exp.files import remove_leftovers, write_json
+from scyan_exp.run.annotating.alone import in_turn
 
 #: The name of the file, and its format.
 NAME, FORMAT = "annotated.json", 1
@@ -26,21 +27,40 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
-        self._files = _read(self._path)
+
+    @property
+    def outputs(self) -> set[str]:
+        """The names of all results."""
+        return set(_read(self._path))
+
+    def tidy(self) -> None:
+        """Remove what a process left that was killed while it wrote the file."""
+        with in_turn(self._path):
+            remove_leftovers(self._path.parent, NAME)
 
     def known(self, output: Path, identity: str) -> dict[str, Any] | None:
         """What is said of an output that is there, whole, and of this very identity."""
-        entry = self._files.get(output.name)
+        entry = _read(self._path).get(output.name)
         if not isinstance(entry, dict) or entry.get("identity") != identity:
             return None
         is_whole = output.is_file() and output.stat().st_size == entry.get("bytes")
         return entry if is_whole else None
 
+    def other_input(self, output: Path, source: Path) -> str | None:
+        """The file of which an output that is there was made, if it is not this one."""
+        entry = _read(self._path).get(output.name)
+        name = entry.get("input") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or not output.is_file():
+            return None
+        return None if Path(name).absolute() == source.absolute() else name
+
     def add(self, output: Path, identity: str, entry: Mapping[str, Any]) -> None:
-        """Write what came out."""
+        """Write what came out; others may write of other results at the same time."""
         size = output.stat().st_size
-        self._files[output.name] = {**entry, "identity": identity, "bytes": size}
-        write_json(self._path, {"format": FORMAT, "files": self._files})
+        with in_turn(self._path):
+            files = _read(self._path)
+            files[output.name] = {**entry, "identity": identity, "bytes": size}
+            write_json(self._path, {"format": FORMAT, "files": files})
 
 
 def _read(path: Path) -> dict[str, Any]:

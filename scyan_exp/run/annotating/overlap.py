@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-Span = tuple[int, int]
 Block = TypeVar("Block")
 Result = TypeVar("Result")
 
@@ -35,41 +34,34 @@ class Busy:
 
 
 def overlapped(
-    spans: Iterable[Span],
-    read: Callable[[Span], Block],
-    compute: Callable[[Span, Block], Result],
-    write: Callable[[Span, Result], object],
+    blocks: Iterator[Block],
+    compute: Callable[[Block], Result],
+    write: Callable[[Result], object],
     behind: int,
 ) -> Busy:
-    """Read, compute and write each span; an error in any of them ends all.
+    """Read, compute and write each block; an error in any of them ends all.
 
     Args:
-        spans: first cell and the one after the last, in order.
-        read: reads a span; runs in a thread of its own, in order.
-        compute: makes of a block what is written; runs in the calling thread.
-        write: writes; runs in a thread of its own, in order.
+        blocks: reads; runs in a thread of its own.
+        compute: makes of a block what is written; runs in the calling thread, in order.
+        write: writes; runs in a thread of its own, in order. After an error nothing is written.
         behind: results that may wait to be written, at most.
     """
-    busy, begun, rest = Busy(), time.perf_counter(), iter(spans)
+    busy, begun = Busy(), time.perf_counter()
+    writer = _Writer(write)
     reading, writing = ThreadPoolExecutor(1, "reading"), ThreadPoolExecutor(1, "writing")
+
+    def read() -> Future[Block | None]:
+        return reading.submit(_timed, busy, "reading", next, blocks, None)
+
     try:
-        coming: deque[tuple[Span, Future[Block]]] = deque()
+        coming = deque(read() for _ in range(AHEAD))
         waiting: deque[Future[None]] = deque()
-
-        def read_ahead() -> None:
-            for span in rest:
-                coming.append((span, reading.submit(_timed, busy, "reading", read, span)))
-                if len(coming) >= AHEAD:
-                    return
-
-        read_ahead()
-        while coming:
-            span, future = coming.popleft()
-            block = future.result()
-            read_ahead()
-            result = _timed(busy, "computing", compute, span, block)
-            waiting.append(writing.submit(_timed, busy, "writing", write, span, result))  # type: ignore[arg-type]
-            del block, result, future
+        while (block := coming.popleft().result()) is not None:
+            coming.append(read())
+            result = _timed(busy, "computing", compute, block)
+            waiting.append(writing.submit(_timed, busy, "writing", writer, result))
+            del block, result
             while waiting and (len(waiting) > behind or waiting[0].done()):
                 waiting.popleft().result()
         while waiting:
@@ -79,6 +71,26 @@ def overlapped(
         writing.shutdown(cancel_futures=True)
     busy.total = time.perf_counter() - begun
     return busy
+
+
+class _Writer(Generic[Result]):
+    """Writes until something cannot be written.
+
+    Results that wait already must not be written behind the hole that this leaves.
+    """
+
+    def __init__(self, write: Callable[[Result], object]) -> None:
+        self._write = write
+        self._failure: BaseException | None = None
+
+    def __call__(self, result: Result) -> None:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._write(result)
+        except BaseException as failure:
+            self._failure = failure
+            raise
 
 
 def _timed(busy: Busy, name: str, work: Callable[..., Result], *arguments: object) -> Result:

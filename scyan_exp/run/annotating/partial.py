@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from scyan_exp.documents import read_json
 from scyan_exp.files import write_json
 
 #: Of the note beside a file that is being written.
-FORMAT = 1
+FORMAT = 2
 
 
-@dataclass
+@dataclass(frozen=True)
 class Partial:
     """The note ``<output>.partial.json`` beside ``<output>.partial``.
 
@@ -21,25 +24,56 @@ class Partial:
         identity: of what it is: input, models, settings.
         done: cells that are written, from the first on.
         counts: cells of each population so far; the first number is that of no population.
+        size: bytes of the file that are in it for certain.
         places: what else is needed to go on, as the kind of file has it.
     """
 
     identity: str
     done: int = 0
     counts: list[int] = field(default_factory=list)
+    size: int = 0
     places: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, output: Path, identity: str) -> Partial | None:
         """The note of an output that was cut off; None if there is none of this very identity."""
         try:
-            values = json.loads(note_of(output).read_text(encoding="utf-8"))
-            if values.pop("format") != FORMAT or not file_of(output).is_file():
+            values = read_json(note_of(output))
+            if values.pop("format") != FORMAT:
                 return None
             found = cls(**values)
+            is_there = file_of(output).stat().st_size >= found.size
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
-        return found if found.identity == identity else None
+        return found if is_there and found.identity == identity else None
+
+    def after(self, start: int, n_cells: int, counts: Sequence[int] | np.ndarray) -> Partial:
+        """How far it is once a block is written.
+
+        Args:
+            start: its first cell.
+            n_cells: its cells.
+            counts: those of each population.
+
+        Raises:
+            RuntimeError: it does not begin where the last one ended, so there would be a hole.
+        """
+        if start != self.done:
+            raise RuntimeError(f"cell {start} is not the next to be written: {self.done} are done")
+        total = np.add(self.counts or 0, counts).tolist()
+        return replace(self, done=start + n_cells, counts=total)
+
+    def check_whole(self, n_cells: int) -> None:
+        """Make sure that all cells of the input are written, and counted.
+
+        Raises:
+            RuntimeError: they are not.
+        """
+        if self.done != n_cells or sum(self.counts) != n_cells:
+            raise RuntimeError(
+                f"{self.done} cells are written and {sum(self.counts)} counted; the input has "
+                f"{n_cells}"
+            )
 
     def write(self, output: Path) -> None:
         """Write the note atomically."""
@@ -54,6 +88,13 @@ def file_of(output: Path) -> Path:
 def note_of(output: Path) -> Path:
     """The note beside it."""
     return output.with_name(f"{output.name}.partial.json")
+
+
+def finish(output: Path) -> None:
+    """Make the file, which is whole, the output."""
+    # In this order: a note without its file would be taken for that of the next one.
+    note_of(output).unlink(missing_ok=True)
+    file_of(output).replace(output)
 
 
 def forget(output: Path) -> None:

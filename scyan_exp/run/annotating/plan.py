@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from pathlib import Path
 
 from scyan_exp.data.file_kinds import CSV, FCS, H5AD, PARQUET
 from scyan_exp.errors import InputError, listed, near_matches
+from scyan_exp.run.annotating.ledger import Ledger
+
+log = logging.getLogger(__name__)
 
 #: Formats by the suffixes of their files.
 FORMATS = {
@@ -44,7 +48,8 @@ def plan(paths: Sequence[str | Path], out: Path, result: str = "h5ad") -> list[J
     """The files that are named, and what becomes of each.
 
     Args:
-        paths: files of cells, or folders that stand for the files of cells in them.
+        paths: files of cells, or folders that stand for the files of cells in them; results of
+            earlier annotations are none.
         out: the folder of the results.
         result: their format.
 
@@ -56,7 +61,7 @@ def plan(paths: Sequence[str | Path], out: Path, result: str = "h5ad") -> list[J
         hint = near_matches(result, RESULTS)
         raise InputError(f"format: expected one of {listed(RESULTS)}, found {result!r}.{hint}")
     problems: list[str] = []
-    sources = [found for path in paths for found in _files(Path(path).expanduser(), problems)]
+    sources = [found for path in paths for found in _files(Path(path).expanduser(), out, problems)]
     jobs = [
         Job(
             source,
@@ -79,7 +84,7 @@ def plan(paths: Sequence[str | Path], out: Path, result: str = "h5ad") -> list[J
     return jobs
 
 
-def _files(path: Path, problems: list[str]) -> list[Path]:
+def _files(path: Path, out: Path, problems: list[str]) -> list[Path]:
     """A file of cells, or those of a folder; what is wrong is added to the problems."""
     if path.is_dir():
         inside = sorted(
@@ -87,9 +92,17 @@ def _files(path: Path, problems: list[str]) -> list[Path]:
             for one in path.iterdir()
             if one.suffix.lower() in FORMATS and one.is_file() and not one.name.startswith(".")
         )
+        results = _results(inside, path, out)
+        if results:
+            log.info("%s: left out, as results of an annotation: %s", path, listed(results))
         if not inside:
             problems.append(f"{path}: no files of cells in this folder ({listed(FORMATS)})")
-        return inside
+        elif len(results) == len(inside):
+            problems.append(
+                f"{path}: only results of an annotation are in this folder ({listed(results)}); "
+                "name the files to annotate them again"
+            )
+        return [one for one in inside if one.name not in results]
     if not path.exists():
         beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
         problems.append(f"{path}: no such file.{near_matches(path.name, beside)}")
@@ -98,6 +111,14 @@ def _files(path: Path, problems: list[str]) -> list[Path]:
         problems.append(f"{path}: expected a file whose name ends with one of {listed(FORMATS)}")
         return []
     return [path]
+
+
+def _results(files: Sequence[Path], folder: Path, out: Path) -> list[str]:
+    """Which files of a folder an annotation has written."""
+    written, is_out = Ledger(folder).outputs, folder.resolve() == out.resolve()
+    return [
+        one.name for one in files if one.name in written or (is_out and one.stem.endswith(MARK))
+    ]
 
 
 def _clashes(jobs: Sequence[Job]) -> list[str]:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 
 from scyan_exp.data.tabular import import_parquet
+from scyan_exp.errors import InputError
 from scyan_exp.run.annotating.filling import EVERY
-from scyan_exp.run.annotating.partial import Partial, file_of, forget, note_of
+from scyan_exp.run.annotating.partial import Partial, file_of, finish, note_of
+
+#: Cells of each population.
+Counts = Sequence[int] | np.ndarray
 
 
 class RowSink(Protocol):
@@ -23,11 +31,19 @@ class RowSink(Protocol):
 
     partial: Partial
 
-    def write(self, frame: pd.DataFrame, partial: Partial) -> None:
-        """Append rows; ``partial`` says how far it is then."""
+    def write(self, start: int, frame: pd.DataFrame, counts: Counts) -> None:
+        """Append rows: cells ``start`` and following; blocks come in order.
 
-    def finish(self) -> None:
-        """Make it the result."""
+        Raises:
+            RuntimeError: it is not the turn of these.
+        """
+
+    def finish(self, n_cells: int) -> None:
+        """Make it the result.
+
+        Raises:
+            RuntimeError: cells are not written, or not counted.
+        """
 
     def close(self) -> None:
         """Leave it as it is."""
@@ -44,35 +60,39 @@ class CsvSink:
     def __init__(self, output: Path, partial: Partial) -> None:
         self._output, self.partial = output, partial
         if not partial.done:
-            forget(output)
+            note_of(output).unlink(missing_ok=True)
             file_of(output).touch()
         self._file = file_of(output).open("r+", encoding="utf-8", newline="")
-        self._file.truncate(partial.places.get("bytes", 0))
+        self._file.truncate(partial.size)
         self._file.seek(0, os.SEEK_END)
         self._noted = time.monotonic()
 
-    def write(self, frame: pd.DataFrame, partial: Partial) -> None:
+    def write(self, start: int, frame: pd.DataFrame, counts: Counts) -> None:
         """Append rows, and now and then note how far it is."""
+        after = self.partial.after(start, len(frame), counts)
         frame.to_csv(self._file, index=False, header=not self.partial.done, lineterminator="\n")
-        self.partial = partial
+        self.partial = after
         if time.monotonic() > self._noted + EVERY:
             self._file.flush()
             os.fsync(self._file.fileno())
-            self.partial.places["bytes"] = self._file.tell()
+            self.partial = replace(after, size=self._file.tell())
             self.partial.write(self._output)
             self._noted = time.monotonic()
 
-    def finish(self) -> None:
+    def finish(self, n_cells: int) -> None:
         """Make it the result."""
-        _finish(self._file, self._output)
+        _finish(self, self._file, self._output, n_cells)
 
     def close(self) -> None:
         """Leave it as it is."""
-        self._file.close()
+        _close(self._file)
 
 
 class ParquetSink:
     """A Parquet file: its end says what is in it, so a cut-off one begins again.
+
+    The first rows decide the types, so these must not depend on values: text that is missing in
+    all of the first rows is text nevertheless.
 
     Args:
         output: the result.
@@ -82,37 +102,59 @@ class ParquetSink:
     def __init__(self, output: Path, partial: Partial) -> None:
         self._output, self.partial = output, Partial(partial.identity)
         self._parquet = import_parquet(output)
-        forget(output)
+        note_of(output).unlink(missing_ok=True)
         self._file = file_of(output).open("wb")
         self._writer: Any = None
 
-    def write(self, frame: pd.DataFrame, partial: Partial) -> None:
-        """Append a group of rows."""
+    def write(self, start: int, frame: pd.DataFrame, counts: Counts) -> None:
+        """Append a group of rows.
+
+        Raises:
+            InputError: Parquet has no such values.
+        """
         import pyarrow  # type: ignore[import-untyped]
 
+        after = self.partial.after(start, len(frame), counts)
+        text = {name: "string" for name in frame if frame[name].dtype == object}
         schema = None if self._writer is None else self._writer.schema
-        table = pyarrow.Table.from_pandas(frame, schema=schema, preserve_index=False)
-        if self._writer is None:
-            self._writer = self._parquet.ParquetWriter(self._file, table.schema)
-        self._writer.write_table(table)
-        self.partial = partial
+        try:
+            table = pyarrow.Table.from_pandas(
+                frame.astype(text), schema=schema, preserve_index=False
+            )
+            if self._writer is None:
+                self._writer = self._parquet.ParquetWriter(self._file, table.schema)
+            self._writer.write_table(table)
+        except pyarrow.ArrowException as error:
+            reason = "; ".join(map(str, error.args))
+            raise InputError(
+                f"cannot become a Parquet file ({reason}): choose another format=..."
+            ) from error
+        self.partial = after
 
-    def finish(self) -> None:
+    def finish(self, n_cells: int) -> None:
         """Make it the result."""
         self._writer.close()
-        _finish(self._file, self._output)
+        _finish(self, self._file, self._output, n_cells)
 
     def close(self) -> None:
         """Leave it as it is."""
-        self._file.close()
+        if self._writer is not None:
+            _close(self._writer)
+        _close(self._file)
 
 
 SINKS: dict[str, type[CsvSink] | type[ParquetSink]] = {"csv": CsvSink, "parquet": ParquetSink}
 
 
-def _finish(file: Any, output: Path) -> None:
+def _finish(sink: RowSink, file: Any, output: Path, n_cells: int) -> None:
+    sink.partial.check_whole(n_cells)
     file.flush()
     os.fsync(file.fileno())
     file.close()
-    file_of(output).replace(output)
-    note_of(output).unlink(missing_ok=True)
+    finish(output)
+
+
+def _close(file: Any) -> None:
+    """Close what may have failed already; what is in it counts only as far as it was noted."""
+    with suppress(OSError, ValueError):
+        file.close()

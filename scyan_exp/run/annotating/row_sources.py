@@ -6,16 +6,19 @@ import csv
 import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import infer_dtype
 
 from scyan_exp.data.file_kinds import csv_files, parquet_files
 from scyan_exp.data.h5ad_blocks import H5adBlocks
 from scyan_exp.data.tabular import import_parquet
 from scyan_exp.errors import InputError
+from scyan_exp.results.columns import key_of, members_in
 
 #: Rows that are read at a time; a multiple of what is predicted at a time.
 ROWS = 16_384
@@ -52,15 +55,11 @@ class CsvRows:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.columns = self.names = [names[0] for names in csv_files([]).peek(path).columns]
-        repeated = [
-            f"column {name!r} stands {n} times: rename or drop all but one"
-            for name, n in Counter(self.columns).items()
-            if n > 1
-        ]
-        if repeated:
-            raise InputError(repeated, where=str(path))
-        with path.open(encoding="utf-8-sig") as file:
+        _check_repeated(self.columns, path)
+        with path.open(encoding="utf-8-sig", newline="") as file:
             self._separator = max(",;\t", key=file.readline().count)
+            file.seek(0)
+            self._header = next(csv.reader(file, delimiter=self._separator))
 
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
@@ -74,17 +73,30 @@ class CsvRows:
                 dtype=str,
                 na_filter=False,
                 index_col=False,
-                skiprows=range(1, start + 1),
                 chunksize=ROWS,
             ) as rows:
+                # Lines cannot be skipped unread: some are empty, and some rows have several.
+                for first in range(0, start, ROWS):
+                    rows.get_chunk(min(ROWS, start - first))
                 while True:
                     frame = next(rows, None) if columns is None else _checked(rows)
                     if frame is None:
                         return
+                    frame.columns = self._header
                     yield frame if columns is None else frame[list(columns)]
         except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
             reason = f"not a CSV of cells ({str(error).strip()})"
             raise InputError(reason, where=str(self._path)) from error
+
+
+def _check_repeated(columns: Sequence[str], path: Path) -> None:
+    repeated = [
+        f"column {name!r} stands {n} times: rename or drop all but one"
+        for name, n in Counter(columns).items()
+        if n > 1
+    ]
+    if repeated:
+        raise InputError(repeated, where=str(path))
 
 
 def _checked(rows: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
@@ -103,6 +115,7 @@ class ParquetRows:
 
     def __init__(self, path: Path) -> None:
         self.columns = [names[0] for names in parquet_files([]).peek(path).columns]
+        _check_repeated(self.columns, path)
         self._path, self._file = path, import_parquet(path).ParquetFile(str(path))
         self.names = [
             field.name
@@ -136,32 +149,40 @@ def _numpy_type(kind: Any) -> Any:
 
 
 class H5adRows:
-    """``obs`` of an ``.h5ad`` file with some columns of X.
+    """``obs`` of an ``.h5ad`` file with the names of the cells before and X behind it.
 
     Args:
         cells: the file.
-        markers: the columns of X.
-        index: what the column with the cells' names is called.
+
+    Attributes:
+        key: the column of the populations of an earlier annotation.
+        members: the names of its members, if it was a consensus.
+
+    Raises:
+        InputError: a name stands there twice.
     """
 
-    def __init__(self, cells: H5adBlocks, markers: Sequence[str], index: str = "cell") -> None:
-        self._cells, self._markers, self._index = cells, list(markers), index
-        self.names = list(cells.names)
-        own = [name for name in cells.columns if name not in self._markers]
-        self.columns = [*([index] if index not in own else []), *own, *self._markers]
+    def __init__(self, cells: H5adBlocks) -> None:
+        self._cells, self.names = cells, list(cells.names)
+        own = [*cells.columns, *self.names]
+        _check_repeated(own, cells.path)
+        #: What the column with the names of the cells is called.
+        self.index = next(name for name in (f"{'_' * n}cell" for n in count()) if name not in own)
+        self.columns = [self.index, *own]
+        self.key, self.members = key_of(cells.file), members_in(cells.file)
 
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
     ) -> Generator[pd.DataFrame, None, None]:
-        """Numbers as float32, categories as such."""
+        """Numbers as they are stored, categories as such."""
         chosen = self.columns if columns is None else list(columns)
-        own = [name for name in chosen if name in self._cells.columns and name not in self._markers]
-        places = {name: self.names.index(name) for name in self._markers if name in chosen}
+        own = [name for name in chosen if name in self._cells.columns]
+        places = {name: i for i, name in enumerate(self.names) if name in set(chosen)}
         for first in range(start, self._cells.n_cells, ROWS):
             last = min(first + ROWS, self._cells.n_cells)
             frame = self._cells.obs(first, last, own)
-            if self._index in chosen and self._index not in own:
-                frame.insert(0, self._index, self._cells.cell_names(first, last))
+            if self.index in chosen:
+                frame.insert(0, self.index, self._cells.cell_names(first, last))
             rows = self._cells.rows(first, last)[:, list(places.values())]
             dense = rows if isinstance(rows, np.ndarray) else rows.toarray()
             yield pd.concat([frame, pd.DataFrame(dense, columns=list(places))], axis=1)[chosen]
@@ -171,7 +192,13 @@ class FrameRows:
     """Rows in memory."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        self._frame = frame
+        # What a column is must not depend on the rows that are looked at.
+        objects = {name: column for name, column in frame.items() if column.dtype == object}
+        kinds = {
+            name: "boolean" if infer_dtype(column, skipna=True) == "boolean" else "string"
+            for name, column in objects.items()
+        }
+        self._frame = frame.astype(kinds)
         self.columns = self.names = list(map(str, frame.columns))
 
     def frames(

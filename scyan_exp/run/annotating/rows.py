@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
@@ -12,18 +12,16 @@ import pandas as pd
 from scyan_exp.data.cells_problems import no_column
 from scyan_exp.data.distribution import MOST_CELLS
 from scyan_exp.data.h5ad_blocks import H5adBlocks
-from scyan_exp.errors import InputError
 from scyan_exp.results.annotation import Annotation
-from scyan_exp.results.columns import PROBA, key_problems
-from scyan_exp.results.correction import CORRECTED_KEY
+from scyan_exp.results.columns import CORRECTED, PROBA, earlier_columns
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.covariates import covariate_problems
-from scyan_exp.run.annotating.overlap import Busy, Span, overlapped
+from scyan_exp.run.annotating.names import earlier_doubts, name_problems
+from scyan_exp.run.annotating.overlap import Busy, overlapped
 from scyan_exp.run.annotating.partial import Partial
 from scyan_exp.run.annotating.row_reader import RowReader
 from scyan_exp.run.annotating.row_sinks import SINKS
 from scyan_exp.run.annotating.row_sources import (
-    ROWS,
     CsvRows,
     FrameRows,
     H5adRows,
@@ -31,7 +29,7 @@ from scyan_exp.run.annotating.row_sources import (
     RowSource,
 )
 from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
-from scyan_exp.run.annotating.whole import compensation_doubt, read_task
+from scyan_exp.run.annotating.whole import compensation_doubt, read_task, table_columns
 
 #: Results that may wait to be written.
 N_WAITING = 4
@@ -71,12 +69,15 @@ class RowsToRows:
             source = self._open(stack)
             task, columns = self._task, pd.Index(source.columns)
             named = [[name] for name in source.names if name not in task.annotator.covariates]
-            _, problems = marker_places(task.annotator.markers, named)
+            places, problems = marker_places(task.annotator.markers, named)
             problems += [
                 no_column(columns, key, "covariate") for key in task.lacking(source.columns)
             ]
-            annotator = task.annotator
-            problems += key_problems(annotator.settings, source.columns, annotator.table, None)
+            index, numbers, earlier = "", [named[i][0] for i in places.values()], None
+            if isinstance(source, H5adRows):
+                index, numbers, earlier = source.index, source.names, source.key
+            own = [name for name in source.columns if name != index]
+            problems += name_problems(task, own, earlier=earlier, index=index, numbers=numbers)
             return problems or self._scanned(source)
 
     def _open(self, stack: ExitStack) -> RowSource:
@@ -86,17 +87,12 @@ class RowsToRows:
         if task.job.kind == "parquet":
             return ParquetRows(task.job.source)
         if task.job.kind == "h5ad":
-            cells = stack.enter_context(H5adBlocks(task.job.source))
-            markers, problems = marker_places(
-                task.annotator.markers, [[name] for name in cells.names]
-            )
-            if problems:
-                raise InputError(problems, where=str(task.job.source))
-            return H5adRows(cells, [cells.names[i] for i in markers.values()])
+            return H5adRows(stack.enter_context(H5adBlocks(task.job.source, task.annotator.layer)))
         adata = read_task(task)  # what is a number is known of all rows of a CSV alone
         if self._scan.n_cells:  # it was looked at before
             self._doubt = compensation_doubt(task, adata)
         numbers = pd.DataFrame(np.asarray(adata.X), columns=list(adata.var_names))
+        numbers = numbers.drop(columns=[name for name in numbers if name in task.known])
         return FrameRows(pd.concat([adata.obs.reset_index(drop=True), numbers], axis=1))
 
     def _scanned(self, source: RowSource) -> list[str]:
@@ -136,35 +132,48 @@ class RowsToRows:
             source = self._open(stack)
             if self._doubt is not None:
                 warn(self._doubt)
+            key = annotator.settings.key_added
+            columns, members = table_columns(self._task), list[str]()
+            if isinstance(source, H5adRows):
+                columns, members = source.columns, source.members
+            gone = earlier_columns(source.columns, key, members)
+            for doubt in earlier_doubts(columns, key, members):
+                warn(doubt)
             sink = SINKS[job.result](job.output, partial)
             stack.callback(sink.close)
             done = sink.partial.done
             advance(done / n_cells)
             reader = RowReader(source, self._task)
-            frames = stack.enter_context(closing(source.frames(None, done)))
+            frames = stack.enter_context(closing(_numbered(source, done)))
 
-            def compute(span: Span, frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+            def compute(part: tuple[int, pd.DataFrame]) -> tuple[int, pd.DataFrame, np.ndarray]:
+                start, frame = part
                 advance(len(frame) / n_cells)
-                return self._annotated(frame, reader)
+                kept = frame.drop(columns=gone)
+                return start, *self._annotated(frame, kept, reader)
 
-            def write(span: Span, result: tuple[pd.DataFrame, np.ndarray]) -> None:
-                counts = np.add(sink.partial.counts or 0, result[1]).tolist()
-                sink.write(result[0], Partial(identity, span[1], counts))
-
-            spans = _spans(done, n_cells)
-            busy = overlapped(spans, lambda _: next(frames), compute, write, N_WAITING)
-            sink.finish()
+            busy = overlapped(frames, compute, lambda part: sink.write(*part), N_WAITING)
+            self._task.check_unchanged()
+            sink.finish(n_cells)
             return sink.partial.counts, busy
 
-    def _annotated(self, frame: pd.DataFrame, reader: RowReader) -> tuple[pd.DataFrame, np.ndarray]:
-        """Rows with what is added to them, and how many cells each population has."""
+    def _annotated(
+        self, frame: pd.DataFrame, kept: pd.DataFrame, reader: RowReader
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        """Rows with what is added to them, and how many cells each population has.
+
+        Args:
+            frame: the rows.
+            kept: what stays of them.
+            reader: takes from them what the models need.
+        """
         annotator = self._task.annotator
         raw, _ = reader.numbers(frame)
         covariates = reader.covariates(frame)
         annotation = annotator.annotation(raw, covariates)
         added = Added.of(annotation, covariates[list(self._task.known)])
         corrected = annotator.corrected(raw, covariates)
-        return _beside(frame, added, annotation, corrected), added.counts
+        return _beside(kept, added, annotation, corrected), added.counts
 
 
 def _beside(
@@ -178,11 +187,13 @@ def _beside(
         columns |= {f"{PROBA}_{name}": proba[:, i] for i, name in enumerate(names)}
     if corrected is not None:
         names = annotation.table.markers
-        columns |= {f"{CORRECTED_KEY}_{name}": corrected[:, i] for i, name in enumerate(names)}
+        columns |= {f"{CORRECTED}_{name}": corrected[:, i] for i, name in enumerate(names)}
     kept = frame.drop(columns=[name for name in frame if name in columns])
     return pd.concat([kept, pd.DataFrame(columns, index=kept.index)], axis=1)
 
 
-def _spans(start: int, n_cells: int) -> Iterator[Span]:
-    for first in range(start, n_cells, ROWS):
-        yield first, min(first + ROWS, n_cells)
+def _numbered(source: RowSource, start: int) -> Generator[tuple[int, pd.DataFrame], None, None]:
+    """Rows from one on, each block with its first; blocks are as long as they come."""
+    for frame in source.frames(None, start):
+        yield start, frame
+        start += len(frame)

@@ -11,8 +11,9 @@ import pandas as pd
 
 from scyan_exp.data.fcs import Compensation
 from scyan_exp.data.markers import match_markers
-from scyan_exp.errors import listed
+from scyan_exp.errors import InputError, listed
 from scyan_exp.run.annotating.annotator import Annotator
+from scyan_exp.run.annotating.ledger import identity_of_file
 from scyan_exp.run.annotating.overlap import Busy
 from scyan_exp.run.annotating.plan import Job
 
@@ -31,12 +32,27 @@ class Task:
         annotator: the models.
         compensation: of an FCS file.
         known: what is known of all cells of the file, by column of ``obs``.
+        seen: the identity of the file when it was looked at first; None to let it change.
     """
 
     job: Job
     annotator: Annotator
     compensation: Compensation = "auto"
     known: Mapping[str, Any] = field(default_factory=dict)
+    seen: str | None = None
+
+    def check_unchanged(self) -> None:
+        """Make sure that the file is what it was.
+
+        Raises:
+            InputError: somebody has changed it, so what was read of it may be of two files.
+        """
+        try:
+            is_same = self.seen in (None, identity_of_file(self.job.source))
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
+            raise InputError("has changed while it was annotated: annotate it again")
 
     def with_known(self, obs: pd.DataFrame) -> pd.DataFrame:
         """Columns with what is known besides; it counts more than what stands in the file."""

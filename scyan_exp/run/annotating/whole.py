@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from scyan_exp.data.cells_problems import no_column
+from scyan_exp.data.cells_problems import finite_problems, no_column
 from scyan_exp.data.fcs import chosen_spillover
+from scyan_exp.data.fcs_categories import category_keywords
 from scyan_exp.data.fcs_head import read_head
 from scyan_exp.data.fcs_writing import add_channels
 from scyan_exp.data.file_kinds import FileKind, csv_files, fcs_files, parquet_files
@@ -18,9 +19,10 @@ from scyan_exp.data.markers import choose_markers, obs_name, renamed
 from scyan_exp.data.reading import read_cells
 from scyan_exp.data.sources import read_expressions
 from scyan_exp.results.annotation import Annotation, write_annotated
-from scyan_exp.results.columns import CONFIDENCE, key_problems
-from scyan_exp.results.correction import CORRECTED_KEY, corrected_layer
+from scyan_exp.results.columns import CONFIDENCE, CORRECTED, NOT_ANNOTATED, earlier_columns
+from scyan_exp.results.correction import corrected_layer
 from scyan_exp.run.annotating.covariates import covariate_problems
+from scyan_exp.run.annotating.names import earlier_doubts, name_problems
 from scyan_exp.run.annotating.overlap import Busy
 from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 log = logging.getLogger(__name__)
+
+#: The channel with the confidence, from 0 to 100.
+CONFIDENCE_CHANNEL = f"{CONFIDENCE}_percent"
 
 
 class Whole:
@@ -43,21 +48,21 @@ class Whole:
     def problems(self) -> list[str]:
         """Everything that is wrong with the file.
 
-        An FCS file is known by its head; others have to be read.
+        An FCS file is known by its head; others have to be read, and their numbers are looked at.
         """
         task = self._task
         if task.job.kind == "fcs":
             return _fcs_problems(task)
-        kinds: dict[str, FileKind] = {"csv": csv_files([]), "parquet": parquet_files([])}
-        peek = kinds[task.job.kind].peek(task.job.source)
-        named = [names for names in peek.columns if names[0] not in task.annotator.covariates]
+        names = table_columns(task)
+        named = [[name] for name in names if name not in task.annotator.covariates]
         _, problems = marker_places(task.annotator.markers, named)
-        names = [one[0] for one in peek.columns]
         problems += [no_column(pd.Index(names), key, "covariate") for key in task.lacking(names)]
-        problems += _key_problems(task, names)
+        problems += name_problems(task, names)
         if problems:
             return problems
-        return covariate_problems(task.annotator, [read_task(task).obs])
+        adata, markers = read_task(task), task.annotator.markers
+        problems += finite_problems(read_expressions(adata, markers), markers)
+        return problems + covariate_problems(task.annotator, [adata.obs])
 
     def annotate(self, identity: str, warn: Warn, advance: Advance) -> tuple[list[int], Busy]:
         """Write the result."""
@@ -65,19 +70,30 @@ class Whole:
         adata = read_task(task)
         if doubt := compensation_doubt(task, adata):
             warn(doubt)
+        for doubt in earlier_doubts(table_columns(task), task.annotator.settings.key_added):
+            warn(doubt)
         annotation = annotate_cells(task, adata, warn)
         markers = task.annotator.markers
         corrected = task.annotator.corrected(read_expressions(adata, markers), adata.obs)
+        task.check_unchanged()
         if task.job.result == "fcs":
             _write_fcs(task, annotation, corrected)
         elif corrected is None:
             write_annotated(adata, annotation, task.job.output)
         else:
-            layers = {CORRECTED_KEY: corrected_layer(adata, markers, corrected)}
+            layers = {CORRECTED: corrected_layer(adata, markers, corrected)}
             write_annotated(adata, annotation, task.job.output, layers=layers)
         advance(1)
         n_pops = len(annotation.table.populations)
         return np.bincount(annotation.codes + 1, minlength=n_pops + 1).tolist(), Busy()
+
+
+def table_columns(task: Task) -> list[str]:
+    """The columns of a CSV or Parquet file; none of an FCS file, which has channels."""
+    kinds: dict[str, FileKind] = {"csv": csv_files([]), "parquet": parquet_files([])}
+    if task.job.kind not in kinds:
+        return []
+    return [one[0] for one in kinds[task.job.kind].peek(task.job.source).columns]
 
 
 def read_task(task: Task) -> AnnData:
@@ -88,15 +104,21 @@ def read_task(task: Task) -> AnnData:
     """
     source, markers = task.job.source, task.annotator.markers
     adata = read_cells(
-        source, compensation=task.compensation, obs_columns=task.annotator.covariates
+        source,
+        compensation=task.compensation,
+        obs_columns=task.annotator.covariates,
+        layer=task.annotator.layer,
     )
     named = choose_markers if task.job.kind == "fcs" else renamed
     adata = named(adata, markers, str(source))
+    numbers = list(map(str, adata.var_names))
+    earlier = earlier_columns([*adata.obs, *numbers], task.annotator.settings.key_added)
+    if not {*earlier}.isdisjoint(numbers):
+        adata = adata[:, [name not in earlier for name in numbers]].copy()
     adata.obs = task.with_known(adata.obs)
-    if SAMPLE not in adata.obs:  # as in a run, so that results can be put together
+    if SAMPLE not in [*adata.obs, *adata.var_names]:  # as in a run: results can be put together
         adata.obs.insert(0, SAMPLE, pd.Categorical([source.stem] * adata.n_obs))
-    if task.job.kind != "h5ad":
-        adata.obs_names = [f"{source.stem}_{row}" for row in range(adata.n_obs)]
+    adata.obs_names = [f"{source.stem}_{row}" for row in range(adata.n_obs)]
     return adata
 
 
@@ -134,7 +156,9 @@ def _fcs_problems(task: Task) -> list[str]:
         "column, metadata=FILE.csv"
         for key in task.lacking([obs_name(names[0]) for names in peek.columns])
     ]
-    problems += _key_problems(task, [obs_name(names[0]) for names in peek.columns])
+    problems += name_problems(task, [obs_name(names[0]) for names in peek.columns])
+    if task.job.result == "fcs":
+        problems += _channel_problems(task, [channel.name for channel in head.channels])
     if problems:
         return problems
     is_known = set(task.annotator.covariates) <= set(task.known)
@@ -142,9 +166,18 @@ def _fcs_problems(task: Task) -> list[str]:
     return covariate_problems(task.annotator, [task.with_known(obs)])
 
 
-def _key_problems(task: Task, names: list[str]) -> list[str]:
+def _channel_problems(task: Task, channels: list[str]) -> list[str]:
+    """Channels that an annotation adds and that are there; others cannot be taken out."""
     annotator = task.annotator
-    return key_problems(annotator.settings, names, annotator.table, None)
+    added = [annotator.settings.key_added, CONFIDENCE_CHANNEL]
+    if annotator.correction is not None:
+        added += [f"{CORRECTED}_{name}" for name in annotator.markers]
+    return [
+        f"it has a channel {name!r} already: annotate the file that it was made of, or choose "
+        "another format=..."
+        for name in added
+        if name in channels
+    ]
 
 
 def _write_fcs(task: Task, annotation: Annotation, corrected: np.ndarray | None) -> None:
@@ -153,11 +186,10 @@ def _write_fcs(task: Task, annotation: Annotation, corrected: np.ndarray | None)
     columns: dict[str, np.ndarray] = {
         key: annotation.codes + 1,
         # Whole numbers, so that a file of such keeps its own as they are.
-        f"{CONFIDENCE}_percent": np.rint(100 * annotation.confidence),
+        CONFIDENCE_CHANNEL: np.rint(100 * annotation.confidence),
     }
     if corrected is not None:
         names = task.annotator.markers
-        columns |= {f"{CORRECTED_KEY}_{name}": corrected[:, i] for i, name in enumerate(names)}
-    keywords: dict[str, Any] = {f"{key} 0": "not annotated"}
-    keywords |= {f"{key} {i}": name for i, name in enumerate(populations, start=1)}
+        columns |= {f"{CORRECTED}_{name}": corrected[:, i] for i, name in enumerate(names)}
+    keywords = category_keywords(key, populations, NOT_ANNOTATED)
     add_channels(task.job.source, task.job.output, list(columns), list(columns.values()), keywords)

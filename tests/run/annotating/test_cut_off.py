@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +17,26 @@ import pytest
 
 from benchmarks.annotate import LARGE, write_cells, write_model
 from benchmarks.cases import Case
-from scyan_exp.run.annotating import h5ad, row_sources, rows
+from scyan_exp.cli.main import main
+from scyan_exp.errors import InputError
+from scyan_exp.run.annotating import h5ad, row_sources
+from scyan_exp.run.annotating.alone import alone_on
 from scyan_exp.run.annotating.files import annotate_files
+from scyan_exp.run.annotating.ledger import Ledger, identity_of_file
+from scyan_exp.run.annotating.overlap import overlapped
 from scyan_exp.run.annotating.partial import Partial, file_of, note_of
+from scyan_exp.run.annotating.plan import Job
+from scyan_exp.run.annotating.ways import Task
 from tests.conftest import small_adata
 
 #: The command with blocks of a moment and a note after each, so that little has to be computed.
 OFTEN = """
 import sys
 from scyan_exp.cli.main import main
-from scyan_exp.run.annotating import filling, h5ad, row_sinks, row_sources, rows
+from scyan_exp.run.annotating import filling, h5ad, row_sinks, row_sources
 filling.EVERY = row_sinks.EVERY = 0.0
 h5ad.BLOCK_BYTES = 1
-row_sources.ROWS = rows.ROWS = 8192
+row_sources.ROWS = 8192
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -92,8 +100,7 @@ def test_a_killed_annotation_goes_on_and_ends_as_if_it_had_not_been(
     assert 0 < how_far[0] < how_far[1] < 130_000
     whole = tmp_path / "whole" / output.name
     monkeypatch.setattr(h5ad, "BLOCK_BYTES", 1)  # as in the processes
-    for module in (row_sources, rows):
-        monkeypatch.setattr(module, "ROWS", 8192)
+    monkeypatch.setattr(row_sources, "ROWS", 8192)
     cells = slow_model / ("cells.csv" if options else "cells.h5ad")
     for out in (output.parent, whole.parent):
         annotate_files(slow_model / "model.ckpt", [cells], out, result=suffix)
@@ -113,7 +120,7 @@ def leave(output: Path, identity: str, **values: object) -> None:
     """Leave what a cut-off annotation might have left."""
     output.parent.mkdir()
     file_of(output).write_bytes(b"something")
-    note = {"format": 1, "identity": identity, "done": 50, "counts": [], "places": {}}
+    note = {"format": 2, "identity": identity, "done": 50, "counts": [], "size": 9, "places": {}}
     note_of(output).write_text(json.dumps({**note, **values}))
 
 
@@ -134,31 +141,110 @@ def test_what_others_have_left_is_begun_again(trained, tmp_path, cells, what):
     assert len(list(output.parent.iterdir())) == 2
 
 
-def test_a_note_without_its_file_is_none(tmp_path):
-    output = tmp_path / "new.annotated.h5ad"
-    Partial("this", 5).write(output)
+def test_a_note_without_its_whole_file_is_none(tmp_path):
+    output, partial = tmp_path / "new.annotated.h5ad", Partial("this", 5, [2, 3], size=9)
+    partial.write(output)
     assert Partial.read(output, "this") is None
-    file_of(output).touch()
-    assert Partial.read(output, "this") == Partial("this", 5)
+    file_of(output).write_bytes(b"so far")
+    assert Partial.read(output, "this") is None
+    file_of(output).write_bytes(b"something")
+    assert Partial.read(output, "this") == partial
     assert Partial.read(output, "another") is None
 
 
+def test_blocks_leave_no_hole_and_all_cells_are_counted():
+    partial = Partial("this").after(0, 5, [2, 3])
+    with pytest.raises(RuntimeError, match="cell 7 is not the next to be written: 5 are done"):
+        partial.after(7, 2, [0, 2])
+    partial.after(5, 2, [0, 2]).check_whole(7)
+    with pytest.raises(RuntimeError, match="5 cells are written and 5 counted; the input has 7"):
+        partial.check_whole(7)
+    with pytest.raises(RuntimeError, match="7 cells are written and 6 counted"):
+        partial.after(5, 2, [0, 1]).check_whole(7)
+
+
+#: A disk that is full until something could not be written, and the same command again.
+FULL = """
+import resource, signal, sys
+from scyan_exp.cli.main import main
+from scyan_exp.run.annotating import filling, row_sinks, row_sources
+filling.EVERY = row_sinks.EVERY = -1.0
+row_sources.ROWS = 40
+def limit(n_bytes):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, resource.RLIM_INFINITY))
+signal.signal(signal.SIGXFSZ, lambda *_: limit(resource.RLIM_INFINITY))
+for format in sys.argv[1:4]:
+    for n_bytes, code in ((9_000, 2), (resource.RLIM_INFINITY, 0)):
+        limit(n_bytes)
+        assert main([*sys.argv[4:], f"format={format}"]) == code, format
+"""
+
+
 def test_a_full_disk_is_told_and_the_same_command_goes_on(trained, tmp_path, cells):
-    program = (
-        "import resource, sys; from scyan_exp.cli.main import main;"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY));"
-        "sys.exit(main(sys.argv[1:]))"
-    )
-    arguments = ["annotate", str(trained / "single"), str(cells), f"out={tmp_path / 'out'}"]
+    formats, out = ("h5ad", "csv", "parquet"), tmp_path / "out"
+    arguments = [*formats, "annotate", str(trained / "single"), str(cells), f"out={out}"]
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", FULL, *arguments], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 2, done.stderr
-    assert "the results cannot be written (File too large): make room, or choose" in done.stderr
+    assert done.returncode == 0, done.stderr
+    told = "the results cannot be written (File too large): make room, or choose"
+    assert done.stderr.count(told) == 3
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out" / "new.annotated.h5ad").exists()
-    annotate_files(trained / "single", [cells], tmp_path / "out")
-    assert (tmp_path / "out" / "new.annotated.h5ad").exists()
+    assert len(list(out.iterdir())) == 4
+    for result in formats:
+        (whole,) = annotate_files(trained / "single", [cells], tmp_path / "whole", result=result)
+        name = f"new.annotated.{result}"
+        if result == "parquet":  # whose groups of rows are of another size
+            pd.testing.assert_frame_equal(*map(pd.read_parquet, (out / name, whole.output)))
+        else:
+            assert (out / name).read_bytes() == whole.output.read_bytes()
+
+
+def test_nothing_is_written_behind_what_could_not_be(tmp_path):
+    """Results that waited already, while the third of them met a full disk."""
+    with (tmp_path / "good").open("wb", 0) as good, Path("/dev/full").open("wb", 0) as full:
+
+        def write(block: int) -> None:
+            time.sleep(0.01)
+            (full if block == 2 else good).write(bytes([block]))
+
+        with pytest.raises(OSError, match="No space left"):
+            overlapped(iter(range(10)), lambda block: block, write, 20)
+    assert (tmp_path / "good").read_bytes() == bytes([0, 1])
+
+
+# ---------------------------------------------------------------- several at once
+
+
+def test_another_annotation_of_the_same_file_is_refused(trained, tmp_path, cells, capfd):
+    output = tmp_path / "out" / "new.annotated.h5ad"
+    output.parent.mkdir()
+    arguments = ["annotate", str(trained / "single"), str(cells), f"out={output.parent}"]
+    with alone_on(output):
+        assert main(arguments) == 2
+        assert f"{output}: another annotation writes this file now: wait" in capfd.readouterr().err
+    assert main(arguments) == 0
+    assert {one.name for one in output.parent.iterdir()} == {"annotated.json", output.name}
+
+
+def test_annotations_into_one_folder_all_stand_in_its_ledger(tmp_path):
+    outputs = [tmp_path / f"{i}.annotated.csv" for i in range(24)]
+    for output in outputs:
+        output.touch()
+    with ThreadPoolExecutor(8) as several:
+        list(several.map(lambda output: Ledger(tmp_path).add(output, "this", {}), outputs))
+    assert Ledger(tmp_path).outputs == {output.name for output in outputs}
+    assert not (tmp_path / "annotated.json.lock").exists()
+
+
+def test_a_file_that_changes_meanwhile_is_refused(tmp_path, cells):
+    job = Job(cells, "h5ad", tmp_path / "out.h5ad", "h5ad")
+    task = Task(job, None, seen=identity_of_file(cells))  # type: ignore[arg-type]
+    task.check_unchanged()
+    for change in (lambda: cells.write_bytes(b"other"), cells.unlink):
+        change()
+        with pytest.raises(InputError, match="has changed while it was annotated"):
+            task.check_unchanged()
 
 
 def peak_mib(folder: Path, n_cells: int) -> float:

@@ -68,7 +68,7 @@ def test_a_file_gets_a_channel_and_keeps_its_own(run, tmp_path, sheet):
     given = cells.obs["scyan_pop"].astype(object).fillna("not annotated")
     assert names == given.tolist()
     assert cells.obs["batch"].unique().tolist() == ["b"]
-    assert cells.obs["patient"].unique().tolist() == [7]
+    assert cells.obs["patient"].unique().tolist() == ["7"]
     assert cells.var_names.tolist() == MARKERS
 
 
@@ -145,3 +145,15 @@ def test_results_name_their_sample_and_cells_as_a_run_does(run, tmp_path, sheet)
     adata = anndata.read_h5ad(done.output)
     assert set(adata.obs["sample"]) == {"new"}
     assert adata.obs_names[:2].tolist() == ["new_0", "new_1"]
+
+
+def test_an_annotated_file_is_annotated_again_but_not_as_fcs(run, tmp_path, sheet):
+    path, out = fcs(tmp_path / "new.fcs"), tmp_path / "out"
+    (first,) = annotate_files(run, [path], out, result="fcs", metadata=sheet)
+    again = first.output.replace(tmp_path / "new.fcs")
+    with pytest.raises(InputError, match=r"it has a channel 'scyan_pop' already: annotate the"):
+        annotate_files(run, [again], tmp_path / "again", result="fcs", metadata=sheet)
+    (done,) = annotate_files(run, [again], tmp_path / "again", metadata=sheet)
+    obs = anndata.read_h5ad(done.output).obs
+    assert obs["scyan_pop"].dtype == "category"
+    assert "scyan_confidence_percent" not in obs

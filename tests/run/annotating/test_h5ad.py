@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import anndata
@@ -13,6 +14,7 @@ import pytest
 from scipy.sparse import csc_matrix, csr_matrix
 
 import scyan_exp
+from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.data.cells import encode_cells
 from scyan_exp.data.h5ad_blocks import H5adBlocks
 from scyan_exp.errors import InputError
@@ -109,16 +111,55 @@ def test_a_batch_that_the_model_does_not_know_is_refused(trained, tmp_path):
 
 
 def test_an_annotated_file_is_annotated_anew(trained, tmp_path):
-    """By another model: the columns of the first are replaced, not doubled."""
-    small_adata(80).write_h5ad(tmp_path / "new.h5ad")
-    (first,) = annotate_files(trained / "several", [tmp_path / "new.h5ad"], tmp_path / "out")
-    (again,) = annotate_files(trained / "single", [first.output], tmp_path / "out")
+    """By another model: nothing is left of the first annotation."""
+    path, out = tmp_path / "new.h5ad", tmp_path / "out"
+    rich(80).write_h5ad(path)
+    proba = PredictConfig(proba=True)
+    (first,) = annotate_files(trained / "several", [path], out, settings=proba, batch_ref="b")
+    assert "scyan_corrected" in anndata.read_h5ad(first.output, backed="r").layers
+    (again,) = annotate_files(trained / "single", [first.output], out)
     assert again.output.name == "new.annotated.annotated.h5ad"
-    found, expected = anndata.read_h5ad(again.output), anndata.read_h5ad(first.output)
-    scyan_exp.annotate(trained / "single", expected)
-    shown = [name for name in expected.obs if name in found.obs]
-    assert set(shown) == set(found.obs)
-    pd.testing.assert_frame_equal(found.obs[shown], expected.obs[shown])
+    (fresh,) = annotate_files(trained / "single", [path], tmp_path / "fresh")
+    found, expected = anndata.read_h5ad(again.output), anndata.read_h5ad(fresh.output)
+    pd.testing.assert_frame_equal(found.obs, expected.obs)
+    for part in ("obsm", "layers", "uns"):
+        assert set(getattr(found, part)) == set(getattr(expected, part))
+
+
+def indexed(name: str) -> anndata.AnnData:
+    cells = small_adata(50)
+    cells.obs.index.name = name
+    return cells
+
+
+#: The name of the index, of the column that is added, and of a column of metadata.
+OVERWRITTEN = {
+    "key": ("kind", "kind", "x", "overwrite the column 'kind' of the cells, which holds their"),
+    "log": ("scyan_log_prob", "kind", "x", "overwrite the column 'scyan_log_prob' of the cells"),
+    "index": ("id", "kind", "id", "metadata: its column 'id' would overwrite the column with the"),
+    "marker": ("id", "kind", "CD4", "metadata: its column 'CD4' would overwrite a marker of the"),
+    "added": ("id", "kind", "kind_level", "'kind_level' would overwrite a column that the"),
+    "ours": ("id", "scyan_latent", "x", "names that begin with 'scyan_' are the program's own"),
+}
+
+
+@pytest.mark.parametrize("result", ["h5ad", "csv"])
+@pytest.mark.parametrize("what", OVERWRITTEN)
+def test_no_column_takes_the_place_of_another(trained, tmp_path, what, result):
+    index, key, column, words = OVERWRITTEN[what]
+    if result == "csv" and index in (key, "scyan_log_prob", column):
+        index, key, column = "id", "cell" if index == key else key, "cell"
+        words = "would overwrite the column"
+    indexed(index).write_h5ad(tmp_path / "new.h5ad")
+    (tmp_path / "sheet.csv").write_text(f"file,{column}\nnew,7\n")
+    with pytest.raises(InputError, match=re.escape(words)):
+        annotate_files(
+            *(trained / "single", [tmp_path / "new.h5ad"], tmp_path / "out"),
+            result=result,
+            settings=PredictConfig(key_added=key),
+            metadata=tmp_path / "sheet.csv",
+        )
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_came_out_is_said_in_a_file(trained, tmp_path):
@@ -158,18 +199,39 @@ def test_files_that_are_done_are_left_alone_until_something_changes(trained, tmp
     assert again()
 
 
-def test_expressions_that_are_not_finite_leave_nothing(trained, tmp_path, small_blocks):
-    small_adata(300).write_h5ad(tmp_path / "good.h5ad")
-    bad = small_adata(300)
+def test_the_result_of_another_file_is_not_written_over(trained, tmp_path):
+    """Unless it is the same file in another place."""
+    out, paths = tmp_path / "out", [tmp_path / day / "new.h5ad" for day in ("one", "two")]
+    for n_cells, path in zip((50, 60), paths, strict=True):
+        path.parent.mkdir()
+        small_adata(n_cells).write_h5ad(path)
+    annotate_files(trained / "single", paths[:1], out)
+    with pytest.raises(InputError) as raised:
+        annotate_files(trained / "single", paths[1:], out)
+    told = f"new.annotated.h5ad is the result of another file, {paths[0]}, and would be written"
+    assert told in str(raised.value)
+    moved = paths[0].rename(tmp_path / "new.h5ad")
+    (done,) = annotate_files(trained / "single", [moved], out)
+    assert done.busy is None
+    assert done.n_cells == 50
+
+
+def test_expressions_that_are_not_finite_do_not_keep_other_files(trained, tmp_path, small_blocks):
+    bad, out = small_adata(300), tmp_path / "out"
     bad.X[250, 1] = np.nan
-    bad.write_h5ad(tmp_path / "bad.h5ad")
-    with pytest.raises(InputError, match="marker 'CD4' has 1 NaN or infinite") as raised:
-        annotate_files(
-            trained / "single", [tmp_path / "good.h5ad", tmp_path / "bad.h5ad"], tmp_path / "out"
-        )
-    assert raised.value.where == str(tmp_path / "bad.h5ad")
-    left = {path.name for path in (tmp_path / "out").iterdir()}
-    assert left == {"annotated.json", "good.annotated.h5ad"}
+    paths = [tmp_path / f"{name}.h5ad" for name in ("a", "bad", "c")]
+    for path in paths:
+        (bad if path.stem == "bad" else small_adata(300)).write_h5ad(path)
+    with pytest.raises(InputError) as raised:
+        annotate_files(trained / "single", paths, out)
+    told = str(raised.value)
+    assert told.startswith(f"{paths[1]}: marker 'CD4' has 1 NaN or infinite")
+    assert f"The other files are annotated, in {out}: a.h5ad, c.h5ad. The same" in told
+    left = {path.name for path in out.iterdir()}
+    assert left == {"annotated.json", "a.annotated.h5ad", "c.annotated.h5ad"}
+    with pytest.raises(InputError) as raised:
+        annotate_files(trained / "single", paths[1:2], tmp_path / "alone")
+    assert "other files" not in str(raised.value)
 
 
 def test_the_sample_of_a_large_file_is_of_all_its_parts(trained, tmp_path):

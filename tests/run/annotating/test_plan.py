@@ -51,8 +51,25 @@ def test_all_that_is_wrong_with_names_is_told_at_once(folder, tmp_path):
 def test_an_input_is_not_written_over(tmp_path):
     for name in ("a.h5ad", "a.annotated.h5ad"):
         (tmp_path / name).touch()
-    words = told(tmp_path, out=tmp_path)
+    words = told(*tmp_path.iterdir(), out=tmp_path)
     assert f"{tmp_path / 'a.annotated.h5ad'}: is an input, and nothing is written over" in words
+
+
+def test_results_in_a_folder_are_not_taken_for_inputs(tmp_path, caplog):
+    """Of a command that goes to the folder itself, and of earlier ones, as its ledger says."""
+    caplog.set_level("INFO")
+    for name in ("a.h5ad", "a.annotated.h5ad", "b.annotated.h5ad"):
+        (tmp_path / name).touch()
+    (tmp_path / "annotated.json").write_text('{"format": 1, "files": {"a.annotated.h5ad": {}}}')
+
+    def sources(out: Path) -> list[str]:
+        return [job.source.name for job in plan([tmp_path], out)]
+
+    assert sources(tmp_path) == ["a.h5ad"]
+    assert "left out, as results of an annotation: a.annotated.h5ad, b.annotated" in caplog.text
+    assert sources(tmp_path / "out") == ["a.h5ad", "b.annotated.h5ad"]
+    (tmp_path / "a.h5ad").unlink()
+    assert "only results of an annotation are in this folder" in told(tmp_path, out=tmp_path)
 
 
 def test_only_fcs_files_become_fcs_files(folder, tmp_path):

@@ -11,9 +11,13 @@ import pyarrow.parquet
 import pytest
 
 import scyan_exp
+from scyan_exp.config.wanted import PredictConfig
+from scyan_exp.data.covariates import CovariateEncoding
+from scyan_exp.data.tabular import read_csv
 from scyan_exp.errors import InputError
-from scyan_exp.run.annotating import row_sources, rows
+from scyan_exp.run.annotating import row_sources
 from scyan_exp.run.annotating.files import annotate_files
+from scyan_exp.run.annotating.row_sources import CsvRows
 from tests.conftest import MARKERS, small_adata
 
 ADDED = ["scyan_pop", "scyan_log_prob", "scyan_confidence"]
@@ -23,8 +27,7 @@ ADDED = [*ADDED, "scyan_pop_level", "scyan_confidence_level"]
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Rows in blocks of a few."""
-    for module in (row_sources, rows):
-        monkeypatch.setattr(module, "ROWS", 70)
+    monkeypatch.setattr(row_sources, "ROWS", 70)
 
 
 def frame(n_cells: int = 250) -> pd.DataFrame:
@@ -105,13 +108,117 @@ def test_types_of_a_parquet_file_stay_as_they_are(trained, tmp_path, small_block
     assert after.names == [*before.names, *ADDED]
 
 
-def test_an_annotated_table_is_annotated_anew(trained, tmp_path):
-    path = write(frame(40), tmp_path / "new.csv")
-    (first,) = annotate_files(trained / "several", [path], tmp_path / "out", result="csv")
-    (again,) = annotate_files(trained / "single", [first.output], tmp_path / "out", result="csv")
-    found = pd.read_csv(again.output)
+@pytest.mark.parametrize("result", ["csv", "parquet", "h5ad"])
+def test_an_annotated_table_is_annotated_anew(trained, tmp_path, caplog, result):
+    """Nothing is left of the first annotation; of unknown members one is told."""
+    path, out = write(frame(40), tmp_path / "new.csv"), tmp_path / "out"
+    options = {"result": "csv", "settings": PredictConfig(proba=True), "batch_ref": "b"}
+    (first,) = annotate_files(trained / "several", [path], out, **options)
+    table = pd.read_csv(first.output)
+    assert {"scyan_proba_B cells", "scyan_corrected_CD4", "scyan_pop_seed_4"} <= set(table)
+    table["scyan_pop_run1"] = "B cells"
+    write(table, first.output)
+    (again,) = annotate_files(trained / "single", [first.output], out, result=result)
+    assert "scyan_pop_run1 may be the populations of its members" in caplog.text
+    if result == "h5ad":
+        found = anndata.read_h5ad(again.output)
+        assert found.var_names.tolist() == ["age", *MARKERS, "CD45"][-5:]
+        found = found.obs
+        own = ["sample", "batch", "note", "age", "scyan_pop_run1"]
+    else:
+        found = pd.read_csv(again.output) if result == "csv" else pd.read_parquet(again.output)
+        own = [*frame(1), "scyan_pop_run1", *(["sample"] if result == "parquet" else [])]
+    assert set(found) == {*own, *ADDED}
     assert not found.columns.duplicated().any()
     assert found["scyan_pop"].tolist() == expected(trained / "single", 40)["scyan_pop"].tolist()
+
+
+@pytest.mark.parametrize("start", [0, 70, 100, 249])
+def test_rows_of_a_csv_go_on_behind_those_that_are_done(tmp_path, small_blocks, start):
+    """Whatever lines are empty, and whatever texts have several."""
+    table = frame().assign(note=[f"two\nlines {i}" if i % 7 == 0 else str(i) for i in range(250)])
+    lines = table.to_csv(tmp_path / "new.csv") or (tmp_path / "new.csv").read_text().split("\n")
+    lines[1:1] = lines[5:5] = ["", ""]
+    (tmp_path / "new.csv").write_text("\n".join(lines))
+    rows = CsvRows(tmp_path / "new.csv")
+    found = pd.concat(rows.frames(None, start))
+    assert found.columns.tolist() == ["", *table]  # without a name as in the file
+    assert found["note"].tolist() == table["note"].tolist()[start:]
+
+
+def test_all_columns_of_an_h5ad_file_are_kept(trained, tmp_path):
+    path = tmp_path / "new.h5ad"
+    cells = small_adata(40)
+    cells.obs["cell"] = "mine"
+    cells.obs["flag"] = pd.array([True, None] * 20, "boolean")
+    cells.write_h5ad(path)
+    (done,) = annotate_files(trained / "single", [path], tmp_path / "out", result="csv")
+    found = pd.read_csv(done.output)
+    own = ["_cell", *cells.obs, *MARKERS, "CD45"]
+    assert found.columns.tolist() == [*own, *ADDED]
+    assert found["_cell"].tolist() == cells.obs_names.tolist()
+    assert found["flag"].isna().sum() == 20
+    np.testing.assert_allclose(found["CD45"], cells.X[:, 4], rtol=1e-6)
+    cells.obs["CD45"] = 1.0
+    cells.write_h5ad(path)
+    with pytest.raises(InputError, match="column 'CD45' stands 2 times"):
+        annotate_files(trained / "single", [path], tmp_path / "out", result="csv")
+
+
+@pytest.mark.parametrize("source", ["csv", "h5ad", "parquet"])
+def test_a_column_that_begins_empty_becomes_parquet(trained, tmp_path, small_blocks, source):
+    table = frame()
+    table["late"] = pd.Series([None] * 200 + ["text"] * 50, dtype=object)
+    table["flag"] = pd.Series([None] * 200 + [True, False] * 25, dtype="boolean")
+    path = write(table, tmp_path / f"new.{source}")
+    (done,) = annotate_files(trained / "single", [path], tmp_path / "out", result="parquet")
+    found = pd.read_parquet(done.output)
+    assert found["late"].isna().sum() == 200
+    assert found["late"].astype(object)[249] == "text"
+    assert bool(found["flag"].astype(object)[200]) is True
+
+
+def test_what_parquet_cannot_hold_is_told(trained, tmp_path, small_blocks):
+    cells = small_adata(40)
+    cells.obs["wave"] = np.full(40, 1 + 2j)
+    cells.write_h5ad(tmp_path / "new.h5ad")
+    with pytest.raises(InputError, match=r"new\.h5ad: cannot become a Parquet file \(.*complex"):
+        annotate_files(
+            trained / "single", [tmp_path / "new.h5ad"], tmp_path / "out", result="parquet"
+        )
+    assert not list((tmp_path / "out").iterdir())
+
+
+#: Batches in the training, and in new cells.
+WORDS = {
+    "numbers": (["01", "02"], ["02", "01"]),
+    "among texts": (["01", "02", "A3"], ["02", "01"]),
+    "texts among them": (["01", "02"], ["1", "2.0"]),
+    "truth": (["TRUE", "FALSE"], ["FALSE", "TRUE"]),
+}
+
+
+@pytest.mark.parametrize("what", WORDS)
+def test_the_words_of_batches_mean_the_same_in_training_and_later(tmp_path, what):
+    """Read as text, and as what pandas takes them for."""
+    trained, new = WORDS[what]
+    for name, words in (("trained", trained), ("new", new)):
+        pd.DataFrame({"CD3": range(len(words)), "batch": words}).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+    obs = read_csv(tmp_path / "trained.csv", ["batch"]).obs
+    encoding = CovariateEncoding.fit(obs, ["batch"], [])
+    (text,) = CsvRows(tmp_path / "new.csv").frames(["batch"])
+    parsed = read_csv(tmp_path / "new.csv", ["batch"]).obs
+    codes = [encoding.encode(one).argmax(axis=1).tolist() for one in (obs, text, parsed)]
+    places = [next(i for i, one in enumerate(trained) if same(one, word)) for word in new]
+    assert codes[1] == codes[2] == [codes[0][i] for i in places]
+    with pytest.raises(InputError, match=r"obs\['batch'\] has '7'; the model knows"):
+        encoding.encode(pd.DataFrame({"batch": ["7"]}))
+
+
+def same(one: str, other: str) -> bool:
+    return one == other or (one[-1].isdigit() and float(one) == float(other))
 
 
 def test_markers_are_matched_loosely(trained, tmp_path):
@@ -161,6 +268,29 @@ def test_what_is_wrong_with_a_table_is_told_before_anything_is_written(
     with pytest.raises(InputError) as raised:
         annotate_files(trained / "single", [good, path], tmp_path / "out", result="csv")
     assert f"{path}: {words}" in str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_metadata_take_the_place_of_a_column_but_not_of_a_marker(trained, tmp_path):
+    path, sheet = write(frame(20).rename(columns={"CD4": "cd4"}), tmp_path / "new.csv"), "sheet.csv"
+    (tmp_path / sheet).write_text("file,CD45\nnew,7\n")
+    for result, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+        options = {"result": result, "metadata": tmp_path / sheet}
+        (done,) = annotate_files(trained / "single", [path], tmp_path / "out", **options)
+        found = read(done.output)
+        assert (found["CD45"] == 7).all()
+        assert not found.columns.duplicated().any()
+    (tmp_path / sheet).write_text("file,cd4\nnew,7\n")
+    with pytest.raises(InputError, match="its column 'cd4' would overwrite a marker of the cells"):
+        annotate_files(
+            trained / "single", [path], tmp_path / "o", result="csv", metadata=tmp_path / sheet
+        )
+
+
+def test_a_gap_in_the_second_csv_is_told_before_the_first_becomes_h5ad(trained, tmp_path):
+    paths = [write(frame(), tmp_path / "good.csv"), write(gap(frame()), tmp_path / "bad.csv")]
+    with pytest.raises(InputError, match=r"bad\.csv: marker 'CD8' has 1 NaN or infinite"):
+        annotate_files(trained / "single", paths, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -1,0 +1,65 @@
+"""Names of columns that would take each other's place in a result."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from scyan_exp.errors import listed
+from scyan_exp.results.columns import (
+    added_columns,
+    doubtful_columns,
+    index_problems,
+    key_problems,
+)
+from scyan_exp.run.annotating.ways import Task
+
+
+def name_problems(
+    task: Task,
+    columns: Collection[str],
+    *,
+    earlier: str | None = None,
+    index: str = "",
+    numbers: Collection[str] = (),
+) -> list[str]:
+    """What is wrong with the names of columns.
+
+    Args:
+        task: the file, and what is known of it.
+        columns: of the file.
+        earlier: the column of an earlier annotation, which may be overwritten.
+        index: the column with the names of the cells.
+        numbers: columns that metadata may not take the place of, beside the markers.
+    """
+    annotator = task.annotator
+    members = [one.name for one in annotator.members] if len(annotator.members) > 1 else []
+    added = added_columns(annotator.settings.key_added, annotator.table.levels, members)
+    roles = {
+        **dict.fromkeys(added, "a column that the annotation adds"),
+        **dict.fromkeys([*annotator.markers, *numbers], "a marker of the cells"),
+        index: "the column with the names of the cells",
+    }
+    problems = key_problems(annotator.settings, columns, annotator.table, earlier)
+    problems += index_problems(added, index)
+    return problems + [
+        f"metadata: its column {name!r} would overwrite {roles[name]}: rename it"
+        for name in task.known
+        if name in roles
+    ]
+
+
+def earlier_doubts(columns: Collection[str], key: str, members: Collection[str] = ()) -> list[str]:
+    """What is doubtful about the columns of an earlier annotation that is replaced.
+
+    Args:
+        columns: of the file.
+        key: the column of the populations.
+        members: the names of the members of the earlier annotation, as far as they are known.
+    """
+    found = doubtful_columns(columns, key, members)
+    if not found:
+        return []
+    return [
+        f"it was annotated before, by a consensus: {listed(found)} may be the populations of its "
+        "members. They stay as they are"
+    ]
