@@ -38,7 +38,7 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/{proctrack}
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
@@ -68,10 +68,12 @@ class SlurmCluster:
     Attributes:
         folder: config, state and logs of the daemons.
         environment: variables with which the commands of Slurm find it.
+        spares_others: whether its signals reach only the process that Slurm has started.
     """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    spares_others: bool = False
 
     def command(self, *arguments: str) -> str:
         """Output of a command of Slurm's."""
@@ -90,6 +92,11 @@ class SlurmCluster:
         lines = self.command("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
         return dict(line.split() for line in lines)
 
+    def start(self, job_id: str) -> None:
+        """Start a job that has come back into the queue now, not in two minutes."""
+        time.sleep(2)  # what Slurm signs in the second in which it ends a job does not hold
+        self.command("scontrol", "update", f"JobId={job_id}", "StartTime=now")
+
     def cancel_all(self) -> None:
         """End what is left of a test."""
         self.command("scancel", "--signal=KILL", f"--user={getpass.getuser()}")
@@ -102,7 +109,9 @@ def missing() -> list[str]:
 
 
 @contextmanager
-def slurm_cluster(folder: Path, cpus: int = 4) -> Iterator[SlurmCluster]:
+def slurm_cluster(
+    folder: Path, cpus: int = 4, proctrack: str = "linuxproc"
+) -> Iterator[SlurmCluster]:
     """Start the daemons, and end them after the block.
 
     Its partition ``main`` gives way to ``urgent``. Its GPUs are two devices that are
@@ -111,6 +120,9 @@ def slurm_cluster(folder: Path, cpus: int = 4) -> Iterator[SlurmCluster]:
     Args:
         folder: an empty folder; its path must be short enough for sockets.
         cpus: of the node, whatever the machine has.
+        proctrack: how Slurm knows the processes of a job. Its signals reach all of them with
+            ``linuxproc``, and only the one that Slurm has started with ``pgid``; so it is with
+            ``cgroup``, as most clusters have it, which wants the machine's own.
     """
     for name in ("state", "spool"):
         (folder / name).mkdir()
@@ -120,6 +132,7 @@ def slurm_cluster(folder: Path, cpus: int = 4) -> Iterator[SlurmCluster]:
         "folder": folder,
         "user": getpass.getuser(),
         "cpus": cpus,
+        "proctrack": proctrack,
         "gpus": f"{GPU}:2",
     }
     shares = ("/dev/null", "/dev/zero")  # Slurm wants devices
@@ -131,7 +144,8 @@ def slurm_cluster(folder: Path, cpus: int = 4) -> Iterator[SlurmCluster]:
         CONFIG.format(**settings, controller_port=controller_port, node_port=node_port)
     )
     (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
-    cluster = SlurmCluster(folder, {"SLURM_CONF": str(folder / "slurm.conf")})
+    environment = {"SLURM_CONF": str(folder / "slurm.conf")}
+    cluster = SlurmCluster(folder, environment, spares_others=proctrack != "linuxproc")
     with ExitStack() as daemons:
         _start_munge(daemons, folder)
         for name in ("slurmctld", "slurmd"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,27 +67,48 @@ def jobs(tmp_path, hydra_restore_singletons) -> Callable[..., list[Job]]:
     return write
 
 
-@pytest.fixture(scope="session")
-def slurm_daemons() -> Iterator[SlurmCluster]:
+@contextmanager
+def daemons_of_slurm(**options: str) -> Iterator[SlurmCluster]:
     """A Slurm cluster of one node with four CPUs and two shares of a GPU that is none."""
     absent = missing()
     if absent:
         pytest.skip(f"no Slurm on this machine: {', '.join(absent)} (slurm-wlm, munge)")
     with (
         tempfile.TemporaryDirectory(prefix="slurm-") as folder,  # short enough for sockets
-        slurm_cluster(Path(folder)) as cluster,
+        slurm_cluster(Path(folder), **options) as cluster,
     ):
+        yield cluster
+
+
+@contextmanager
+def in_use(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmCluster]:
+    """The cluster, for this process and those that it starts; nothing stays in its queue."""
+    for name, value in cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # tasks of tests
+    yield cluster
+    cluster.cancel_all()
+
+
+@pytest.fixture(scope="session")
+def slurm_daemons() -> Iterator[SlurmCluster]:
+    """The cluster of most tests: its signals reach every process of a Slurm job."""
+    with daemons_of_slurm() as cluster:
         yield cluster
 
 
 @pytest.fixture
 def slurm(slurm_daemons, monkeypatch) -> Iterator[SlurmCluster]:
-    """The cluster, for this process and those that it starts; nothing stays in its queue."""
-    for name, value in slurm_daemons.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # tasks of tests
-    yield slurm_daemons
-    slurm_daemons.cancel_all()
+    """The cluster of most tests, in use."""
+    with in_use(slurm_daemons, monkeypatch) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def gentle_slurm(monkeypatch) -> Iterator[SlurmCluster]:
+    """A cluster whose signals reach only the process that Slurm has started, as most do."""
+    with daemons_of_slurm(proctrack="pgid") as daemons, in_use(daemons, monkeypatch) as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -12,11 +13,15 @@ import pytest
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.engines.base import Needs
-from scyan_exp.fleet.engines.slurm import SlurmEngine
+from scyan_exp.fleet.engines.slurm import SlurmEngine, mailbox
 from scyan_exp.fleet.engines.slurm.crew import require_none_left
+from scyan_exp.fleet.engines.slurm.cut_off import AT_LIMIT, AT_ONCE, CutOff
 from scyan_exp.fleet.engines.slurm.mailbox import Mailbox
+from scyan_exp.fleet.engines.slurm.shift import Shift
 from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.record import RunRecord
 from tests.fleet.engine_suite import AtWork, all_ended
+from tests.fleet.rehearsal import Rehearsal
 from tests.fleet.sweeps import (
     ENDLESS,
     FOUR,
@@ -29,6 +34,7 @@ from tests.fleet.sweeps import (
     until,
 )
 from tests.fleet.tasks import act
+from tests.run.test_wandb import history, runs_of
 from tests.slurm_cluster import GPU
 
 SLURM = ("hydra.launcher.engine=slurm", "hydra.launcher.slurm.ask_every_s=1")
@@ -151,6 +157,15 @@ def test_a_cancelled_slurm_job_loses_its_job_alone(make, jobs, slurm, tmp_path):
     assert (lost.job.folder / "saved").exists()
 
 
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Those of Slurm are given back."""
+    before = {number: signal.getsignal(number) for number in (AT_LIMIT, AT_ONCE)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(scope="module")
 def uncut(tmp_path_factory) -> Sweep:
     """Jobs of ``STEADY`` that were left alone."""
@@ -158,20 +173,75 @@ def uncut(tmp_path_factory) -> Sweep:
 
 
 @pytest.mark.slow
-def test_a_preempted_job_saves_and_goes_on_in_the_queue(sweep, slurm, uncut):
-    process = sweep.train(*STEADY, *SLURM, "seed=0")
+@pytest.mark.parametrize("cluster", ["slurm", "gentle_slurm"])
+def test_a_preempted_job_saves_and_goes_on_in_the_queue(sweep, uncut, request, cluster):
+    slurm = request.getfixturevalue(cluster)
+    arguments = [one for one in STEADY if not one.startswith("logger")]
+    process = sweep.train(*arguments, *SLURM, "seed=0")
     until(lambda: sweep.epochs(0) > 1, process)
     slurm.command("sbatch", "--partition=urgent", "--cpus-per-task=4", "--wrap=true", "-o/dev/null")
-    until(lambda: sweep.result(0)["status"] == "interrupted", process)
-    before = sweep.result(0)
-    assert before["epochs"] < 14
     until(lambda: "PENDING" in slurm.jobs().values() and len(slurm.jobs()) == 1, process)
+    before = sweep.result(0)
+    assert before["status"] == "interrupted"
     (job_id,) = slurm.jobs()
-    slurm.command("scontrol", "update", f"JobId={job_id}", "StartTime=now")  # not in two minutes
+    slurm.start(job_id)
     ended(process)
     assert sweep.statuses == ["completed"]
     assert "Continuing from" in sweep.log(0)
     assert_same_training(sweep.folder / "0", uncut.folder / "0")
+    logs = runs_of(sweep.folder / "0")
+    assert {path.stem for path in logs} == {f"run-{before['wandb_run_id']}"}
+    assert sweep.result(0)["wandb_run_id"] == before["wandb_run_id"]
+    rows = [row["epoch"] for path in logs for row in history(path)]
+    if slurm.spares_others:  # else Slurm has ended W&B's own process, which writes the rows
+        assert rows == list(range(14))
+    assert 0 < rows.index(13) < 14
+
+
+@pytest.mark.slow
+def test_a_job_at_the_time_limit_saves_and_comes_back_as_often_as_it_may(make, jobs, slurm):
+    engine = make(n_jobs=1, time=1, signal_delay_s=40, max_requeues=0)
+    at_work = AtWork(engine, jobs("sleep"))
+    until(lambda: at_work.wait(0.2) == [] and "PENDING" in slurm.jobs().values())
+    (job_id,) = slurm.jobs()
+    slurm.start(job_id)
+    (end,) = all_ended(at_work, 1)
+    assert (end.outcome, end.error) == (Outcome.TIMED_OUT, "Slurm cut it off 1 times")
+    assert (end.job.folder / "saved").exists()
+
+
+def test_a_job_that_fails_as_it_is_cut_off_goes_on(tmp_path, signals):
+    record = RunRecord(tmp_path, "hash", seed=0)
+    box = Mailbox(tmp_path / "box", "launcher")
+    box.create()
+    box.tell(mailbox.RUN, id=0, folder=str(tmp_path))
+    statuses = []
+
+    def fail(number: int) -> None:
+        """As when W&B's process hears the signal too."""
+        record.fail(Outcome.FAILED, "ConnectionResetError: Connection lost")
+        os.kill(os.getpid(), AT_ONCE)
+
+    def start(number: int) -> None:
+        statuses.append(RunRecord.read(tmp_path).status)
+
+    def work(engine: Rehearsal) -> Shift:
+        shift = Shift(Mailbox(box.folder, "foreman"), engine, CutOff(delay=60), "here")
+        shift.work()
+        return shift
+
+    assert work(Rehearsal({0: ["failed"]}, at_start=fail)).open == {0: tmp_path}
+    cut = RunRecord.read(tmp_path)
+    assert (cut.status, cut.error) == (
+        Outcome.INTERRUPTED,
+        "cut off by Slurm (ConnectionResetError: Connection lost)",
+    )
+    record.fail(Outcome.FAILED, "and nobody was left to see it")
+    box.tell(mailbox.LEAVE)
+    assert work(Rehearsal(at_start=start)).open == {}
+    assert statuses == [Outcome.INTERRUPTED]
+    kinds = [letter["kind"] for letter in box.new()]
+    assert kinds == [mailbox.BEGAN, mailbox.BEGAN, mailbox.ENDED]
 
 
 @pytest.mark.slow
@@ -184,7 +254,7 @@ def test_a_detached_sweep_is_told_of_stopped_and_gone_on_with(sweep, slurm, scya
     assert scyan_exp("ls", str(sweep.folder))[1].count("running") == 2
     slurm.command("scontrol", "requeue", job_id)  # as at its time limit: the jobs go on
     until(lambda: slurm.jobs().get(job_id) == "PENDING")
-    slurm.command("scontrol", "update", f"JobId={job_id}", "StartTime=now")
+    slurm.start(job_id)
     done = sweep.epochs(0)
     until(lambda: slurm.jobs().get(job_id) == "RUNNING" and sweep.epochs(0) > done)
     until(lambda: (sweep.folder / ".slurm" / f"{job_id}_0_log.out").read_text().count("2 jobs") > 1)

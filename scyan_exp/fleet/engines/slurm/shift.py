@@ -13,6 +13,7 @@ from scyan_exp.fleet.engines.slurm.cut_off import CutOff
 from scyan_exp.fleet.engines.slurm.mailbox import Mailbox
 from scyan_exp.fleet.jobs import Job, Kept
 from scyan_exp.run.outcome import Outcome
+from scyan_exp.run.record import RunRecord
 
 #: Seconds between looks at the mailbox.
 POLL = 0.25
@@ -35,7 +36,9 @@ class Shift:
 
     def __init__(self, box: Mailbox, engine: Engine, cut_off: CutOff, node: str) -> None:
         self._box, self._engine, self._cut_off, self._node = box, engine, cut_off, node
-        self._ended = {one["id"] for one in box.told() if one["kind"] == mailbox.ENDED}
+        told = box.told()
+        self._ended = {one["id"] for one in told if one["kind"] == mailbox.ENDED}
+        self._begun = {one["id"] for one in told if one["kind"] == mailbox.BEGAN}
         self._running: set[int] = set()
         self._is_interrupted = self._is_last = False
         self._busy_at = time.monotonic()
@@ -83,6 +86,8 @@ class Shift:
 
     def _start(self) -> None:
         for number in self.open.keys() - self._running:
+            if number in self._begun:  # before this Slurm job was cut off, perhaps in the middle
+                _let_go_on(self.open[number])
             self._running.add(number)
             self._box.tell(mailbox.BEGAN, id=number)
             self._engine.submit(Job(number, self.open[number], [], Kept(OmegaConf.create())))
@@ -90,9 +95,12 @@ class Shift:
     def _take(self, ended: Ended) -> None:
         self._running.discard(ended.job.number)
         self._busy_at = time.monotonic()
-        # One that failed now may have lost a process that heard the signal too.
+        if ended.outcome == Outcome.FAILED:
+            time.sleep(POLL)  # its processes may have heard Slurm's signal before this one does
         goes_on = ended.outcome != Outcome.COMPLETED and not self._is_interrupted
-        if not (goes_on and self._cut_off):  # else it waits for this Slurm job to come back
+        if goes_on and self._cut_off:  # it waits for this Slurm job to come back
+            _let_go_on(ended.job.folder)
+        else:
             self._end(ended)
 
     def _refuse_others(self, outcome: Outcome, error: str) -> None:
@@ -112,3 +120,13 @@ class Shift:
             seconds=ended.seconds,
             device=f"{ended.device or 'none'}@{self._node}",
         )
+
+
+def _let_go_on(folder: Path) -> None:
+    """Have a job that failed while it was cut off go on, not start again.
+
+    Where Slurm sends its signal to all processes, W&B's ends at once, and the training with it.
+    """
+    record = RunRecord.read(folder)
+    if record is not None and record.status == Outcome.FAILED:
+        record.fail(Outcome.INTERRUPTED, f"cut off by Slurm ({record.error})")
