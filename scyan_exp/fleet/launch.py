@@ -16,8 +16,7 @@ from scyan_exp.config.compose import COMPOSE_ERRORS
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_jobs_fit, check_settings
 from scyan_exp.fleet.engines.base import ENGINES, Engine, Needs, Task
-from scyan_exp.fleet.engines.slurm.crew import require_none_left
-from scyan_exp.fleet.engines.slurm.detached import check_detached, detach, require_not_detached
+from scyan_exp.fleet.engines.lasting import detach, require_none_left, require_not_detached
 from scyan_exp.fleet.grid import compose_grid
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.locking import locked
@@ -127,10 +126,7 @@ def make_engine(
     """
     wants_gpu = check_jobs_fit(jobs, fleet)
     require_not_detached(sweep_dir)
-    if fleet.engine != "slurm":
-        require_none_left(sweep_dir)
-    if fleet.detaches:
-        check_detached(fleet, task)
+    require_none_left(sweep_dir, fleet.engine)
     needs = Needs(fleet, task, wants_gpu, n_jobs or n_trainings(jobs), sweep_dir)
     return ENGINES[fleet.engine](needs)
 

@@ -14,7 +14,7 @@ from yaml import YAMLError
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
-from scyan_exp.fleet.engines.slurm.detached import detach, require_not_detached
+from scyan_exp.fleet.engines.lasting import detach, require_not_detached
 from scyan_exp.fleet.launch import failure_of, make_engine, run_jobs
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import read_jobs, require_sweep

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.engines.base import Task
-from scyan_exp.fleet.engines.slurm.detached import detach
+from scyan_exp.fleet.engines.lasting import detach
 from scyan_exp.fleet.launch import failure_of, make_engine
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import add_job, write_jobs

@@ -76,7 +76,7 @@ def check_detached(fleet: FleetSettings, task: Task) -> None:
     commands.check_accepted(options_of(_parameters(fleet.slurm, "scyan_exp")))
 
 
-def detach(sweep_dir: Path, fleet: FleetSettings, changes: Sequence[str] = ()) -> None:
+def detach(sweep_dir: Path, fleet: FleetSettings, changes: Sequence[str]) -> None:
     """Go on with a sweep in a Slurm job, and say so.
 
     Args:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.engines.base import Ended, Needs, engine
+from scyan_exp.fleet.engines.lasting import LASTING, Lasting
 from scyan_exp.fleet.engines.slurm.allocation import Errand
 from scyan_exp.fleet.engines.slurm.commands import check_accepted, require_slurm
-from scyan_exp.fleet.engines.slurm.crew import Crew
+from scyan_exp.fleet.engines.slurm.crew import Crew, require_none_left
+from scyan_exp.fleet.engines.slurm.detached import check_detached, detach, require_not_detached
 from scyan_exp.fleet.engines.slurm.foreman import Foreman, Place
 from scyan_exp.fleet.engines.slurm.submission import (
     n_allocations,
@@ -26,6 +28,8 @@ from scyan_exp.run.outcome import Outcome
 
 #: Seconds between looks at what the foremen have written.
 POLL = 0.25
+
+LASTING["slurm"] = Lasting(require_not_detached, require_none_left, detach)
 
 
 @engine("slurm")
@@ -52,6 +56,8 @@ class SlurmEngine:
         settings, place = needs.settings.slurm, place_of(needs)
         parameters = parameters_of(settings, "scyan_exp", place)
         check_accepted(options_of(parameters))
+        if settings.detach:
+            check_detached(needs.settings, needs.task)
         self._place, self._max_moves = place, settings.max_requeues
         self._crew = Crew(
             SweepFolder(needs.sweep_dir.absolute()).slurm,
