@@ -12,9 +12,10 @@ from omegaconf import OmegaConf
 
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_text
+from scyan_exp.run.journal import journal_of
 
 #: Of the files that this version writes; a file that names no format is of format 1.
-FORMAT = 3
+FORMAT = 4
 #: The page of a run or a sweep.
 REPORT = "report.html"
 
@@ -176,9 +177,24 @@ class SweepFolder:
         return self.path / "sweep.csv"
 
     @property
+    def slurm(self) -> Path:
+        """What launcher and Slurm jobs tell each other, and their logs; only there on Slurm."""
+        return self.path / ".slurm"
+
+    @property
     def manifest(self) -> Path:
         """The jobs and the settings of the launcher: what ``scyan-exp resume`` reads."""
         return self.path / "sweep.json"
+
+    @property
+    def new_rows(self) -> Path:
+        """Rows that are not in the table yet, while jobs run."""
+        return journal_of(self.table)
+
+    @property
+    def new_jobs(self) -> Path:
+        """Trials that are not in the list of jobs yet, while a search runs."""
+        return journal_of(self.manifest)
 
     @property
     def search(self) -> Path:

@@ -106,6 +106,12 @@ class TrainJob:
 
         return check_config(config)
 
+    def checker(self, base: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], RunConfig]:
+        """What checks configs that have much in common with this one, all in plain containers."""
+        from scyan_exp.config.check import Checker
+
+        return Checker(base)
+
     def import_libraries(self) -> None:
         """Import what jobs need, for processes that will be forked off this one."""
         import_libraries()

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.jobs import Job, Kept
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.search.constraints import Constraint
@@ -206,7 +206,7 @@ class Trials:
 
     def _refuse(self, trial: Trial, overrides: list[str], error: InputError) -> None:
         """Let a trial fail without a run: its values are wrong together."""
-        job = Job(trial.number, Path(), overrides, OmegaConf.create())
+        job = Job(trial.number, Path(), overrides, Kept(OmegaConf.create()))
         state = JobState(job, Outcome.FAILED, error="; ".join(error.problems))
         state.label = self.label(job)
         self.refused.append(state)

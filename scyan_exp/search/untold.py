@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.jobs import Job, Kept
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.search.plan import SearchPlan
@@ -50,7 +50,7 @@ def _state_of(trial: FrozenTrial, trials: Trials, plan: SearchPlan) -> JobState:
     try:
         job = plan.compose(trial.number, overrides)
     except InputError:  # it was refused without a run
-        job = Job(trial.number, Path(), overrides, OmegaConf.create())
+        job = Job(trial.number, Path(), overrides, Kept(OmegaConf.create()))
     state = JobState(job, label=trials.label(job))
     if not state.take_earlier_result():
         state.outcome, state.error = OUTCOMES[trial.state], trial.user_attrs.get(ERROR)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import math
+import os
 
 import pytest
 
@@ -187,7 +187,7 @@ def test_in_the_second_format_an_error_is_only_an_error(tmp_path):
 
 def test_a_later_format_is_refused(tmp_path):
     changed(RunRecord(tmp_path, "abc", 0), format=99)
-    with pytest.raises(InputError, match=r"of format 99, this version reads up to 3: update") as e:
+    with pytest.raises(InputError, match=r"of format 99, this version reads up to 4: update") as e:
         RunRecord.read(tmp_path)
     assert e.value.where == str(tmp_path / "result.json")
 
