@@ -34,7 +34,7 @@ def _of_overrides() -> bool:
     """
     words = os.environ.get(LINE, "").split(" ")
     if len(words) <= 2:
-        from scyan_exp.cli.main import commands
+        from scyan_exp.cli.commands import commands
 
         begun = words[1] if len(words) == 2 else ""
         names = [one.name for one in commands().values() if one.summary]

@@ -1,24 +1,19 @@
-"""The console script ``scyan-exp``: which commands there are, and choosing one.
+"""The console script ``scyan-exp``: choosing a command.
 
 Torch is imported only when something is trained.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
 
-import scyan_exp.cli
 from scyan_exp import __version__
 from scyan_exp.cli.command import Command, refuse
+from scyan_exp.cli.commands import commands
 from scyan_exp.errors import InputError, near_matches
 from scyan_exp.run.job import DONE, INTERRUPTED
 from scyan_exp.terminal import outlive_readers
-
-#: Files of this folder that several commands share; every other one is a command.
-SHARED = {"arguments", "main", "command", "notebook", "problems", "safety"}
 
 HELP = """\
 scyan-exp: experiments with Scyan models, from YAML to annotated cells.
@@ -60,13 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # before there is anything to save
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-
-
-def commands() -> dict[str, Command]:
-    """The commands by name: a file of this folder each."""
-    files = {module.name for module in pkgutil.iter_modules(scyan_exp.cli.__path__)} - SHARED
-    found = [importlib.import_module(f"scyan_exp.cli.{file}").COMMAND for file in sorted(files)]
-    return {command.name: command for command in found}
 
 
 def help_text(known: Mapping[str, Command]) -> str:
