@@ -34,6 +34,7 @@ from benchmarks import (
     search,
     shares,
     single,
+    start,
     table,
     verdict,
 )
@@ -98,6 +99,11 @@ PARTS = {
     "fcs": Part("FCS files beside FlowIO", lambda _: fcs.measure_fcs(), fcs.markdown),
     "fleet": Part(
         "sweeps under the fleet launcher", lambda _: fleet.measure_fleet(), fleet.markdown
+    ),
+    "start": Part(
+        "a sweep of 10,000 jobs until its first job has begun, and resumed (some minutes)",
+        lambda _: start.measure_start(),
+        start.markdown,
     ),
     "search": Part(
         "20 trials with and without pruning", lambda _: search.measure_search(), search.markdown

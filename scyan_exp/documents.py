@@ -29,8 +29,19 @@ def read_json(path: Path) -> Any:
         OSError: it cannot be read.
         ValueError: it is not JSON, or none that is read here.
     """
+    return parse_json(_text(path, MOST_JSON))
+
+
+def parse_json(text: str) -> Any:
+    """As :func:`read_json`, of a text.
+
+    Raises:
+        ValueError: it is not JSON, or none that is read here.
+    """
+    if len(text) > MOST_JSON:
+        raise ValueError(f"{len(text):,} characters; at most {MOST_JSON:,} are read here")
     try:
-        return json.loads(_text(path, MOST_JSON))
+        return json.loads(text)
     except RecursionError as error:
         raise ValueError("containers are nested too deeply") from error
 

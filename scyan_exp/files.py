@@ -6,11 +6,13 @@ import errno
 import json
 import math
 import os
+import re
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ UNWRITABLE = {
     errno.EDQUOT,
     errno.EEXIST,
     errno.EFBIG,
+    errno.EIO,
     errno.EISDIR,
     errno.ENAMETOOLONG,
     errno.ENOSPC,
@@ -31,24 +34,61 @@ UNWRITABLE = {
 }
 
 
+#: The name of a file on its way to its place.
+TEMPORARY = re.compile(r"\.(?P<stem>.+)-[0-9a-f]{8}(?P<suffix>\.[^.]+)?")
+#: What file systems say that cannot sync a folder; there is nothing to do about it.
+NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES}
+
+
 @contextmanager
 def atomic_path(path: Path, durable: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block succeeds.
 
-    If ``durable``, the content reaches the disk before the rename, so that ``path`` holds the
-    old content or the new, whatever happens to the machine; if not, to the process.
+    If ``durable``, the content reaches the disk before the rename, and the rename before this
+    returns, so that ``path`` holds the old content or the new, whatever happens to the machine; if
+    not, to the process. A process that is killed leaves the temporary file behind, see
+    :func:`remove_leftovers`.
     """
+    new_folders = list(takewhile(lambda one: not one.exists(), (path.parent, *path.parents[1:])))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
         temporary.touch(exist_ok=False)  # with the permissions that the user's umask leaves
         yield temporary
         if durable:
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
+            sync(temporary)
         temporary.replace(path)
+        if durable:
+            for folder in (path.parent, *(one.parent for one in new_folders)):
+                sync(folder)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the list of names of a folder, has reached the disk."""
+    is_folder = path.is_dir()
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if not is_folder or error.errno not in NO_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
+    """Remove files that never took their place, as their process was killed.
+
+    Args:
+        folder: where they are; nobody may be writing there with :func:`atomic_path`.
+        name: of the file that they were to become; None for any.
+    """
+    for path in folder.glob(".*-*"):
+        found = TEMPORARY.fullmatch(path.name)
+        if found and name in (None, found["stem"] + (found["suffix"] or "")):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str, durable: bool = True) -> None:
@@ -57,9 +97,9 @@ def write_text(path: Path, text: str, durable: bool = True) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, values: dict[str, Any]) -> None:
+def write_json(path: Path, values: dict[str, Any], durable: bool = True) -> None:
     """Write a JSON file atomically; NaN and infinite numbers become null."""
-    write_text(path, json.dumps(finite(values), indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(finite(values), indent=2, allow_nan=False) + "\n", durable)
 
 
 def require_space(folder: Path, n_bytes: int) -> None:

@@ -124,6 +124,15 @@ class TerminalHandler(logging.StreamHandler):  # type: ignore[type-arg]
         return sys.stderr
 
 
+class LogFile(logging.FileHandler):
+    """A log that loses lines where the disk is full; the results, not the log, say so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Other errors than those of the file system are told as ever."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+
 @contextmanager
 def lines_on_terminal() -> Iterator[None]:
     """What the package logs inside the block, a line each."""

@@ -21,6 +21,7 @@ from scyan_exp.files import (
     UNWRITABLE,
     atomic_path,
     explain_unwritable,
+    remove_leftovers,
     require_space,
     write_json,
     write_text,
@@ -85,8 +86,10 @@ def events(monkeypatch) -> list[tuple[str, int, str]]:
     fsync, replace = os.fsync, os.replace
 
     def record_fsync(descriptor):
-        content = os.pread(descriptor, 100, 0).decode()
-        seen.append(("fsync", os.fstat(descriptor).st_ino, content))
+        state = os.fstat(descriptor)
+        is_folder = stat.S_ISDIR(state.st_mode)
+        content = "" if is_folder else os.pread(descriptor, 100, 0).decode()
+        seen.append(("folder" if is_folder else "fsync", state.st_ino, content))
         fsync(descriptor)
 
     def record_replace(source, target):
@@ -101,7 +104,64 @@ def events(monkeypatch) -> list[tuple[str, int, str]]:
 def test_the_content_is_on_the_disk_before_the_file_takes_its_place(tmp_path, events):
     write_text(tmp_path / "file.txt", "content")
     new_file = (tmp_path / "file.txt").stat().st_ino
-    assert events == [("fsync", new_file, "content"), ("replace", new_file, "content")]
+    folder = tmp_path.stat().st_ino
+    assert events == [
+        ("fsync", new_file, "content"),
+        ("replace", new_file, "content"),
+        ("folder", folder, ""),
+    ]
+
+
+def test_new_folders_are_on_the_disk_too(tmp_path, events):
+    write_text(tmp_path / "new" / "folder" / "file.txt", "content")
+    folders = [number for what, number, _ in events if what == "folder"]
+    holders = (tmp_path / "new" / "folder", tmp_path / "new", tmp_path)
+    assert folders == [one.stat().st_ino for one in holders]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_syncs_no_folders_is_no_error(tmp_path, monkeypatch, number):
+    fsync = os.fsync
+
+    def refuse(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, "not here")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_text(tmp_path / "file.txt", "content")
+    assert (tmp_path / "file.txt").read_text() == "content"
+
+
+def test_a_disk_that_fails_is_an_error(tmp_path, monkeypatch):
+    def fail(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    write_text(tmp_path / "file.txt", "old")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_text(tmp_path / "file.txt", "new")
+    assert (tmp_path / "file.txt").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["file.txt", "archive.tar.gz", "plain"])
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path, name):
+    program = (
+        "import os, sys; from pathlib import Path; from scyan_exp.files import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])): os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path / name], check=False)
+    (left,) = tmp_path.iterdir()
+    others = {name, ".hidden", ".lock", "a-0123abcd.txt", ".a-0123.txt", ".other-0123abcd.txt"}
+    for one in others:
+        (tmp_path / one).touch()
+    remove_leftovers(tmp_path, name)
+    assert {path.name for path in tmp_path.iterdir()} == others
+    left.touch()
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == others - {".other-0123abcd.txt"}
+    remove_leftovers(tmp_path / "no such folder")
 
 
 def test_what_may_be_lost_with_the_machine_does_not_wait_for_the_disk(tmp_path, events):

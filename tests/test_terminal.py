@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pty
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scyan_exp.terminal import aligned, one_line
+from scyan_exp.terminal import LogFile, aligned, one_line
 from tests.starting import Process
 
 WRITER = """\
@@ -140,3 +142,15 @@ def test_on_a_terminal_a_table_is_cut_to_its_width(tmp_path):
     assert "\x1b[1m" in head  # bold
     assert "none" not in head  # nothing stands in it
     assert row == "1    x=[red] " + "y" * 46 + "…"
+
+
+def test_a_log_that_cannot_be_written_is_no_traceback(capsys):
+    """A full disk: the results say so, each line of the log need not."""
+    log = logging.Logger("full")
+    log.addHandler(LogFile("/dev/full"))
+    log.warning("a line that is lost")
+    assert capsys.readouterr().err == ""
+    log.warning("%d", "no number")
+    assert "Logging error" in capsys.readouterr().err
+    with suppress(OSError):
+        log.handlers[0].close()

@@ -28,7 +28,13 @@ ConfigStore.instance().store(
 
 
 class FleetLauncher(Launcher):
-    """Runs the jobs of a sweep in worker processes."""
+    """Runs the jobs of a sweep in worker processes.
+
+    Attributes:
+        composes_first: it composes and checks all jobs before it starts the first one.
+    """
+
+    composes_first = True
 
     def __init__(self, **settings: Any) -> None:
         self.settings = plain_settings(settings)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scyan_exp.errors import InputError, near_matches
+from scyan_exp.files import explain_unwritable
 from scyan_exp.run.job import DONE, FAILED, INTERRUPTED, WRONG_INPUT, JobFailed
 from scyan_exp.terminal import one_line
 
@@ -37,7 +38,8 @@ class Command:
 def exit_code(run: Callable[[], object]) -> int:
     """Run, and say how it ended."""
     try:
-        run()
+        with explain_unwritable():
+            run()
     except InputError as error:
         return refuse(error)
     except JobFailed as error:

@@ -21,7 +21,10 @@ HYDRA_TARGETS = re.compile(
     r"(hydra\._internal|hydra_plugins)\..*|optuna\.(samplers|pruners)\.[A-Z]\w*|"
     + "|".join(map(re.escape, OUR_PRUNERS))
 )
-LOG_CLASSES = ("scyan_exp.terminal.TerminalHandler", "logging.FileHandler", "logging.StreamHandler")
+LOG_CLASSES = (
+    *("scyan_exp.terminal.TerminalHandler", "scyan_exp.terminal.LogFile"),
+    *("logging.FileHandler", "logging.StreamHandler"),
+)
 #: A key outside of Hydra's part, neither added nor removed, and of no group within a group.
 OUR_KEY = re.compile(r"(?!hydra\b)[A-Za-z_][\w.]*", re.ASCII)
 #: Flags of Hydra that would replace what is checked here.

@@ -5,7 +5,7 @@ Importing this module loads neither torch nor Lightning.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig
@@ -42,6 +42,10 @@ LATER = ("figures", *ADDED_SECTIONS)
 #: Sections whose class is named by their ``_target_``.
 CHOSEN: dict[str, Registry[Any]] = {"dataset": FORMATS, "table": TABLES}
 SECTIONS = (*CHOSEN, *FIXED, "callbacks")
+#: The keys at the top, which are checked as a part of their own.
+TOP = ""
+#: What is checked by itself, in the order in which problems are told.
+PARTS = (TOP, *SECTIONS)
 
 
 def check_config(config: DictConfig) -> RunConfig:
@@ -90,24 +94,84 @@ def _known(problems: Sequence[Problem]) -> list[Problem]:
     return [one for one in problems if repr(MISSING) not in one.text]
 
 
+class Checker:
+    """Checks configs that have much in common with one of them, which is checked once.
+
+    Args:
+        base: that one in plain containers, resolved. A section of another config that is the very
+            same object as its section is not checked again, so none of them may be changed.
+    """
+
+    def __init__(self, base: Mapping[str, Any]) -> None:
+        self._base = base
+        self._parts = {name: _part(name, base) for name in PARTS}
+        self._targets = {key: list(target_problems({key: base[key]})) for key in base}
+
+    def __call__(self, plain: Mapping[str, Any]) -> RunConfig:
+        """Check another one; what it shares with the base, the result shares too.
+
+        Raises:
+            InputError: everything that is wrong with it.
+        """
+        parts = {
+            name: self._parts[name] if self._has_same(plain, name) else _part(name, plain)
+            for name in PARTS
+        }
+        targets = [
+            problem
+            for key, value in plain.items()
+            for problem in (
+                self._targets[key]
+                if value is self._base.get(key, plain)
+                else target_problems({key: value})
+            )
+        ]
+        problems = _known(_all_problems(plain, parts, targets))
+        if problems:
+            raise InputError(problems, where="config")
+        return RunConfig.of(plain, _sections_of(parts), shared=True)
+
+    def _has_same(self, plain: Mapping[str, Any], part: str) -> bool:
+        if part == TOP:
+            own = plain.keys() - SECTIONS
+            same = all(plain[key] is self._base.get(key, plain) for key in own)
+            return same and own == self._base.keys() - SECTIONS
+        return plain.get(part) is self._base.get(part)
+
+
 def _sections(plain: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """The checked sections by name, as far as they are right; and all problems."""
-    own = {key: value for key, value in plain.items() if key not in SECTIONS}
-    _, problems = _checked(RunSettings, own, "", SECTIONS)
-    sections: dict[str, Any] = {}
-    for name in CHOSEN:
-        sections[name], found = _chosen(name, plain.get(name))
-        problems += found
-    for name in FIXED:
-        sections[name], found = _fixed(name, plain.get(name, {} if name in LATER else None))
-        problems += found
-    problems += _trainer_key_problems(plain.get("trainer"))
-    sections["callbacks"], found = _callbacks(plain.get("callbacks"))
-    problems += found
+    parts = {name: _part(name, plain) for name in PARTS}
+    return _sections_of(parts), _all_problems(plain, parts, target_problems(plain))
+
+
+def _part(name: str, plain: Mapping[str, Any]) -> tuple[Any, list[Problem]]:
+    """A part of a config, checked by itself."""
+    if name == TOP:
+        own = {key: value for key, value in plain.items() if key not in SECTIONS}
+        return _checked(RunSettings, own, "", SECTIONS)
+    if name in CHOSEN:
+        return _chosen(name, plain.get(name))
+    if name in FIXED:
+        return _fixed(name, plain.get(name, {} if name in LATER else None))
+    return _callbacks(plain.get(name))
+
+
+def _sections_of(parts: Mapping[str, tuple[Any, list[Problem]]]) -> dict[str, Any]:
+    return {name: section for name, (section, _) in parts.items() if name != TOP}
+
+
+def _all_problems(
+    plain: Mapping[str, Any],
+    parts: Mapping[str, tuple[Any, list[Problem]]],
+    targets: Iterable[Problem],
+) -> list[Problem]:
+    """The problems of all parts, and of what stands in several of them."""
+    problems = [problem for name in PARTS[:-1] for problem in parts[name][1]]
+    problems += [*_trainer_key_problems(plain.get("trainer")), *parts[PARTS[-1]][1]]
     by_section = {f"{name}._target_" for name in (*CHOSEN, *FIXED)}
-    problems += [p for p in target_problems(plain) if p.key not in by_section]
-    problems += relation_problems(plain)
-    return sections, problems
+    problems += [one for one in targets if one.key not in by_section]
+    return [*problems, *relation_problems(plain)]
 
 
 def _checked(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
-from scyan_exp.config.check import composed_problems
+from scyan_exp.config.check import Checker, composed_problems
 from scyan_exp.config.compose import (
     COMPOSE_ERRORS,
     compose_config,
@@ -19,6 +20,7 @@ from scyan_exp.config.compose import (
 )
 from scyan_exp.config.overrides import (
     choices_of,
+    flat,
     is_group_choice,
     is_plain_value,
     keys_and_values,
@@ -26,8 +28,15 @@ from scyan_exp.config.overrides import (
     variants,
     with_value,
 )
+from scyan_exp.config.plain_values import (
+    MISSING,
+    OverrideReader,
+    Setting,
+    interpolations_in,
+    with_values,
+)
 from scyan_exp.config.schema import TRAINER_ARGUMENTS
-from scyan_exp.errors import near_matches
+from scyan_exp.errors import InputError, listed, near_matches
 
 #: Keys of ``trainer`` that can be added and are not there by default.
 UNSET_TRAINER_KEYS = {*TRAINER_ARGUMENTS, "max_steps"}
@@ -49,7 +58,8 @@ def override_problems(
     try:
         good = [list(choices_of(override, config_dirs)) for override in overrides]
         if all(len(choices) == 1 or (choices and several) for choices in good):
-            return list(dict.fromkeys(_all_value_problems(good, config_dirs))), good
+            found = [*_repeated_values(good), *_all_value_problems(good, config_dirs)]
+            return list(dict.fromkeys(found)), good
     except COMPOSE_ERRORS:
         pass  # which of them does not compose is found one by one
     return _one_by_one(overrides, config_dirs, several)
@@ -82,8 +92,16 @@ def _one_by_one(
             problems.append(_sentence(tried, reason, before, config_dirs))
         else:
             good.append(choices)
-    found = [*problems, *_all_value_problems(good, config_dirs)]
+    found = [*problems, *_repeated_values(good), *_all_value_problems(good, config_dirs)]
     return list(dict.fromkeys(found)), good
+
+
+def _repeated_values(choices: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Values that a sweep has twice: their jobs would be the same."""
+    for values in choices:
+        repeated = [value for value, n in Counter(values).items() if n > 1]
+        if repeated:
+            yield f"{listed(repeated)}: given twice, so that jobs would be the same; leave one out"
 
 
 def _all_value_problems(
@@ -94,16 +112,32 @@ def _all_value_problems(
     Composing takes a tenth of a second, so the further values of plain keys are put into the
     composed config of the first ones.
     """
-    composed = [values[:1] if is_plain_value(values[0]) else values for values in choices]
+    plain_ones = [values for values in choices if is_plain_value(values[0])]
+    composed = [values[:1] if values in plain_ones else values for values in choices]
     for overrides in variants(composed):
         config = compose_config(overrides, config_dirs)
         yield from map(str, composed_problems(config))
         if overrides == [values[0] for values in composed]:
-            plain = plain_config(config)
-            further = (value for values in choices for value in values[1:])
-            for value in filter(is_plain_value, further):
-                changed = OmegaConf.create(with_value(plain, value))
-                yield from map(str, composed_problems(changed))
+            further = [value for values in plain_ones for value in values[1:]]
+            yield from _further_problems(plain_config(config), further)
+
+
+def _further_problems(plain: dict[str, Any], overrides: Sequence[str]) -> Iterator[str]:
+    """What is wrong with a config that has one more value, for each of many.
+
+    Without interpolations, the value is all that changes.
+    """
+    is_simple = not any(interpolations_in(plain)) and MISSING not in flat(plain).values()
+    check, read = Checker(plain) if is_simple else None, OverrideReader(lambda key: False)
+    for override in overrides:
+        one = read(override)
+        if check is None or not isinstance(one, Setting):
+            yield from map(str, composed_problems(OmegaConf.create(with_value(plain, override))))
+            continue
+        try:
+            check(with_values(plain, {one.path: one.value}))
+        except InputError as error:
+            yield from error.problems
 
 
 def _sentence(

@@ -47,10 +47,12 @@ def _objective_problems(objective: Any, dataset: Any) -> Iterator[Problem]:
         return
     dataset = dataset if isinstance(dataset, Mapping) else {}
     absent = {need: key for need, key in KEYS_OF_NEEDS.items() if dataset.get(key) is None}
-    possible = ", ".join(name for name, one in METRICS.items() if not {*one.needs} & {*absent})
     for name in objective_names(objective):
         for need, key in absent.items():
             if need in METRICS[name].needs:
+                possible = ", ".join(
+                    name for name, one in METRICS.items() if not {*one.needs} & {*absent}
+                )
                 text = f"{name!r} needs {need}; set dataset.{key}, or choose one of {possible}"
                 yield Problem("objective", text)
 

@@ -191,15 +191,18 @@ class RunConfig(RunSettings):
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any], sections: Mapping[str, Any]) -> RunConfig:
+    def of(
+        cls, plain: Mapping[str, Any], sections: Mapping[str, Any], *, shared: bool = False
+    ) -> RunConfig:
         """A config of sections that were checked.
 
         Args:
             plain: the whole config as it was given, in plain containers.
             sections: the checked sections by name.
+            shared: keep ``plain`` itself, which nobody changes, and no copy.
         """
         config = cls.model_validate({**plain, **sections})
-        config._plain = copy.deepcopy(dict(plain))
+        config._plain = dict(plain) if shared else copy.deepcopy(dict(plain))
         return config
 
     @property

@@ -57,7 +57,8 @@ def run_entries(
     sweep_dir = Path(str(config.hydra.sweep.dir))
     with listed_edits(sweep_dir, edits):
         returned = launcher.launch(jobs, initial_job_idx=0)
-    report_entries(sweep_dir)
+    if returned:  # else a launcher in a Slurm job runs them, and reports
+        report_entries(sweep_dir)
     return [one.return_value for one in returned]
 
 

@@ -1,18 +1,19 @@
-"""Jobs of a sweep: composed and checked before the first of them starts."""
+"""Jobs of a sweep: what is known of each, and where its config comes from."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hydra import version
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from scyan_exp.config.plain_values import is_of_hydra
 from scyan_exp.config.schema import RunConfig
 from scyan_exp.errors import InputError
 from scyan_exp.run.folder import RunFolder
@@ -21,7 +22,24 @@ from scyan_exp.run.folder import RunFolder
 Check = Callable[[DictConfig], RunConfig]
 
 
-@dataclass(frozen=True)
+class Source(Protocol):
+    """Where the config of a job comes from; jobs need not hold it."""
+
+    def config(self, job: Job) -> DictConfig:
+        """The composed config, with Hydra's own part."""
+
+    def plain(self) -> dict[str, Any]:
+        """The program's part, in plain containers."""
+
+    def hydra(self, job: Job) -> Mapping[str, Any]:
+        """Hydra's own part, interpolations as they stand."""
+
+    @property
+    def is_filed(self) -> bool:
+        """Whether the config lies in the folder of the job already."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One job of a sweep.
 
@@ -29,7 +47,7 @@ class Job:
         number: its number within the sweep.
         folder: its run folder.
         overrides: what distinguishes it, as typed.
-        config: the composed config, with Hydra's own part.
+        source: where its config comes from.
         checked: the config as checked; None for other programs' jobs.
         repeat: the seed, when this is one of the repeats of the job; None for the job itself.
     """
@@ -37,7 +55,7 @@ class Job:
     number: int
     folder: Path
     overrides: list[str]
-    config: DictConfig
+    source: Source
     checked: RunConfig | None = None
     repeat: int | None = None
 
@@ -46,17 +64,59 @@ class Job:
         """What tells it from the other jobs of the sweep, and from its repeats."""
         return self.number, self.repeat
 
-    def plain(self) -> dict[str, Any]:
-        """The config in plain containers, without Hydra's own part."""
-        if self.checked is not None:
-            return self.checked.plain()
-        plain: Any = OmegaConf.to_container(self.task_config)
-        return plain
+    @property
+    def config(self) -> DictConfig:
+        """The composed config, with Hydra's own part; takes a while."""
+        return self.source.config(self)
+
+    @property
+    def hydra(self) -> Mapping[str, Any]:
+        """Hydra's own part of the config, interpolations as they stand."""
+        return self.source.hydra(self)
 
     @property
     def task_config(self) -> DictConfig:
         """The config without Hydra's own part."""
         return without_hydra(self.config)
+
+    def plain(self) -> dict[str, Any]:
+        """The config in plain containers, without Hydra's own part."""
+        return self.source.plain() if self.checked is None else self.checked.plain()
+
+    def write(self) -> None:
+        """Write the config to the job's folder, where a worker reads it.
+
+        Not durable: it can be made anew, from the list of the sweep's jobs or by the search.
+        """
+        if not self.source.is_filed:
+            own, hydra = RunFolder(self.folder), {"hydra": self.hydra}
+            own.write_config(self.plain(), hydra, self.overrides, durable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A config that is kept as it was composed.
+
+    Attributes:
+        composed: the config.
+        is_filed: whether it was read from the folder of the job.
+    """
+
+    composed: DictConfig
+    is_filed: bool = False
+
+    def config(self, job: Job) -> DictConfig:
+        """The very config."""
+        return self.composed
+
+    def plain(self) -> dict[str, Any]:
+        """Interpolations as they stand."""
+        plain: Any = OmegaConf.to_container(without_hydra(self.composed))
+        return plain
+
+    def hydra(self, job: Job) -> Mapping[str, Any]:
+        """Hydra's part of it."""
+        return hydra_of(self.composed)
 
 
 def compose_jobs(
@@ -65,7 +125,7 @@ def compose_jobs(
     first_number: int,
     check: Check | None,
 ) -> list[Job]:
-    """Compose and check every job.
+    """Compose and check every job, each by Hydra; see ``grid.py`` for many.
 
     Args:
         load_sweep_config: composes the config of one job's overrides.
@@ -76,18 +136,39 @@ def compose_jobs(
     Raises:
         InputError: all that is wrong, with the numbers of the jobs.
     """
+
+    def make(number: int, overrides: list[str]) -> Job:
+        config = load_sweep_config(overrides)
+        folder = settle(config, number)
+        checked = check(without_hydra(config)) if check else None
+        return Job(number, folder, of_task(config), Kept(config), checked)
+
+    return collect_jobs(make, job_overrides, first_number)
+
+
+def collect_jobs(
+    make: Callable[[int, list[str]], Job],
+    job_overrides: Sequence[Sequence[str]],
+    first_number: int,
+) -> list[Job]:
+    """Make every job.
+
+    Args:
+        make: makes a job of its number and its overrides; an InputError says what is wrong.
+        job_overrides: the overrides of each job.
+        first_number: number of the first one.
+
+    Raises:
+        InputError: all that is wrong, with the numbers of the jobs.
+    """
     jobs, problems = [], []
     for number, overrides in enumerate(job_overrides, start=first_number):
-        config = load_sweep_config(list(overrides))
-        folder = _settle(config, number)
-        shown = list(OmegaConf.to_container(config.hydra.overrides.task))  # type: ignore[arg-type]
         try:
-            checked = check(without_hydra(config)) if check else None
+            jobs.append(make(number, list(overrides)))
         except InputError as error:
-            name = f"job {number} ({' '.join(map(str, shown)) or 'no overrides'})"
+            shown = " ".join(one for one in overrides if not is_of_hydra(one))
+            name = f"job {number} ({shown or 'no overrides'})"
             problems += [f"{name}: {problem}" for problem in error.problems]
-            continue
-        jobs.append(Job(number, folder, shown, config, checked))
     problems += _shared_folders(jobs)
     if problems:
         raise InputError(problems, where="sweep")
@@ -97,14 +178,11 @@ def compose_jobs(
 def load_config(folder: Path) -> DictConfig:
     """The config of a job from the files in its run folder, with Hydra's own part."""
     own = RunFolder(folder.absolute())
-    config = OmegaConf.structured({"hydra": HydraConf})
-    with open_dict(config), open_dict(config.hydra):
-        config.merge_with(OmegaConf.load(_in_todays_words(own.hydra_config)))
-        config.merge_with(OmegaConf.load(own.config))
-        # The sweep may have been moved since.
+    hydra = OmegaConf.load(_in_todays_words(own.hydra_config))
+    config = joined(hydra, OmegaConf.load(own.config))
+    with open_dict(config.hydra):  # the sweep may have been moved since
         config.hydra.runtime.output_dir = str(own.path)
         config.hydra.sweep.dir = str(_sweep_dir(own.path, config))
-    assert isinstance(config, DictConfig)
     return config
 
 
@@ -115,7 +193,7 @@ def without_hydra(config: DictConfig) -> DictConfig:
     return task_config
 
 
-def _settle(config: DictConfig, number: int) -> Path:
+def settle(config: DictConfig, number: int) -> Path:
     """Set what Hydra leaves open until a job starts; returns the job's folder."""
     with open_dict(config):
         config.hydra.job.id = number
@@ -132,6 +210,29 @@ def _settle(config: DictConfig, number: int) -> Path:
     return folder.absolute()
 
 
+def of_task(config: DictConfig) -> list[str]:
+    """The overrides of a composed config, without those of Hydra's own part."""
+    typed: Any = OmegaConf.to_container(config.hydra.overrides.task)  # they may name values
+    return list(map(str, typed))
+
+
+def hydra_of(config: DictConfig) -> dict[str, Any]:
+    """Hydra's own part of a config in plain containers, interpolations as they stand."""
+    part: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, "hydra"), enum_to_str=True)
+    own: dict[str, Any] = part["hydra"]
+    return own
+
+
+def joined(hydra: Any, task: Any) -> DictConfig:
+    """The config of a job of its two parts."""
+    config = OmegaConf.structured({"hydra": HydraConf})
+    with open_dict(config), open_dict(config.hydra):
+        config.merge_with(hydra)
+        config.merge_with(task)
+    assert isinstance(config, DictConfig)
+    return config
+
+
 def _in_todays_words(path: Path) -> io.StringIO:
     """Hydra's part of a config, whatever version of this program wrote it."""
     text = path.read_text(encoding="utf-8")
@@ -146,7 +247,7 @@ def _sweep_dir(folder: Path, config: DictConfig) -> Path:
     return folder.parents[len(inside) - 1] if is_inside else Path(str(config.hydra.sweep.dir))
 
 
-def _shared_folders(jobs: Sequence[Job]) -> list[str]:
+def _shared_folders(jobs: Iterable[Job]) -> list[str]:
     by_folder: dict[Path, list[Job]] = {}
     for job in jobs:
         by_folder.setdefault(job.folder, []).append(job)

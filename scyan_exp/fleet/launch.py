@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,16 +12,21 @@ from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from scyan_exp.config.compose import COMPOSE_ERRORS
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_jobs_fit, check_settings
 from scyan_exp.fleet.engines.base import ENGINES, Engine, Needs, Task
-from scyan_exp.fleet.jobs import Job, compose_jobs
+from scyan_exp.fleet.engines.slurm.crew import require_none_left
+from scyan_exp.fleet.engines.slurm.detached import check_detached, detach, require_not_detached
+from scyan_exp.fleet.grid import compose_grid
+from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import write_jobs
+from scyan_exp.fleet.progress import Waiting
 from scyan_exp.fleet.repeats import n_trainings
 from scyan_exp.fleet.reporting import report_jobs
 from scyan_exp.fleet.returns import job_return
-from scyan_exp.fleet.running import run_source
+from scyan_exp.fleet.running import resume_command, run_source
 from scyan_exp.fleet.settings import FleetSettings
 from scyan_exp.fleet.signals import signals_wait
 from scyan_exp.fleet.source import SweepJobs
@@ -43,6 +47,9 @@ def launch(
 ) -> list[JobReturn]:
     """Compose, check and run the jobs of a sweep.
 
+    Returns:
+        Their results; none where a launcher in a Slurm job runs them.
+
     Raises:
         InputError: a setting or a job is wrong; nothing was started.
         KeyboardInterrupt: Ctrl-C; what has ended is recorded.
@@ -53,21 +60,26 @@ def launch(
     try:
         fleet = check_settings(settings)
         with signals_wait() as stop_if_asked:
+            waiting = Waiting(len(job_overrides))
 
-            def load(overrides: list[str]) -> DictConfig:
+            def before_each(number: int) -> None:
                 stop_if_asked()
-                return context.config_loader.load_sweep_config(config, overrides)
+                waiting.tell(number - first_number)
 
-            jobs = compose_jobs(load, job_overrides, first_number, getattr(task, "check", None))
-        engine = make_engine(jobs, fleet, task)
-    except InputError:
+            loader = context.config_loader
+            jobs = compose_grid(loader, config, task, job_overrides, first_number, before_each)
+        engine = make_engine(jobs, fleet, task, sweep_dir)
+    except (InputError, *COMPOSE_ERRORS):
         _discard_unused(sweep_dir)
         raise
     sweep_dir.mkdir(parents=True, exist_ok=True)
     with closing(engine), locked(sweep_dir):
         _refuse_search(sweep_dir)
         write_jobs(jobs, sweep_dir, settings)
-        states = run_jobs(jobs, fleet, engine, sweep_dir)
+        states = [] if fleet.detaches else run_jobs(jobs, fleet, engine, sweep_dir)
+    if fleet.detaches:
+        detach(sweep_dir, fleet)
+        return []
     report_jobs(jobs, sweep_dir)
     failure = failure_of(states, sweep_dir)
     return [job_return(state, failure) for state in states]
@@ -95,7 +107,11 @@ def run_jobs(
 
 
 def make_engine(
-    jobs: Sequence[Job], fleet: FleetSettings, task: Task, n_jobs: int | None = None
+    jobs: Sequence[Job],
+    fleet: FleetSettings,
+    task: Task,
+    sweep_dir: Path,
+    n_jobs: int | None = None,
 ) -> Engine:
     """The engine that the settings ask for, with its devices; it starts nothing yet.
 
@@ -103,13 +119,20 @@ def make_engine(
         jobs: jobs that say what devices are needed.
         fleet: the settings.
         task: the program that each job runs.
+        sweep_dir: the folder of the sweep.
         n_jobs: how many jobs there will be; None for those and their repeats.
 
     Raises:
         InputError: the jobs do not fit to it, or the devices are not there.
     """
     wants_gpu = check_jobs_fit(jobs, fleet)
-    return ENGINES[fleet.engine](Needs(fleet, task, wants_gpu, n_jobs or n_trainings(jobs)))
+    require_not_detached(sweep_dir)
+    if fleet.engine != "slurm":
+        require_none_left(sweep_dir)
+    if fleet.detaches:
+        check_detached(fleet, task)
+    needs = Needs(fleet, task, wants_gpu, n_jobs or n_trainings(jobs), sweep_dir)
+    return ENGINES[fleet.engine](needs)
 
 
 def failure_of(states: Sequence[JobState], sweep_dir: Path) -> JobFailed | None:
@@ -126,11 +149,6 @@ def failure_of(states: Sequence[JobState], sweep_dir: Path) -> JobFailed | None:
         f"{SweepFolder(sweep_dir).table} and the train.log of each. Again: "
         f"{resume_command(sweep_dir)}"
     )
-
-
-def resume_command(sweep_dir: Path) -> str:
-    """The command that goes on with a sweep, as a shell takes it."""
-    return shlex.join(["scyan-exp", "resume", str(sweep_dir)])
 
 
 def _refuse_search(sweep_dir: Path) -> None:

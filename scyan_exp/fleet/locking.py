@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scyan_exp.errors import InputError
+from scyan_exp.files import remove_leftovers
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.locking import taken
 
@@ -25,6 +26,7 @@ def locked(sweep_dir: Path) -> Iterator[None]:
                 "another process is running the jobs of this sweep; wait for it, or end it",
                 where=str(sweep_dir),
             )
+        remove_leftovers(sweep_dir)
         yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,12 +15,14 @@ from scyan_exp.fleet.observer import Observer
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
 
+#: Seconds of silence that make people wonder.
+PAUSE = 5.0
 #: Outcomes that need nobody's attention.
 EXPECTED = (Outcome.COMPLETED, Outcome.PRUNED)
 
 
 class Progress(Observer):
-    """Lines on the terminal; without a terminal only what needs attention, as plain lines."""
+    """A line a job that has ended; on a terminal also one a repeat, and a bar."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
@@ -65,20 +68,40 @@ class Progress(Observer):
         self.note(f"job {state.job.number}: {state.error}; trying again")
 
     def ended(self, state: JobState) -> None:
-        """A line for a job that has ended; elsewhere than on a terminal for failures alone."""
-        is_expected = state.outcome in EXPECTED
+        """A line for a job that has ended."""
         if state.job.repeat is not None:
-            if self._is_terminal and is_expected:  # a failure is told with its job's
+            if self._is_terminal and state.outcome in EXPECTED:  # a failure is told with its job's
                 self.note(_line(state, f"seed={state.job.repeat}"))
             return
         if self._bar is not None:
             self._bar.advance(self._task)
-        if not state.is_kept and (self._is_terminal or not is_expected):
+        if not state.is_kept:
             self.note(_line(state, state.label))
 
     def note(self, text: str) -> None:
         """A line above the bar."""
         self._console.print(text, markup=False)
+
+
+class Waiting:
+    """Says how far the check of the jobs is, while people wait for it.
+
+    Args:
+        n_jobs: how many there are.
+        pause: seconds between two lines, and before the first.
+    """
+
+    def __init__(self, n_jobs: int, pause: float = PAUSE) -> None:
+        self._n_jobs, self._pause = n_jobs, pause
+        self._told = time.monotonic()
+
+    def tell(self, n_checked: int) -> None:
+        """Print a line, if it is time."""
+        now = time.monotonic()
+        if now - self._told >= self._pause:
+            self._told = now
+            share = f"{n_checked:,} of {self._n_jobs:,} jobs"
+            print(f"composed and checked {share}", file=sys.stderr, flush=True)
 
 
 def _line(state: JobState, label: str) -> str:

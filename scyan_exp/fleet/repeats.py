@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from omegaconf import OmegaConf
 
 from scyan_exp.config.schema import RunConfig
 from scyan_exp.fleet.jobs import Job
@@ -125,7 +124,7 @@ class Family:
         repeats = [one for one in self._repeats if one.finished is None]
         self._left = deque(repeats)
         first_is_left = bool(repeats) and repeats[0].seed == config.seed
-        self._prunes = bool(job.config.hydra.sweeper.get("prunes"))
+        self._prunes = bool((job.hydra["sweeper"] or {}).get("prunes"))
         self._first_alone = self._prunes and first_is_left
         self._is_enough = False
         self._n_running = 0
@@ -221,17 +220,16 @@ def _repeat_job(job: Job, repeat: Repeat, reports: bool) -> Job:
         repeat: its seed, folder and config.
         reports: whether a search may prune it.
     """
-    hydra: Any = OmegaConf.to_container(OmegaConf.masked_copy(job.config, "hydra"))
-    own = hydra["hydra"]
+    own: dict[str, Any] = copy.deepcopy(dict(job.hydra))
     own["runtime"]["output_dir"] = str(repeat.folder)
-    sweep_dir = Path(str(job.config.hydra.sweep.dir)).absolute()
+    sweep_dir = Path(str(own["sweep"]["dir"])).absolute()
     own["sweep"]["subdir"] = str(repeat.folder.relative_to(sweep_dir))
     if "prunes" in own["sweeper"]:
         own["sweeper"]["prunes"] = reports
-    overrides = short_numbers(str(job.config.hydra.job.override_dirname))
+    overrides = short_numbers(str(own["job"]["override_dirname"]))
     name = _config_of(job).name or overrides or job.folder.name
     config = repeat.config.changed(name=f"{name} seed={repeat.seed}")
     # Not durable: it is made anew from the config of the job.
     typed = own["overrides"]["task"]
-    RunFolder(repeat.folder).write_config(config.plain(), hydra, typed, durable=False)
+    RunFolder(repeat.folder).write_config(config.plain(), {"hydra": own}, typed, durable=False)
     return replace(job, folder=repeat.folder, checked=config, repeat=repeat.seed)

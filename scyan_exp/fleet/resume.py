@@ -14,6 +14,7 @@ from yaml import YAMLError
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
+from scyan_exp.fleet.engines.slurm.detached import detach, require_not_detached
 from scyan_exp.fleet.launch import failure_of, make_engine, run_jobs
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import read_jobs, require_sweep
@@ -37,15 +38,27 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
     simple_stdout_log_config()
     sweep_dir = sweep_dir.absolute()
     require_sweep(sweep_dir)
+    require_not_detached(sweep_dir)
     with locked(sweep_dir):  # before all else: who comes second is told so at once
         jobs, settings = read_jobs(sweep_dir, task.check)
-        fleet = check_settings({**settings, **_parsed(changes)})
-        with closing(make_engine(jobs, fleet, task)) as engine:
-            states = run_jobs(jobs, fleet, engine, sweep_dir)
+        fleet = check_settings(_merged(settings, _parsed(changes)))
+        with closing(make_engine(jobs, fleet, task, sweep_dir)) as engine:
+            states = [] if fleet.detaches else run_jobs(jobs, fleet, engine, sweep_dir)
+    if fleet.detaches:
+        detach(sweep_dir, fleet, changes)
+        return
     report_jobs(jobs, sweep_dir)
     failure = failure_of(states, sweep_dir)
     if failure is not None:
         raise failure
+
+
+def _merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The settings with others in their place, of a section those that are named."""
+    merged: Any = OmegaConf.to_container(
+        OmegaConf.merge(OmegaConf.create(settings), OmegaConf.create(changes))
+    )
+    return merged
 
 
 def _parsed(changes: Sequence[str]) -> dict[str, Any]:

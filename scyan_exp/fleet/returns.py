@@ -6,15 +6,39 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.job import JobFailed
 from scyan_exp.run.outcome import Outcome
 
 
 class QuietReturn(JobReturn):
-    """A result that only raises its error; Hydra's own would print it again, with a traceback."""
+    """A result that only raises its error; Hydra's own would print it again, with a traceback.
+
+    Configs are made when somebody asks: a sweep may have thousands of jobs.
+
+    Args:
+        job: the job.
+        status: whether it completed.
+        value: what it returned, or the error to raise.
+    """
+
+    def __init__(self, job: Job, status: JobStatus, value: Any) -> None:
+        self._job, self.status, self._return_value = job, status, value
+        self.overrides, self.task_name = job.overrides, job.hydra["job"]["name"]
+        self.working_dir = str(job.folder if job.hydra["job"]["chdir"] else Path.cwd())
+
+    @property
+    def cfg(self) -> DictConfig:  # type: ignore[override]
+        """What the program saw."""
+        return self._job.task_config
+
+    @property
+    def hydra_cfg(self) -> DictConfig:  # type: ignore[override]
+        """Hydra's own part of the config."""
+        return OmegaConf.masked_copy(self._job.config, "hydra")
 
     @property
     def return_value(self) -> Any:
@@ -39,14 +63,6 @@ def job_return(state: JobState, failure: JobFailed | None) -> JobReturn:
         state: how the job ended.
         failure: the error of the whole sweep, for jobs that are not completed.
     """
-    completed, job = state.outcome == Outcome.COMPLETED, state.job
-    result = QuietReturn(
-        overrides=job.overrides,
-        cfg=job.task_config,
-        hydra_cfg=OmegaConf.masked_copy(job.config, "hydra"),
-        working_dir=str(job.folder if job.config.hydra.job.chdir else Path.cwd()),
-        task_name=job.config.hydra.job.name,
-        status=JobStatus.COMPLETED if completed else JobStatus.FAILED,
-    )
-    result.return_value = state.value if completed else failure
-    return result
+    completed = state.outcome == Outcome.COMPLETED
+    status = JobStatus.COMPLETED if completed else JobStatus.FAILED
+    return QuietReturn(state.job, status, state.value if completed else failure)

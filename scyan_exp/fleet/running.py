@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from scyan_exp.files import UNWRITABLE
 from scyan_exp.fleet.engines.base import Engine
 from scyan_exp.fleet.observer import Observers
 from scyan_exp.fleet.progress import Progress
@@ -16,6 +19,7 @@ from scyan_exp.fleet.source import SourceOfRepeats
 from scyan_exp.fleet.state import JobState
 from scyan_exp.fleet.table import Table
 from scyan_exp.run.folder import SweepFolder
+from scyan_exp.run.job import JobFailed
 from scyan_exp.run.outcome import Outcome
 
 
@@ -39,18 +43,41 @@ def run_source(
 
     Returns:
         How all jobs stand, by number, and whether Ctrl-C ended them.
+
+    Raises:
+        JobFailed: the folder cannot be written any more.
     """
-    table, progress = Table(SweepFolder(sweep_dir).table, states), Progress()
-    observers = Observers([table, progress])
-    jobs_and_repeats = WithRepeats(source, observers, n_parallel or engine.n_slots)
-    policy = Policy(fleet.retries, fleet.error_retries, fleet.on_failure == "stop")
-    schedule = Schedule(jobs_and_repeats, engine, policy, observers)
-    n_kept = sum(state.is_kept for state in states)
-    with on_signal(schedule.stop), progress.shown(source.n_jobs, n_kept):
-        schedule.run()
-    _settle(table.states, Outcome.INTERRUPTED if schedule.interrupted else Outcome.NOT_RUN)
-    table.write()
+    with _folder_takes(sweep_dir):
+        table, progress = Table(SweepFolder(sweep_dir).table, states), Progress()
+        observers = Observers([table, progress])
+        jobs_and_repeats = WithRepeats(source, observers, n_parallel or engine.n_slots)
+        policy = Policy(fleet.retries, fleet.error_retries, fleet.on_failure == "stop")
+        schedule = Schedule(jobs_and_repeats, engine, policy, observers)
+        n_kept = sum(state.is_kept for state in states)
+        with on_signal(schedule.stop), progress.shown(source.n_jobs, n_kept):
+            schedule.run()
+        _settle(table.states, Outcome.INTERRUPTED if schedule.interrupted else Outcome.NOT_RUN)
+        table.write()
     return table.states, schedule.interrupted
+
+
+def resume_command(sweep_dir: Path) -> str:
+    """The command that goes on with a sweep, as a shell takes it."""
+    return shlex.join(["scyan-exp", "resume", str(sweep_dir)])
+
+
+@contextmanager
+def _folder_takes(sweep_dir: Path) -> Iterator[None]:
+    """Say how to go on when the file system takes no more: jobs have been trained by then."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise JobFailed(
+            f"{error.filename or sweep_dir}: cannot be written ({error.strerror}): make room. To "
+            f"go on: {resume_command(sweep_dir)}"
+        ) from error
 
 
 def _settle(states: Sequence[JobState], outcome: Outcome) -> None:

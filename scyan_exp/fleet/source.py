@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from scyan_exp.fleet.jobs import Job
@@ -46,13 +46,15 @@ class SweepJobs:
 
     Args:
         jobs: the jobs; those whose folders hold their result are not given again.
+        write: writes the config of a job to its folder, when it is about to start.
 
     Attributes:
         states: how all of them stand.
         n_jobs: how many they are.
     """
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], write: Callable[[Job], None] = Job.write) -> None:
+        self._write = write
         self.states = [JobState(job) for job in jobs]
         self.n_jobs = len(self.states)
         label_jobs(self.states)
@@ -60,7 +62,12 @@ class SweepJobs:
 
     def next(self) -> JobState | None:
         """The next job that is not completed."""
-        return self._left.popleft() if self._left else None
+        if not self._left:
+            return None
+        state = self._left.popleft()
+        if not state.is_kept:
+            self._write(state.job)
+        return state
 
     def ended(self, state: JobState) -> None:
         """Nothing follows from the end of a job."""

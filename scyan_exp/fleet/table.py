@@ -9,16 +9,21 @@ from scyan_exp.errors import listed
 from scyan_exp.fleet.observer import Observer
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
-from scyan_exp.run.sweep_files import COLUMNS, Row, read_rows, write_rows
+from scyan_exp.run.sweep_files import COLUMNS, Row, add_row, read_rows, write_rows
 from scyan_exp.terminal import short_numbers
 
 #: Rows shown on the terminal at most; all are in ``sweep.csv``.
 MANY_ROWS = 40
 WIDEST = 70
+#: The table is written again when so large a share of its rows has changed: a change of a row costs
+#: that of ten rows, however long the table is.
+STALE = 0.1
 
 
 class Table(Observer):
     """Keeps ``sweep.csv`` up to date; rows of jobs that others ran stay in it.
+
+    Each change is added to a journal, which :func:`~scyan_exp.run.sweep_files.read_rows` reads too.
 
     Args:
         path: the file.
@@ -29,6 +34,7 @@ class Table(Observer):
         self._path = path
         self._states = {state.job.number: state for state in states}
         self._others = other_rows(path, self._states)
+        self._n_added = 0
         self.write()
 
     @property
@@ -51,12 +57,16 @@ class Table(Observer):
     def write(self) -> None:
         """Write the file."""
         write_csv(self.states, self._path, self._others)
+        self._n_added = 0
 
     def _update(self, state: JobState) -> None:
         if state.job.repeat is None:  # a row is a job, not one of its repeats
             self._states[state.job.number] = state
             self._others.pop(state.job.number, None)
-            self.write()
+            add_row(self._path, _row(state))
+            self._n_added += 1
+            if self._n_added >= STALE * (len(self._states) + len(self._others)):
+                self.write()
 
 
 def other_rows(path: Path, numbers: Container[int]) -> dict[int, Row]:

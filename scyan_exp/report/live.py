@@ -119,7 +119,8 @@ class LiveSweep:
 def _state(folder: Path, data: Data | None) -> object:
     """The times and sizes of all files that a page of a sweep is made of."""
     sweep = SweepFolder(folder)
-    of_sweep = (sweep.manifest, sweep.table, sweep.search, sweep.importances, sweep.multirun)
+    known = (sweep.manifest, sweep.table, sweep.new_rows, sweep.new_jobs)
+    of_sweep = (*known, sweep.search, sweep.importances, sweep.multirun)
     has_list = sweep.manifest.is_file()
     found = None if has_list else [one.path for one in sweep.job_folders()]
     jobs = [] if data is None else data["jobs"]

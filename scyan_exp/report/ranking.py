@@ -75,8 +75,13 @@ def goal_of_sweep(folder: Path, jobs: Sequence[SweepJob]) -> Goal | None:
         names = tuple(described["objectives"]) or ("objective",)  # of another program
         constraints = tuple(parse_constraints(described["constraints"]))
         return Goal(names, tuple(described["directions"]), constraints)
-    one_of_each = {_deciding(one): one.folder for one in jobs if one.folder is not None}
-    goals = {goal_of_run(one) for one in one_of_each.values()}
+    one_of_each: dict[tuple[str, ...], Path] = {}
+    for one in jobs:
+        kind = _deciding(one)
+        # A job that has not begun has no config there, and no value to rank.
+        if one.folder and kind not in one_of_each and RunFolder(one.folder).config.is_file():
+            one_of_each[kind] = one.folder
+    goals = {goal_of_run(folder) for folder in one_of_each.values()}
     return goals.pop() if len(goals) == 1 else None
 
 

@@ -89,7 +89,7 @@ def _run(
     identity: RunIdentity,
     reporter: Reporter | None,
 ) -> Value:
-    resumed_id = _check_resume(config, experiment)
+    resumed_id = _check_resume(config, experiment, folder)
     require_space(folder, _bytes_needed(config, experiment.cells))
     clear_results(folder)
     if config.ckpt_path is None or not config.correct.refine:
@@ -168,16 +168,20 @@ def prepare(config: RunConfig, folder: Path, cells: KeptCells) -> Experiment:
     return experiment
 
 
-def _check_resume(config: RunConfig, experiment: Experiment) -> str | None:
-    """The id of the W&B run to go on with, if the run starts from a checkpoint that has one."""
+def _check_resume(config: RunConfig, experiment: Experiment, folder: Path) -> str | None:
+    """The id of the W&B run to go on with, if the run starts from a checkpoint that has one.
+
+    One that was cut off after its last epoch is not trained again: the rest is still to do.
+    """
     if config.ckpt_path is None:
         return None
+    is_own = Path(config.ckpt_path).resolve() == RunFolder(folder).last.resolve()
     return check_resumable(
         config.ckpt_path,
         experiment.model,
         config.trainer.max_epochs,
         experiment.cells.digest(),
-        may_be_complete=config.correct.refine,
+        may_be_complete=is_own or config.correct.refine,
     )
 
 
@@ -186,7 +190,7 @@ def _continued(config: RunConfig, experiment: Experiment, folder: Path) -> RunCo
     last = RunFolder(folder).last
     continued = config.changed(ckpt_path=str(last))
     try:
-        _check_resume(continued, experiment)
+        _check_resume(continued, experiment, folder)
     except InputError as reason:
         log.info("Starting from the beginning (%s)", reason)
         return config

@@ -12,9 +12,10 @@ from omegaconf import OmegaConf
 
 from scyan_exp.errors import InputError
 from scyan_exp.files import write_text
+from scyan_exp.run.journal import journal_of
 
 #: Of the files that this version writes; a file that names no format is of format 1.
-FORMAT = 3
+FORMAT = 4
 #: The page of a run or a sweep.
 REPORT = "report.html"
 
@@ -145,7 +146,7 @@ class RunFolder:
         *,
         durable: bool = True,
     ) -> None:
-        """Write the config of a run.
+        """Write the config of a run, unless it is there already.
 
         Args:
             config: the resolved config.
@@ -155,8 +156,9 @@ class RunFolder:
         """
         parts = {self.config: config, self.hydra_config: hydra, self.overrides: overrides}
         for path, part in parts.items():
-            if part is not None:
-                write_text(path, OmegaConf.to_yaml(part), durable)
+            text = None if part is None else OmegaConf.to_yaml(part)
+            if text is not None and not _holds(path, text):
+                write_text(path, text, durable)
 
 
 @dataclass(frozen=True)
@@ -175,9 +177,24 @@ class SweepFolder:
         return self.path / "sweep.csv"
 
     @property
+    def slurm(self) -> Path:
+        """What launcher and Slurm jobs tell each other, and their logs; only there on Slurm."""
+        return self.path / ".slurm"
+
+    @property
     def manifest(self) -> Path:
         """The jobs and the settings of the launcher: what ``scyan-exp resume`` reads."""
         return self.path / "sweep.json"
+
+    @property
+    def new_rows(self) -> Path:
+        """Rows that are not in the table yet, while jobs run."""
+        return journal_of(self.table)
+
+    @property
+    def new_jobs(self) -> Path:
+        """Trials that are not in the list of jobs yet, while a search runs."""
+        return journal_of(self.manifest)
 
     @property
     def search(self) -> Path:
@@ -273,6 +290,10 @@ def run_folder_of(path: str | Path) -> Path:
     folder = path.absolute().parents[1] if len(path.absolute().parents) > 1 else path.parent
     is_refined = RunFolder(folder.parent).refined.path == folder
     return folder.parent if is_refined else folder
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def check_format(values: Mapping[str, Any], path: Path) -> int:

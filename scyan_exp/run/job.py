@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scyan_exp.errors import InputError, TrainingDiverged
+from scyan_exp.files import explain_unwritable
 from scyan_exp.run.importing import import_libraries
 from scyan_exp.run.locking import FolderInUse, alone_in
 from scyan_exp.run.wandb_variables import require_own_id
@@ -75,7 +76,7 @@ class TrainJob:
 
         folder, is_single = Path(HydraConfig.get().runtime.output_dir), not is_sweep()
         try:
-            with alone_in(folder), _where_typed():
+            with explain_unwritable(folder), alone_in(folder), _where_typed():
                 return self._run(config, folder)
         except InputError as error:
             if is_single:  # Hydra lets SystemExit through, and takes other errors for its own
@@ -104,6 +105,12 @@ class TrainJob:
         from scyan_exp.config.check import check_config
 
         return check_config(config)
+
+    def checker(self, base: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], RunConfig]:
+        """What checks configs that have much in common with this one, all in plain containers."""
+        from scyan_exp.config.check import Checker
+
+        return Checker(base)
 
     def import_libraries(self) -> None:
         """Import what jobs need, for processes that will be forked off this one."""

@@ -13,7 +13,7 @@ from typing import Any
 from scyan_exp.config.schema import RunConfig, objective_names
 from scyan_exp.documents import read_json
 from scyan_exp.errors import InputError, listed
-from scyan_exp.files import write_json
+from scyan_exp.files import remove_leftovers, sync, write_json
 from scyan_exp.run.folder import FORMAT, RunFolder, SweepFolder, check_format
 from scyan_exp.run.outcome import Outcome
 
@@ -127,9 +127,13 @@ class RunRecord:
         return record.status.was_cut_off
 
     def write(self) -> None:
-        """Write the record atomically."""
+        """Write the record atomically; once the run has ended, it outlives the machine.
+
+        Of a run that has just begun, a power cut can take no more than seconds.
+        """
         values = {name: value for name, value in vars(self).items() if name != "folder"}
-        write_json(RunFolder(self.folder).result, {"format": FORMAT, **values})
+        has_ended = self.status != Outcome.RUNNING
+        write_json(RunFolder(self.folder).result, {"format": FORMAT, **values}, has_ended)
 
     def end(
         self, status: Outcome, metrics: Mapping[str, float], objective: str | list[str]
@@ -142,6 +146,9 @@ class RunRecord:
         self.status, self.metrics = status, dict(metrics)
         pruned = status == Outcome.PRUNED
         self.objective = None if pruned else objective_value(self.metrics, objective)
+        course = RunFolder(self.folder).metrics
+        if course.is_file():  # Lightning writes it, and does not wait for the disk
+            sync(course)
         self.write()
         return self.objective
 
@@ -203,6 +210,8 @@ def clear_results(folder: Path) -> None:
     own = RunFolder(folder)
     for path in (own.annotated, own.report, own.cleaned, *own.of_samples()):
         path.unlink(missing_ok=True)
+    for one in (own.path, own.hydra, own.checkpoints):
+        remove_leftovers(one)
     shutil.rmtree(own.figures, ignore_errors=True)
 
 

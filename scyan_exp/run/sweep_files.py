@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scyan_exp.documents import read_json
+from scyan_exp.documents import parse_json
 from scyan_exp.errors import InputError
-from scyan_exp.files import write_json, write_text
+from scyan_exp.files import finite, write_text
 from scyan_exp.run.folder import FORMAT, check_format
+from scyan_exp.run.journal import add_line, read_with_journal, take_in
+from scyan_exp.run.outcome import Outcome
 
 #: The first columns of ``sweep.csv``; a column a metric follows.
 COLUMNS = ("job", "overrides", "status", "objective", "seconds", "device", "error", "folder")
@@ -23,17 +26,37 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class ListedJob:
-    """A job as the list of a sweep has it; its config lies in its folder.
+    """A job as the list of a sweep has it.
 
     Attributes:
         number: its number in the sweep.
         folder: its run folder, relative to that of the sweep where it lies in it.
         overrides: what distinguishes it, as typed.
+        base: which of the bases its config differs from; None: its config lies in its folder.
+        values: where it differs, and the values there.
     """
 
     number: int
     folder: str
     overrides: list[str]
+    base: int | None = None
+    values: Sequence[tuple[Sequence[str | int], Any]] = ()
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> ListedJob:
+        """A job as JSON has it."""
+        number, folder = int(values["number"]), str(values["folder"])
+        places = [(tuple(place), value) for place, value in values.get("values", ())]
+        return cls(number, folder, list(values["overrides"]), values.get("base"), places)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        values: dict[str, Any] = {
+            "number": self.number,
+            "folder": self.folder,
+            "overrides": self.overrides,
+        }
+        return values if self.base is None else values | {"base": self.base, "values": self.values}
 
 
 @dataclass(frozen=True)
@@ -43,10 +66,13 @@ class Manifest:
     Attributes:
         jobs: the jobs of the sweep, by number.
         launcher: the settings of the launcher, as given.
+        bases: configs of which those of many jobs differ in some values: ``config`` and ``hydra``,
+            as JSON, or as the text of a YAML file where JSON has no word for a value.
     """
 
     jobs: Sequence[ListedJob]
     launcher: Mapping[str, Any]
+    bases: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
@@ -56,13 +82,14 @@ class Manifest:
             InputError: it is damaged, or a newer version of the program wrote it.
         """
         try:
-            values = read_json(path)
+            text, added = read_with_journal(path)
+            if text is None:
+                raise FileNotFoundError(f"no such file: {path}")
+            values = parse_json(text)
             check_format(values, path)
-            jobs = [
-                ListedJob(int(one["number"]), str(one["folder"]), list(one["overrides"]))
-                for one in values["jobs"]
-            ]
-            return cls(jobs, dict(values["launcher"]))
+            jobs = {job.number: job for job in map(ListedJob.of, [*values["jobs"], *added])}
+            by_number = [jobs[number] for number in sorted(jobs)]
+            return cls(by_number, dict(values["launcher"]), list(values.get("bases", ())))
         except InputError:
             raise
         except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
@@ -70,20 +97,59 @@ class Manifest:
             raise InputError(reason, where=str(path)) from error
 
     def write(self, path: Path) -> None:
-        """Write the file atomically."""
-        jobs = [vars(one) for one in self.jobs]
-        write_json(path, {"format": FORMAT, "launcher": self.launcher, "jobs": jobs})
+        """Write the file atomically, a line a job."""
+        head = {"format": FORMAT, "launcher": finite(self.launcher), "bases": self.bases}
+        start = json.dumps(head, indent=1, allow_nan=False).removesuffix("\n}")
+        jobs = ",\n".join(json.dumps(one.to_dict(), allow_nan=False) for one in self.jobs)
+        write_text(path, f'{start},\n "jobs": [\n{jobs}\n ]\n}}\n')
+        take_in(path)
+
+    @staticmethod
+    def add(path: Path, job: ListedJob) -> None:
+        """Add a job to the file, or put it in the place of the one with its number.
+
+        This costs the same however many jobs there are.
+        """
+        add_line(path, job.to_dict())
 
 
 def read_rows(path: Path) -> dict[int, Row]:
-    """The rows of ``sweep.csv`` by the numbers of their jobs; none if there is no such table."""
-    if not path.is_file():
+    """The rows of ``sweep.csv`` by the numbers of their jobs; none if there is no such table.
+
+    Those that were added since it was written are among them.
+
+    Raises:
+        InputError: it is no text, or no CSV.
+    """
+    try:
+        text, added = read_with_journal(path)
+        rows = _parsed_csv(text or "")
+    except (ValueError, csv.Error) as error:
+        raise InputError(f"not the table of a sweep ({error})", where=str(path)) from error
+    new = {int(row["job"]): row for row in added if str(row.get("job", "")).isdecimal()}
+    return {**rows, **new}
+
+
+def add_row(path: Path, row: Row) -> None:
+    """Add a row to ``sweep.csv``, or put it in the place of the one of its job.
+
+    This costs the same however many rows there are. Other programs see it when the table is
+    written again.
+    """
+    add_line(path, row)
+
+
+def _parsed_csv(text: str) -> dict[int, Row]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
+    if tuple(reader.fieldnames or ())[: len(COLUMNS)] != COLUMNS:
         return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, restval="")
-        if tuple(reader.fieldnames or ())[: len(COLUMNS)] != COLUMNS:
-            return {}
-        return {int(row["job"]): row for row in reader if row["job"].isdecimal()}
+    return {int(row["job"]): row for row in reader if row["job"].isdecimal()}
+
+
+def ended_rows(path: Path) -> set[int]:
+    """The numbers of the jobs that have ended, as ``sweep.csv`` has it."""
+    open_ends = {Outcome.RUNNING, Outcome.NOT_RUN, Outcome.INTERRUPTED}
+    return {number for number, row in read_rows(path).items() if row["status"] not in open_ends}
 
 
 def write_rows(path: Path, rows: Mapping[int, Row]) -> None:
@@ -95,3 +161,4 @@ def write_rows(path: Path, rows: Mapping[int, Row]) -> None:
     writer.writeheader()
     writer.writerows(ordered)
     write_text(path, text.getvalue(), durable=False)
+    take_in(path)

@@ -14,7 +14,7 @@ from scyan_exp.config.earlier import MEANT
 from scyan_exp.config.wanted import added_defaults
 from scyan_exp.documents import read_json
 from scyan_exp.errors import InputError
-from scyan_exp.files import write_json
+from scyan_exp.files import write_json, write_text
 from scyan_exp.fleet.manifest import DAMAGED
 from scyan_exp.run.folder import FORMAT, SweepFolder, check_format
 
@@ -54,6 +54,7 @@ def describe(sweep_dir: Path, config: DictConfig, search: dict[str, Any]) -> dic
     if folder.manifest.exists():
         raise InputError("this folder holds a sweep that is not a search", where=str(sweep_dir))
     head = {"format": FORMAT, "optuna": version("optuna"), "id": secrets.token_hex(8)}
+    head["meant"] = MEANT  # a later version has more that this one did not know
     return {**head, **now, **_command(config)}
 
 
@@ -61,7 +62,7 @@ def write_description(sweep_dir: Path, config: DictConfig, values: dict[str, Any
     """Write what :func:`describe` returned."""
     folder = SweepFolder(sweep_dir)
     if not folder.holds_search():
-        OmegaConf.save(config, folder.multirun)
+        write_text(folder.multirun, OmegaConf.to_yaml(config))
     write_json(folder.search, values)
 
 
@@ -82,7 +83,8 @@ def read_description(sweep_dir: Path) -> dict[str, Any]:
         raise InputError(
             f"not the description of a search ({type(error).__name__}: {error})", str(path)
         ) from error
-    later = {"optuna": values.get("optuna"), "constraints": values.get("constraints", [])}
+    defaults: dict[str, Any] = {"optuna": None, "constraints": [], "meant": {}}
+    later = {key: values.get(key, default) for key, default in defaults.items()}
     return {"format": written_as, **later, **found}
 
 

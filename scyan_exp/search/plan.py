@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.config_repository import CachingConfigRepository
 from hydra.core.config_loader import ConfigLoader
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from scyan_exp.config.hydra_internals import read_once
 from scyan_exp.config.overrides import flat, quoted
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.engines.base import Task
@@ -92,7 +92,7 @@ def plan_search(
     storage = _storage_as_written(config)
     settings = check_study(values)
     loader = context.config_loader
-    _read_once(loader)
+    read_once(loader)
     space = parse_space(settings.params, arguments, loader)
     compose = _Composer(config, loader, getattr(task, "check", None))
     first = _first_job(space, compose)
@@ -109,14 +109,6 @@ def plan_search(
     return SearchPlan(
         settings, space, first, compose, objectives, directions, sweep_dir, study_name, storage
     )
-
-
-def _read_once(loader: ConfigLoader) -> None:
-    """Let a loader read each YAML file once: editing one does not change later trials.
-
-    The loader itself is changed, because launchers other than the fleet compose with it too.
-    """
-    loader.repository = CachingConfigRepository(loader.repository)  # type: ignore[attr-defined]
 
 
 def _storage_as_written(config: DictConfig) -> str | None:

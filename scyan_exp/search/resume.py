@@ -49,7 +49,8 @@ def _defaults(description: Mapping[str, Any]) -> Iterator[str]:
     typed = {bare_key(argument) for argument in description["arguments"]}
     searched = description["space"]
     for key, value in MEANT.items():
-        if key not in {*typed, *searched} and not key.startswith("callbacks."):
+        is_known = key in description["meant"] and description["meant"][key] == value
+        if not is_known and key not in {*typed, *searched} and not key.startswith("callbacks."):
             yield as_override(key, begun.get(key, value))
     for (key, space), text in SEARCHED.items():
         if key not in typed and searched.get(key) == space:

@@ -15,17 +15,19 @@ from omegaconf import DictConfig
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.engines.base import Task
-from scyan_exp.fleet.launch import failure_of, make_engine, resume_command
+from scyan_exp.fleet.engines.slurm.detached import detach
+from scyan_exp.fleet.launch import failure_of, make_engine
 from scyan_exp.fleet.locking import locked
-from scyan_exp.fleet.manifest import write_jobs
+from scyan_exp.fleet.manifest import add_job, write_jobs
 from scyan_exp.fleet.repeats import n_trainings
 from scyan_exp.fleet.reporting import report_jobs
-from scyan_exp.fleet.running import run_source
+from scyan_exp.fleet.running import resume_command, run_source
 from scyan_exp.fleet.settings import FleetSettings
 from scyan_exp.fleet.state import JobState
 from scyan_exp.fleet.table import other_rows, shown, write_csv
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.job import JobFailed
+from scyan_exp.run.sweep_files import ended_rows
 from scyan_exp.search.batches import run_batches
 from scyan_exp.search.best import report_best
 from scyan_exp.search.constraints import parse_constraints
@@ -37,6 +39,7 @@ from scyan_exp.search.storage.opening import reason_of
 from scyan_exp.search.storage.urls import without_password
 from scyan_exp.search.study import open_study
 from scyan_exp.search.trials import Trials
+from scyan_exp.search.untold import untold
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
@@ -61,7 +64,8 @@ def run_search(
         launcher: runs the trials; the fleet starts a new one whenever a slot is free.
 
     Returns:
-        Number, values and parameters of the best trial (empty without one).
+        Number, values and parameters of the best trial; empty without one, and where a launcher
+        in a Slurm job runs the search.
 
     Raises:
         InputError: something is wrong; nothing was started.
@@ -73,6 +77,8 @@ def run_search(
     sweep_dir = Path(str(config.hydra.sweep.dir))
     fleet = _fleet_of(launcher)
     plan = plan_search(config, context, task, settings, arguments, sweep_dir)
+    if fleet is not None and fleet.detaches:
+        return _run_detached(plan, config, fleet, task)
     with _folder(sweep_dir), locked(sweep_dir), _storage_answers(plan):
         trials = _begin(plan, config)
         if fleet is None:
@@ -187,11 +193,25 @@ def _run_on_fleet(
     n_parallel = plan.settings.n_parallel
     n_each = n_trainings([plan.first])
     n_jobs = (n_parallel or trials.n_jobs) * n_each
-    with closing(make_engine([plan.first], fleet, task, n_jobs)) as engine:
+    with closing(make_engine([plan.first], fleet, task, plan.folder, n_jobs)) as engine:
         source = _Written(trials, plan.folder, _settings_of(launcher))
         of_each = "" if n_each == 1 else f" of {n_each} repeats"
         print(f"{trials}{of_each}, {engine.n_slots} at a time; results: {plan.folder}", flush=True)
-        return run_source(source, engine, fleet, plan.folder, n_parallel)
+        earlier = untold(trials, plan, ended_rows(SweepFolder(plan.folder).table))
+        ran = run_source(source, engine, fleet, plan.folder, n_parallel, earlier)
+        source.close()
+        return ran
+
+
+def _run_detached(
+    plan: SearchPlan, config: DictConfig, fleet: FleetSettings, task: Task
+) -> dict[str, Any]:
+    """Write what is searched, and let a launcher elsewhere run it; there are no results yet."""
+    with _folder(plan.folder), locked(plan.folder), _storage_answers(plan):
+        make_engine([plan.first], fleet, task, plan.folder).close()  # is there anything wrong?
+        _begin(plan, config)
+    detach(plan.folder, fleet)
+    return {}
 
 
 class _Written:
@@ -199,14 +219,24 @@ class _Written:
 
     def __init__(self, trials: Trials, folder: Path, settings: dict[str, Any]) -> None:
         self._trials, self._folder, self._settings = trials, folder, settings
+        self._is_listed = False
         self.n_jobs, self.ended = trials.n_jobs, trials.ended
         self.is_decided = trials.is_decided
+
+    def close(self) -> None:
+        """Write the list of the trials as one file."""
+        if self._is_listed:
+            write_jobs([], self._folder, self._settings)
 
     def next(self) -> JobState | None:
         job = self._trials.next()
         if job is None:
             return None
-        write_jobs([job], self._folder, self._settings)
+        if self._is_listed:
+            add_job(job, self._folder)
+        else:
+            write_jobs([job], self._folder, self._settings)
+            self._is_listed = True
         state = JobState(job, label=self._trials.label(job))
         state.take_earlier_result()
         return state

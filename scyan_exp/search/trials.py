@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.jobs import Job, Kept
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.search.constraints import Constraint
@@ -95,8 +95,7 @@ class Trials:
         return [
             trial.number
             for trial in self._trials()
-            if trial.state == TrialState.FAIL
-            and (self._is_own or trial.user_attrs.get(SWEEP) == self._sweep)
+            if trial.state == TrialState.FAIL and self.is_ours(trial)
         ]
 
     def __str__(self) -> str:
@@ -207,7 +206,7 @@ class Trials:
 
     def _refuse(self, trial: Trial, overrides: list[str], error: InputError) -> None:
         """Let a trial fail without a run: its values are wrong together."""
-        job = Job(trial.number, Path(), overrides, OmegaConf.create())
+        job = Job(trial.number, Path(), overrides, Kept(OmegaConf.create()))
         state = JobState(job, Outcome.FAILED, error="; ".join(error.problems))
         state.label = self.label(job)
         self.refused.append(state)
@@ -219,11 +218,15 @@ class Trials:
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
+    def is_ours(self, trial: FrozenTrial) -> bool:
+        """Whether this sweep runs a trial, and no other that shares the storage."""
+        return self._is_own or trial.user_attrs.get(SWEEP) == self._sweep
+
     def _is_left(self, trial: FrozenTrial) -> bool:
         """Whether this sweep began a trial and never told Optuna how it ended."""
         if trial.state != TrialState.RUNNING:
             return False
-        if self._is_own or trial.user_attrs.get(SWEEP) == self._sweep:
+        if self.is_ours(trial):
             return True
         began = trial.datetime_start or datetime.now()
         return SWEEP not in trial.user_attrs and datetime.now() - began > ORPHANED

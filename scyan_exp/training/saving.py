@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import CSVLogger
 
-from scyan_exp.files import atomic_path, write_text
+from scyan_exp.files import atomic_path, sync, write_text
 from scyan_exp.training.choosing import EpochRow, contenders
 from scyan_exp.training.scyan import Scyan
 
@@ -141,8 +141,11 @@ class SaveRun(AfterEpoch):
             self._write(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the last epoch."""
+        """Write the last epoch; then all of the course is on the disk."""
         self._write(trainer, pl_module)
+        if trainer.is_global_zero and self.population_weights.is_file():
+            sync(self.population_weights)
+            sync(self.last.parent)
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
@@ -155,13 +158,11 @@ class SaveRun(AfterEpoch):
         if last is None or not trainer.is_global_zero:
             return
         assert isinstance(pl_module, Scyan)
-        self.last.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.last.with_suffix(".tmp")
         others = [state for state in self._states.values() if state is not last]
-        _save({**last, CONTENDERS: others} if others else last, temporary)
-        # The best one first: killed in between, the resumed run repeats some epochs.
-        self._write_best(last, temporary)
-        temporary.replace(self.last)
+        with atomic_path(self.last, durable=False) as temporary:
+            _save({**last, CONTENDERS: others} if others else last, temporary)
+            # The best one first: killed in between, the resumed run repeats some epochs.
+            self._write_best(last, temporary)
         self._write_population_weights(pl_module.table.populations)
         self._written_at = time.monotonic()
 
@@ -173,7 +174,6 @@ class SaveRun(AfterEpoch):
         if written is not None and self._states[best] is last:
             _link(written, self.best)
         else:
-            self.best.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(self.best, durable=False) as path:
                 _save(self._states[best], path)
         self._written_best = best
@@ -209,10 +209,14 @@ class SaveRun(AfterEpoch):
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint; an error of the disk is an OSError, which torch's own is not."""
+    """Write a checkpoint that has reached the disk before it gets its name.
+
+    An error of the disk is an OSError, which torch's own is not.
+    """
     content = io.BytesIO()
     torch.save(state, content)
     path.write_bytes(content.getbuffer())
+    sync(path)
 
 
 def _frozen(state: Any) -> Any:
@@ -228,14 +232,12 @@ def _frozen(state: Any) -> Any:
 
 def _link(source: Path, target: Path) -> None:
     """Make ``target`` another name of a file that nobody will write to again."""
-    temporary = target.with_suffix(".link")
-    temporary.unlink(missing_ok=True)
     try:
-        temporary.hardlink_to(source)
+        with atomic_path(target, durable=False) as temporary:
+            temporary.unlink()
+            temporary.hardlink_to(source)
     except OSError:  # a file system without hard links
         _copy(source, target)
-    else:
-        temporary.replace(target)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -210,3 +210,24 @@ def test_a_group_of_the_users_own_that_is_not_yet_chosen_is_added(tmp_path):
         "your default list use +study=first"
     ]
     assert problems("+study=first", folder=tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("override", "values"),
+    [
+        ("seed=0,1,0", "seed=0"),
+        ("flow=deep,deep", "flow=deep"),
+        ("tags=[a],[b],[a],[b]", "tags=[a], tags=[b]"),
+    ],
+)
+def test_a_value_given_twice_is_named(override, values):
+    expected = f"{values}: given twice, so that jobs would be the same; leave one out"
+    assert problems(override, several=True) == [expected]
+
+
+def test_every_one_of_many_values_is_checked():
+    """Also where a key stands for another one, and where a value is no plain one."""
+    lr = "model.lr=0.1,-1,${model.prior_std},-2"
+    expected = [f"model.lr: expected a number greater than 0, found {n}." for n in (-1, -2)]
+    assert problems(lr, several=True) == expected
+    assert problems(lr, "name=of-${seed}", several=True) == expected

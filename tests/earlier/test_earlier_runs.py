@@ -133,5 +133,5 @@ def test_a_run_of_a_later_version_is_refused(earlier):
     (folder / "result.json").write_text(json.dumps({**values, "format": 99}))
     cells = cells_without_annotation(folder / "annotated.h5ad")
     for use in (read_run, lambda one: annotate(one, cells)):
-        with pytest.raises(InputError, match="format 99, this version reads up to 3: update"):
+        with pytest.raises(InputError, match="format 99, this version reads up to 4: update"):
             use(folder)

@@ -134,6 +134,6 @@ def test_a_sweep_with_a_run_of_a_later_version_is_refused(started):
     later = json.dumps({**json.loads(path.read_text()), "format": 99})
     path.write_text(later)
     output = ended(sweep.resume(), code=2)
-    assert "is of format 99, this version reads up to 3: update scyan_exp" in output
+    assert "is of format 99, this version reads up to 4: update scyan_exp" in output
     assert "Traceback" not in output
     assert path.read_text() == later

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from omegaconf import open_dict
 
 from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import compose_config
 from scyan_exp.fleet.jobs import Job, compose_jobs
+from scyan_exp.fleet.manifest import write_jobs
 from tests.conftest import TABLE, small_adata
 from tests.fleet.sweeps import QUICK, TWO, Sweep, _end, shared
 from tests.search.apps import App
+from tests.slurm_cluster import SlurmCluster, missing, slurm_cluster
 
 
 @pytest.fixture
@@ -42,6 +46,47 @@ def make_app(tmp_path) -> Iterator[Callable[..., App]]:
     yield make
     for app in apps:
         _end(app)
+
+
+@pytest.fixture
+def jobs(tmp_path, hydra_restore_singletons) -> Callable[..., list[Job]]:
+    """Jobs in their folders below ``sweep``, one for each thing to do, see ``tasks.py``."""
+    folder = tmp_path / "sweep"
+    of_hydra = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={folder}"]
+    composed = compose_config(of_hydra, with_hydra=True)
+
+    def write(*things: str) -> list[Job]:
+        jobs = compose_jobs(lambda _: composed.copy(), [[]] * len(things), 0, None)
+        for job, does in zip(jobs, things, strict=True):
+            with open_dict(job.config):
+                job.config.does, job.config.value = does, job.number + 0.5
+        write_jobs(jobs, folder, {})
+        return jobs
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def slurm_daemons() -> Iterator[SlurmCluster]:
+    """A Slurm cluster of one node with four CPUs and two shares of a GPU that is none."""
+    absent = missing()
+    if absent:
+        pytest.skip(f"no Slurm on this machine: {', '.join(absent)} (slurm-wlm, munge)")
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-") as folder,  # short enough for sockets
+        slurm_cluster(Path(folder)) as cluster,
+    ):
+        yield cluster
+
+
+@pytest.fixture
+def slurm(slurm_daemons, monkeypatch) -> Iterator[SlurmCluster]:
+    """The cluster, for this process and those that it starts; nothing stays in its queue."""
+    for name, value in slurm_daemons.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # tasks of tests
+    yield slurm_daemons
+    slurm_daemons.cancel_all()
 
 
 @pytest.fixture

@@ -9,12 +9,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from omegaconf import open_dict
 
-from scyan_exp.config.compose import compose_config
 from scyan_exp.fleet.engines.base import Ended, Engine
-from scyan_exp.fleet.jobs import Job, compose_jobs
-from scyan_exp.fleet.manifest import write_jobs
+from scyan_exp.fleet.jobs import Job
 from scyan_exp.run.outcome import Outcome
 from tests.fleet.sweeps import until
 
@@ -22,7 +19,7 @@ from tests.fleet.sweeps import until
 Make = Callable[[float | None], Engine]
 
 
-def all_ended(engine: Engine, n_jobs: int, seconds: float = 60) -> list[Ended]:
+def all_ended(engine: Engine | AtWork, n_jobs: int, seconds: float = 60) -> list[Ended]:
     """Wait for the end of so many jobs; they come in any order."""
     ended: list[Ended] = []
     deadline = time.monotonic() + seconds
@@ -30,6 +27,28 @@ def all_ended(engine: Engine, n_jobs: int, seconds: float = 60) -> list[Ended]:
         assert time.monotonic() < deadline, f"only {ended} within {seconds} s"
         ended += engine.wait(0.2)
     return sorted(ended, key=lambda one: one.job.number)
+
+
+class AtWork:
+    """An engine whose jobs have begun; some begin only while somebody waits for their ends."""
+
+    def __init__(self, engine: Engine, jobs: list[Job]) -> None:
+        self._engine, self._early = engine, []
+        for job in jobs:
+            engine.submit(job)
+        until(lambda: self._have_begun(jobs))
+
+    def wait(self, seconds: float) -> list[Ended]:
+        early, self._early = self._early, []
+        return early or self._engine.wait(seconds)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._engine, name)
+
+    def _have_begun(self, jobs: list[Job]) -> bool:
+        begun = all((job.folder / "began").exists() for job in jobs)
+        self._early += [] if begun else self._engine.wait(0.02)
+        return begun
 
 
 class EngineSuite:
@@ -40,34 +59,14 @@ class EngineSuite:
         raise NotImplementedError
 
     @pytest.fixture
-    def jobs(self, tmp_path, hydra_restore_singletons) -> Callable[..., list[Job]]:
-        """Jobs in their folders, one for each thing to do, see ``tasks.py``."""
-        folder = tmp_path / "sweep"
-        of_hydra = ["hydra.mode=MULTIRUN", f"hydra.sweep.dir={folder}"]
-        composed = compose_config(of_hydra, with_hydra=True)
-
-        def write(*things: str) -> list[Job]:
-            jobs = compose_jobs(lambda _: composed.copy(), [[]] * len(things), 0, None)
-            for job, does in zip(jobs, things, strict=True):
-                with open_dict(job.config):
-                    job.config.does, job.config.value = does, job.number + 0.5
-            write_jobs(jobs, folder, {})
-            return jobs
-
-        return write
-
-    @pytest.fixture
-    def started(self, make, jobs) -> Callable[..., tuple[Engine, list[Job]]]:
+    def started(self, make, jobs) -> Callable[..., tuple[AtWork, list[Job]]]:
         """An engine at work: jobs that have begun."""
         engines: list[Engine] = []
 
-        def start(*things: str, timeout: float | None = None) -> tuple[Engine, list[Job]]:
+        def start(*things: str, timeout: float | None = None) -> tuple[AtWork, list[Job]]:
             engines.append(make(timeout))
             written = jobs(*things)
-            for job in written:
-                engines[-1].submit(job)
-            until(lambda: all((job.folder / "began").exists() for job in written))
-            return engines[-1], written
+            return AtWork(engines[-1], written), written
 
         yield start
         for engine in engines:

@@ -21,7 +21,7 @@ def play(
     """Run jobs, or so many that leave no record, with settings of the launcher."""
     if isinstance(jobs, int):
         jobs = [job(i, folder / str(i)) for i in range(jobs)]
-    source, fleet = SweepJobs(jobs), FleetSettings.model_validate(settings)
+    source, fleet = SweepJobs(jobs, write=lambda job: None), FleetSettings.model_validate(settings)
     states, _ = run_source(source, engine, fleet, folder, states=source.states)
     assert [row["status"] for row in table(folder)] == statuses(states)
     return states

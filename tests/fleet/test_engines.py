@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,10 +27,10 @@ pytestmark = [
 ]
 
 
-def needs(timeout: float | None, **settings: object) -> Needs:
+def needs(timeout: float | None, sweep_dir: Path = Path(), **settings: object) -> Needs:
     minutes = None if timeout is None else timeout / 60
     given = {"timeout_min": minutes, "jobs_per_device": 2, "devices": "cpu", **settings}
-    return Needs(FleetSettings.model_validate(given), act, n_jobs=2)
+    return Needs(FleetSettings.model_validate(given), act, n_jobs=2, sweep_dir=sweep_dir)
 
 
 class TestLocalEngine(EngineSuite):
@@ -59,6 +60,14 @@ class TestRayEngine(EngineSuite):
     def make(self, ray_cluster, monkeypatch) -> Make:
         monkeypatch.setattr("ray.shutdown", lambda: None)  # the cluster is that of all tests
         return lambda timeout: ENGINES["ray"](needs(timeout, engine="ray"))
+
+
+@pytest.mark.slow
+class TestSlurmEngine(EngineSuite):
+    @pytest.fixture
+    def make(self, slurm, tmp_path) -> Make:
+        two = {"engine": "slurm", "jobs_per_device": 1, "slurm": {"ask_every_s": 0.5}}
+        return lambda timeout: ENGINES["slurm"](needs(timeout, tmp_path / "sweep", **two))
 
 
 class TestRehearsal(EngineSuite):
@@ -110,10 +119,10 @@ class Actor(Rehearsal):
 
 
 def test_engines_are_found_by_the_names_of_their_files():
-    assert list(ENGINES) == ["local", "ray"]
+    assert list(ENGINES) == ["local", "ray", "slurm"]
 
 
-def test_an_engine_of_a_new_file_is_chosen_by_its_name(monkeypatch):
+def test_an_engine_of_a_new_file_is_chosen_by_its_name(monkeypatch, tmp_path):
     made: list[Needs] = []
     monkeypatch.setattr(ENGINES, "_parts", dict(ENGINES))  # the registry is everybody's
 
@@ -124,17 +133,17 @@ def test_an_engine_of_a_new_file_is_chosen_by_its_name(monkeypatch):
 
     settings = check_settings({"engine": "mine", "retries": 3})
     jobs = [job(0), job(1, repeats=4)]
-    assert isinstance(make_engine(jobs, settings, act), Rehearsal)
-    assert made == [Needs(settings, act, wants_gpu=False, n_jobs=5)]
+    assert isinstance(make_engine(jobs, settings, act, tmp_path), Rehearsal)
+    assert made == [Needs(settings, act, wants_gpu=False, n_jobs=5, sweep_dir=tmp_path)]
 
 
-def test_the_local_engine_has_no_more_slots_than_there_are_jobs():
+def test_the_local_engine_has_no_more_slots_than_there_are_jobs(tmp_path):
     settings = FleetSettings(devices="cpu", jobs_per_device=8)
-    assert make_engine([job(0), job(1)], settings, act).n_slots == 2
-    assert make_engine([job(0)], settings, act, 20).n_slots == 8
+    assert make_engine([job(0), job(1)], settings, act, tmp_path).n_slots == 2
+    assert make_engine([job(0)], settings, act, tmp_path, 20).n_slots == 8
 
 
-def test_ray_that_is_not_installed_is_named(monkeypatch):
+def test_ray_that_is_not_installed_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"engine=ray: Ray is not installed; pip install 'scyan"):
-        make_engine([job(0)], FleetSettings(engine="ray"), act)
+        make_engine([job(0)], FleetSettings(engine="ray"), act, tmp_path)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from scyan_exp.run.read_sweep import read_sweep
 from tests.fleet.sweeps import (
     PATIENCE,
     QUICK,
@@ -36,11 +37,14 @@ def test_a_sweep_completes_and_leaves_a_table_and_no_process(two_jobs):
     no_process_is_left(two_jobs, seconds=0)
 
 
-def test_without_a_terminal_there_is_no_bar_and_no_line_a_job(two_jobs):
+def test_without_a_terminal_there_is_no_bar_and_one_line_a_job(two_jobs):
     output = two_jobs.folder.with_name("output.txt").read_text()
     assert "2 jobs, 2 at a time" in output
-    for absent in ("\x1b", "\r", "#0", "Traceback", "Warning"):
+    for absent in ("\x1b", "\r", "running", "epoch", "Traceback", "Warning"):
         assert absent not in output
+    for job in (0, 1):
+        (line,) = re.findall(rf"^#{job} .*", output, re.MULTILINE)
+        assert re.fullmatch(rf"#{job} completed  [\d.]+ s on cpu:\d  \S+  seed={job}", line)
     assert re.search(r"^job +overrides +status", output, re.MULTILINE)
     assert len(re.findall(r"^\d .*completed", output, re.MULTILINE)) == 2
 
@@ -68,6 +72,17 @@ def test_on_a_terminal_jobs_have_lines_and_the_table_ends_it(make_app):
     assert "running" in plain
     table = plain[plain.index("job  overrides") :]
     assert table.count("completed") == 2
+
+
+def test_a_job_that_has_not_begun_has_no_folder_and_is_known(make_app):
+    app = make_app(body="raise ValueError('no')", config="seed: 0\n")
+    stop = "hydra.launcher.on_failure=stop"
+    output = ended(app.sweep("seed=0,1,2", "hydra.launcher.jobs_per_device=1", stop), code=1)
+    assert "1 of 3 jobs failed (0), 2 not run" in output
+    assert [path.name for path in app.folder.iterdir() if path.is_dir()] == ["0"]
+    known = read_sweep(app.folder)
+    assert known["outcome"].tolist() == ["failed", "not run", "not run"]
+    assert known["seed"].tolist() == [0, 1, 2]
 
 
 def own_cells(files: dict[str, Path]) -> list[str]:

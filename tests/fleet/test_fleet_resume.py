@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.fleet.sweeps import ENDLESS, PATIENCE, QUICK, ended, until, write_experiments
+from tests.fleet.sweeps import ENDLESS, PATIENCE, QUICK, TWO, ended, until, write_experiments
 
 
 @pytest.mark.slow
@@ -60,8 +62,8 @@ def test_a_sweep_that_runs_is_refused_to_all_others(sweep, scyan_exp):
 
 
 def test_a_second_resume_is_refused_before_it_reads_or_imports_much(copied):
-    """The job's config is damaged, which a second resume does not come to see."""
-    (copied.folder / "0/.hydra/config.yaml").write_text("a: [1")
+    """The list of jobs is damaged, which a second resume does not come to see."""
+    (copied.folder / "sweep.json").write_text("{")
     program = (
         "import sys; from scyan_exp.cli.main import main; code = main(sys.argv[1:]);"
         "print('HEAVY', *({'torch', 'optuna', 'anndata'} & set(sys.modules))); sys.exit(code)"
@@ -88,7 +90,26 @@ def test_edited_yaml_changes_nothing_of_queued_jobs(sweep):
     assert [sweep.result(job)["seed"] for job in range(3)] == [0, 1, 2]
 
 
+def test_a_job_whose_folder_is_gone_is_run_again(copied):
+    """Its config stands in the list of the sweep's jobs."""
+    shutil.rmtree(copied.folder / "1")
+    before = copied.completed()
+    output = ended(copied.resume())
+    assert "1 of 2 jobs are completed already" in output
+    assert copied.completed().keys() == {0, 1}
+    assert copied.completed()[0] == before[0]
+    assert copied.result(1)["seed"] == 1
+
+
 # ---------------------------------------------------------------- refused
+
+
+def change(folder: Path, **values: object) -> None:
+    """Write other values into the list of jobs, for the second one."""
+    path = folder / "sweep.json"
+    listed = json.loads(path.read_text())
+    listed["jobs"][1].update(values)
+    path.write_text(json.dumps(listed))
 
 
 @pytest.mark.parametrize(
@@ -97,10 +118,8 @@ def test_edited_yaml_changes_nothing_of_queued_jobs(sweep):
         (lambda folder: shutil.rmtree(folder), "no such folder"),
         (lambda folder: (folder / "sweep.json").write_text("{"), "not the list of a sweep's jobs"),
         (lambda folder: (folder / "sweep.json").write_text('{"jobs": [1]}'), "sweep.json"),
-        (lambda folder: (folder / "1/.hydra/config.yaml").write_text("a: [1"), "job 1"),
-        (lambda folder: (folder / "1/.hydra/config.yaml").write_text("seed: 1"), "job 1"),
-        (lambda folder: (folder / "1/.hydra/config.yaml").unlink(), "job 1"),
-        (lambda folder: (folder / "1/.hydra/hydra.yaml").write_text("- 1"), "job 1"),
+        (lambda folder: change(folder, values=[[["seed"], "one"]]), "job 1"),
+        (lambda folder: change(folder, base=7), "job 1"),
     ],
 )
 def test_a_damaged_sweep_is_not_resumed(copied, scyan_exp, damage, message):
@@ -130,6 +149,28 @@ def test_a_sweep_of_the_basic_launcher_names_the_command_to_go_on(scyan_exp, tmp
     assert f"seed=0 hydra/launcher=fleet hydra.sweep.dir={tmp_path / 'sweep'}" in output
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_a_sweep_that_hydra_was_writing_down_names_no_command(copied, scyan_exp, share):
+    """A part of the file is YAML, too: of a sweep with other overrides."""
+    (copied.folder / "sweep.json").unlink()
+    whole = copied.folder / "multirun.yaml"
+    text = whole.read_text()
+    hydra = text[: text.index("\nname:")]
+    whole.write_text(hydra[: int(share * len(hydra))])
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 2
+    assert "multirun.yaml is damaged" in output
+    assert "Run the sweep's command again" in output
+    assert "scyan-exp train" not in output
+
+
+def test_a_sweep_cut_off_before_its_first_job_names_all_that_was_typed(copied, scyan_exp):
+    (copied.folder / "sweep.json").unlink()
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 2
+    assert f" {TWO} hydra/launcher=fleet hydra.sweep.dir={copied.folder}" in output
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -152,3 +193,24 @@ def test_resume_without_a_folder_says_how(scyan_exp):
         code, output = scyan_exp("resume", *arguments)
         assert code in (0, 2)
         assert "resume FOLDER" in output
+
+
+# ---------------------------------------------------------------- folders that cannot be written
+
+
+def test_a_table_that_cannot_be_written_is_said_with_how_to_go_on(copied, scyan_exp):
+    (copied.folder / "sweep.csv").unlink()
+    (copied.folder / "sweep.csv").mkdir()
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 1
+    assert "cannot be written (Is a directory): make room. To go on: scyan-exp resume" in output
+    assert "Traceback" not in output
+
+
+def test_a_lock_that_cannot_be_written_is_one_message(copied, scyan_exp):
+    (copied.folder / ".lock").unlink()
+    (copied.folder / ".lock").mkdir()
+    code, output = scyan_exp("resume", str(copied.folder))
+    assert code == 2
+    assert f"{copied.folder / '.lock'}: the results cannot be written (Is a directory)" in output
+    assert "Traceback" not in output

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from scyan_exp.config.check import check_config
+from scyan_exp.config.compose import configs_folder
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.jobs import load_config
-from scyan_exp.fleet.manifest import read_jobs, write_jobs
+from scyan_exp.fleet.grid import compose_grid
+from scyan_exp.fleet.jobs import Job, hydra_of, load_config, without_hydra
+from scyan_exp.fleet.manifest import add_job, read_jobs, write_jobs
+from scyan_exp.fleet.varied import Base, Varied
 from scyan_exp.run.folder import FORMAT
+from scyan_exp.run.job import TrainJob
+from tests.fleet.grids import command
 
 
 def test_jobs_come_back_from_their_folders_as_they_were_written(compose_all, tmp_path):
@@ -151,3 +159,97 @@ def test_a_job_whose_folder_is_gone_is_refused(compose_all, tmp_path):
     (tmp_path / "sweep" / "1").rename(tmp_path / "elsewhere")
     with pytest.raises(InputError, match="job 1"):
         read_jobs(tmp_path / "sweep", check_config)
+
+
+# ---------------------------------------------------------------- of a grid
+
+
+def as_written(job: Job) -> tuple[object, ...]:
+    return job.number, job.folder, job.overrides, job.checked, job.plain(), dict(job.hydra)
+
+
+@pytest.fixture
+def write_grid(tmp_path, hydra_restore_singletons):
+    """Compose jobs as a grid, and write their list to ``tmp_path/sweep``."""
+
+    def write(*jobs: list[str], always: Sequence[str] = (), first: int = 0) -> list[Job]:
+        with command(configs_folder(), "train", tmp_path / "sweep", TrainJob(), always) as one:
+            made = compose_grid(one.loader, one.config, one.task, jobs, first)
+        (tmp_path / "sweep").mkdir(exist_ok=True)
+        write_jobs(made, tmp_path / "sweep", {"retries": 2})
+        return made
+
+    return write
+
+
+def test_a_grid_comes_back_from_one_file(write_grid, tmp_path):
+    jobs = write_grid(["seed=3"], ["seed=4"], ["flow=deep", "seed=3"])
+    assert [path.name for path in (tmp_path / "sweep").iterdir()] == ["sweep.json"]
+    assert len(json.loads((tmp_path / "sweep/sweep.json").read_text())["bases"]) == 2
+    again, settings = read_jobs(tmp_path / "sweep", check_config)
+    assert settings == {"retries": 2}
+    assert [as_written(one) for one in again] == [as_written(one) for one in jobs]
+    again[1].write()
+    written = load_config(jobs[1].folder)
+    assert check_config(without_hydra(written)) == jobs[1].checked
+    assert hydra_of(written) == hydra_of(jobs[1].config)
+    assert written.hydra.job.num == 1
+
+
+def test_a_grid_that_was_moved_is_read_where_it_is(write_grid, tmp_path):
+    write_grid(["seed=3"], ["seed=4"])
+    (tmp_path / "sweep").rename(tmp_path / "moved")
+    (_, moved), _ = read_jobs(tmp_path / "moved", check_config)
+    assert moved.folder == tmp_path / "moved" / "1"
+    assert moved.config.hydra.sweep.dir == str(tmp_path / "moved")
+    assert moved.config.hydra.runtime.output_dir == str(moved.folder)
+
+
+def test_batches_of_a_grid_keep_what_is_in_use(write_grid, tmp_path):
+    write_grid(["seed=0"], ["seed=1"])
+    write_grid(["seed=2"], first=2)
+    write_grid(["seed=7"], ["seed=8"])
+    jobs, _ = read_jobs(tmp_path / "sweep", check_config)
+    assert [job.checked.seed for job in jobs] == [7, 8, 2]
+    assert len(json.loads((tmp_path / "sweep/sweep.json").read_text())["bases"]) == 2
+
+
+def test_what_json_has_no_word_for_comes_back_too(tmp_path):
+    base = Base({1: "a", "x": math.inf}, {"sweep": {"dir": "sweep"}})
+    job = Job(0, tmp_path / "0", [], Varied(base, {}))
+    write_jobs([job], tmp_path, {})
+    listed = json.loads((tmp_path / "sweep.json").read_text())["bases"][0]
+    assert OmegaConf.to_container(OmegaConf.create(listed["config"])) == base.config
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda values: values["bases"].clear(),
+        lambda values: values["bases"][0].pop("hydra"),
+        lambda values: values["bases"][0].update(config=3),
+        lambda values: values["bases"][0]["hydra"].pop("job"),
+        lambda values: values["bases"][0].update(config="a: &x [1]\nb: *x"),
+        lambda values: values["bases"][0]["config"].pop("model"),
+        lambda values: values["jobs"][1].update(values=[[["nowhere", "x"], 1]]),
+        lambda values: values["jobs"][1].update(values=[[["seed"], "one"]]),
+    ],
+)
+def test_a_damaged_list_of_a_grid_is_refused(write_grid, tmp_path, damage):
+    write_grid(["seed=3"], ["seed=4"])
+    path = tmp_path / "sweep/sweep.json"
+    values = json.loads(path.read_text())
+    damage(values)
+    path.write_text(json.dumps(values))
+    with pytest.raises(InputError, match=r"job 1 \(.*\): its config is damaged"):
+        read_jobs(tmp_path / "sweep", check_config)
+
+
+def test_trials_are_added_to_the_list(compose_all, tmp_path):
+    first, second = compose_all(["seed=0"], ["seed=1"])
+    write_jobs([first], tmp_path / "sweep", {"retries": 4})
+    before = (tmp_path / "sweep/sweep.json").read_bytes()
+    add_job(second, tmp_path / "sweep")
+    assert (tmp_path / "sweep/sweep.json").read_bytes() == before
+    jobs, settings = read_jobs(tmp_path / "sweep", check_config)
+    assert ([job.checked.seed for job in jobs], settings) == ([0, 1], {"retries": 4})

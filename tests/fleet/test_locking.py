@@ -24,8 +24,11 @@ def test_one_at_a_time_and_everybody_may_ask(tmp_path):
         ):
             pass
     assert not is_locked(tmp_path)
+    left = tmp_path / ".sweep-0123abcd.csv"  # of a launcher that was killed
+    left.touch()
     with locked(tmp_path):
         assert is_locked(tmp_path)
+        assert not left.exists()
 
 
 def test_who_asks_at_that_very_moment_keeps_nobody_from_beginning(tmp_path):

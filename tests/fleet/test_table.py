@@ -6,11 +6,12 @@ import csv
 
 import pytest
 
+from scyan_exp import files
 from scyan_exp.fleet.state import JobState, label_jobs
 from scyan_exp.fleet.table import MANY_ROWS, Table, other_rows, shown, write_csv
 from scyan_exp.results.verdict import Level
 from scyan_exp.run.outcome import Outcome
-from scyan_exp.run.sweep_files import COLUMNS
+from scyan_exp.run.sweep_files import COLUMNS, read_rows
 from tests.fleet.playing import table
 from tests.fleet.units import job
 
@@ -161,3 +162,31 @@ def test_of_many_rows_those_that_should_not_be_used_are_shown():
     assert lines[1].startswith("7 ")
     assert lines[1].endswith("! do not use")
     assert len(lines) == 4
+
+
+# ---------------------------------------------------------------- of thousands of jobs
+
+
+@pytest.mark.parametrize("n_jobs", [3, 100, 1000])
+def test_a_row_costs_the_same_however_many_there_are(tmp_path, monkeypatch, n_jobs):
+    """Bytes that the table writes for each change: some rows, and not all of them."""
+    written: list[int] = []
+    write_text = files.write_text
+
+    def counted(path, text, durable=True):
+        written.append(len(text))
+        write_text(path, text, durable)
+
+    monkeypatch.setattr("scyan_exp.run.sweep_files.write_text", counted)
+    states = [JobState(job(i)) for i in range(n_jobs)]
+    table_of = Table(tmp_path / "sweep.csv", states)
+    of_a_row = written.pop() / n_jobs
+    for state in states:
+        state.outcome = COMPLETED
+        table_of.ended(state)
+        assert read_rows(tmp_path / "sweep.csv")[state.job.number]["status"] == "completed"
+        if n_jobs == 1000 and state.job.number > 150:  # reading all rows again takes a while
+            break
+    assert sum(written) <= 15 * of_a_row * (state.job.number + 1)
+    table_of.write()
+    assert [one["status"] for one in table(tmp_path)].count("completed") == state.job.number + 1

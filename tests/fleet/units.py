@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from scyan_exp.config.check import check_config, read_config
 from scyan_exp.config.compose import compose_config
-from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.jobs import Job, Kept
 
 
 @cache
@@ -29,4 +29,4 @@ def job(number: int, folder: Path = Path("none"), **changes: Any) -> Job:
         }
         checked = read_config({**default(), **merged})
     composed = OmegaConf.create({"seed": number})
-    return Job(number, folder, [f"seed={number}"], composed, checked)
+    return Job(number, folder, [f"seed={number}"], Kept(composed), checked)

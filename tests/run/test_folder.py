@@ -27,6 +27,9 @@ def test_a_config_is_written_where_it_is_read(tmp_path, durable):
     assert OmegaConf.load(folder.config) == config
     assert OmegaConf.load(folder.hydra_config) == hydra
     assert OmegaConf.load(folder.overrides) == ["seed=3"]
+    written = folder.overrides.stat().st_ino
+    folder.write_config(config, overrides=["seed=3"])  # by the worker, after the launcher
+    assert folder.overrides.stat().st_ino == written
     folder.write_config({**config, "seed": 4})  # of a repeat, which is no job: the others stay
     assert OmegaConf.load(folder.config).seed == 4
     assert OmegaConf.load(folder.overrides) == ["seed=3"]

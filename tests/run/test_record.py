@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 
 import pytest
 
@@ -44,6 +45,23 @@ def test_a_new_run_is_running(tmp_path):
         "trust": None,
     }
     assert RunRecord.read(folder) == RunRecord(folder, config_hash="abc", seed=7)
+
+
+def test_a_run_that_has_ended_waits_for_the_disk_with_its_course(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def record_fsync(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    record, course = RunRecord(tmp_path, config_hash="abc", seed=0), tmp_path / "metrics.csv"
+    course.touch()
+    record.write()
+    assert synced == []  # nothing is lost yet
+    record.end(Outcome.COMPLETED, {"loss": 1.0}, "loss")
+    files = (course, tmp_path / "result.json", tmp_path)
+    assert synced == [path.stat().st_ino for path in files]
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
@@ -169,7 +187,7 @@ def test_in_the_second_format_an_error_is_only_an_error(tmp_path):
 
 def test_a_later_format_is_refused(tmp_path):
     changed(RunRecord(tmp_path, "abc", 0), format=99)
-    with pytest.raises(InputError, match=r"of format 99, this version reads up to 3: update") as e:
+    with pytest.raises(InputError, match=r"of format 99, this version reads up to 4: update") as e:
         RunRecord.read(tmp_path)
     assert e.value.where == str(tmp_path / "result.json")
 
@@ -329,9 +347,15 @@ def test_a_folder_used_again_shows_nothing_of_an_earlier_run(tmp_path, clear, ke
     own = RunFolder(tmp_path)
     clear(tmp_path)  # of a folder that has nothing yet
     files = (own.result, own.log, own.config, own.annotated, own.metrics, own.population_weights)
-    for path in (*files, own.best, own.last, own.figures / "umap.png"):
+    left = [
+        own.last.with_name(".last-0123abcd.ckpt"),
+        own.config.with_name(".config-0123abcd.yaml"),
+        own.path / ".annotated-0123abcd.h5ad",
+    ]
+    for path in (*files, own.best, own.last, own.figures / "umap.png", *left):
         path.parent.mkdir(exist_ok=True)
         path.touch()
     clear(tmp_path)
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"result.json", "train.log", ".hydra", *kept}
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == {"result.json", "train.log", ".hydra", *kept}
+    assert not any(path.exists() for path in left)  # of a process that was killed

@@ -278,6 +278,17 @@ def test_a_run_that_had_stopped_early_is_not_trained_on(scyan_exp, tmp_path):
     assert longer["epochs"] > first["epochs"]
 
 
+def test_a_run_that_was_cut_off_after_its_last_epoch_is_not_trained_again(scyan_exp, tmp_path):
+    whole = quick(scyan_exp, tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    before = last.read_bytes()
+    (tmp_path / "run" / "annotated.h5ad").unlink()
+    again = quick(scyan_exp, tmp_path / "run", f"ckpt_path={last}")
+    assert (again["epochs"], again["metrics"]) == (whole["epochs"], whole["metrics"])
+    assert last.read_bytes() == before
+    assert (tmp_path / "run" / "annotated.h5ad").exists()
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

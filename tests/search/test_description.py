@@ -50,9 +50,10 @@ def test_a_damaged_description_is_named(tmp_path, scyan_exp, text):
 
 
 def test_a_description_of_the_first_format_is_gone_on_with(two_trials, scyan_exp):
-    """It had neither a format nor the version of Optuna; this start writes the present one."""
+    """It had no format, no version of Optuna, and did not say what it meant by its defaults."""
     before = described(two_trials)
-    write(two_trials, {k: v for k, v in before.items() if k not in ("format", "optuna")})
+    later = ("format", "optuna", "meant")
+    write(two_trials, {k: v for k, v in before.items() if k not in later})
     assert read_description(two_trials.folder)["format"] == 1
     code, output = scyan_exp("resume", str(two_trials.folder))
     assert code == 0, output
@@ -61,7 +62,8 @@ def test_a_description_of_the_first_format_is_gone_on_with(two_trials, scyan_exp
     assert after["format"] == FORMAT
     added = after["arguments"][len(before["arguments"]) :]
     assert "model.init=identity" in added  # what the search was begun with, now in words
-    kept = {"optuna": before["optuna"], "arguments": [*before["arguments"], *added]}
+    kept = {"optuna": before["optuna"], "meant": before["meant"]}
+    kept["arguments"] = [*before["arguments"], *added]
     assert {**after, **kept} == {**before, **kept}
     assert after["arguments"] == kept["arguments"]
 

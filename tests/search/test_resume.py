@@ -116,12 +116,29 @@ def test_a_search_can_be_given_more_trials_and_remembers_it(two_trials, scyan_ex
 
 
 def test_a_completed_search_has_nothing_to_do(two_trials, scyan_exp):
-    before = two_trials.finished()
+    before, description = two_trials.finished(), two_trials.folder / "study.json"
+    described = json.loads(description.read_text())
     code, output = scyan_exp("resume", str(two_trials.folder))
     assert code == 0
     assert "2 trials (2 of them have ended)" in output
     assert "Best: trial " in output
     assert two_trials.finished() == before
+    assert json.loads(description.read_text()) == described
+
+
+def test_a_trial_that_was_told_to_the_study_alone_gets_its_row(two_trials, scyan_exp):
+    """The study is told first; a sweep that is killed then has a row of a trial that runs."""
+    table = two_trials.folder / "sweep.csv"
+    begun, ended = table.read_text().splitlines(keepends=True)[1:]
+    table.write_text(table.read_text().replace(begun, begun.replace("completed", "running")))
+    assert two_trials.statuses == ["running", "completed"]
+    assert scyan_exp("resume", str(two_trials.folder))[0] == 0
+    assert two_trials.statuses == ["kept", "completed"]
+    assert two_trials.rows[0]["objective"] == str(two_trials.result(0)["objective"])
+    assert ended in table.read_text()
+    table.unlink()  # lost with the machine
+    assert scyan_exp("resume", str(two_trials.folder))[0] == 0
+    assert two_trials.statuses == ["kept", "kept"]
 
 
 def test_another_search_in_the_same_folder_is_refused_by_name(two_trials, scyan_exp):

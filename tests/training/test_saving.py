@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,36 @@ def test_each_checkpoint_has_the_weights_of_its_epoch(cells, tmp_path, monkeypat
 
 def load(folder: Path, name: str) -> dict:
     return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+
+
+def test_checkpoints_are_on_the_disk_before_they_get_their_names(cells, tmp_path, monkeypatch):
+    """A power cut would leave an empty file in the place of the last good one."""
+    monkeypatch.setattr("scyan_exp.training.saving.SECONDS_BETWEEN_WRITES", 0)
+    fsync, replace = os.fsync, os.replace
+    synced: set[tuple[int, int]] = set()
+    unsynced, names = [], []
+
+    def record_fsync(descriptor):
+        state = os.fstat(descriptor)
+        synced.add((state.st_ino, state.st_size))
+        fsync(descriptor)
+
+    def record_replace(source, target):
+        state = Path(source).stat()
+        names.append(Path(target).name)
+        if (state.st_ino, state.st_size) not in synced:
+            unsynced.append(Path(target).name)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(os, "replace", record_replace)
+    callbacks = [SaveRun(RunFolder(tmp_path))]
+    fit(make_model(cells, warm_up=None), cells, 3, callbacks=callbacks, enable_checkpointing=True)
+    assert set(unsynced) == {"population_weights.csv"}  # which a resume writes again
+    assert {"best.ckpt", "last.ckpt"} < set(names)
+    own = RunFolder(tmp_path)
+    kept = {path.stat().st_ino for path in (own.population_weights, own.checkpoints)}
+    assert kept < {number for number, _ in synced}  # at the end it is, too
 
 
 class Agreed(pl.Callback):

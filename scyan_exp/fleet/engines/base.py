@@ -49,12 +49,14 @@ class Needs:
         task: the program that each job runs.
         wants_gpu: whether the jobs train on GPUs.
         n_jobs: how many jobs there will be at most.
+        sweep_dir: the folder of the sweep.
     """
 
     settings: FleetSettings
     task: Task
     wants_gpu: bool = False
     n_jobs: int = 1
+    sweep_dir: Path = Path()
 
 
 class Engine(Protocol):

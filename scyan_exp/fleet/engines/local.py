@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -56,10 +56,18 @@ class LocalEngine:
         slots: where jobs can run.
         task: the program that each job runs.
         timeout: seconds that a job may take; None for any.
+        deaf_to: signals that the workers do not hear: they are meant for this process alone.
     """
 
-    def __init__(self, slots: Sequence[Slot], task: Task, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        task: Task,
+        timeout: float | None = None,
+        deaf_to: Collection[signal.Signals] = (),
+    ) -> None:
         self.slots, self.task, self.timeout = list(slots), task, timeout
+        self._deaf_to = frozenset(deaf_to)
         self.n_slots = len(self.slots)
         self._workers: dict[int, _Worker] = {}
         self._leaving: list[_Worker] = []
@@ -136,14 +144,17 @@ class LocalEngine:
         ours, theirs = self._context.Pipe()
         others = [ours, *(worker.connection for worker in self._workers.values())]
         process = self._context.Process(
-            target=work, args=(theirs, others, slot, self.task, os.getpid()), daemon=False
+            target=work,
+            args=(theirs, others, slot, self.task, os.getpid(), self._deaf_to),
+            daemon=False,
         )
         # A signal that came before the child has set up its own handling would run ours in it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        blocked = {*SIGNALS, *self._deaf_to}
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         try:
             process.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
         theirs.close()
         return _Worker(process, ours)
 

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,7 +32,12 @@ PR_SET_PDEATHSIG = 1
 
 
 def work(
-    connection: Connection, others: list[Connection], slot: Slot, task: Task, parent: int
+    connection: Connection,
+    others: list[Connection],
+    slot: Slot,
+    task: Task,
+    parent: int,
+    deaf_to: Set[signal.Signals] = frozenset(),
 ) -> None:
     """Run the jobs whose folders arrive on a connection, until it is closed.
 
@@ -42,6 +47,7 @@ def work(
         slot: where this worker runs.
         task: the program that each job runs.
         parent: process id of the launcher, whose end is ours.
+        deaf_to: signals that stay blocked, as they were when this process began.
     """
     for other in others:
         other.close()
@@ -50,7 +56,7 @@ def work(
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, _remember)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*SIGNALS} - deaf_to)
     prepare(slot)
     try:
         while True:

@@ -16,7 +16,7 @@ import pandas as pd
 from scyan_exp.config.figures import FIGURES
 from scyan_exp.config.wanted import ALL_FIGURES, FiguresConfig
 from scyan_exp.data.cells import Cells
-from scyan_exp.files import atomic_path
+from scyan_exp.files import atomic_path, sync
 from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.biomarkers import Biomarkers
 from scyan_exp.results.consensus import Consensus, Member
@@ -130,8 +130,10 @@ def draw_given(folder: Path, given: Mapping[str, Any], wanted: FiguresConfig) ->
             image = _image(name, draw, given) if wanted.has(name) else None
             if image is not None:
                 paths.append(folder / f"{name}.png")
-                with atomic_path(paths[-1]) as temporary:
+                with atomic_path(paths[-1], durable=False) as temporary:
                     temporary.write_bytes(image)
+    for path in (*paths, folder) if paths else ():
+        sync(path)
     return paths
 
 

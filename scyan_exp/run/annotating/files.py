@@ -80,6 +80,7 @@ def annotate_files(
     _check(tasks, ways, ledger, models)
     with _explained(Path(out)), Progress(jobs) as progress:
         Path(out).mkdir(parents=True, exist_ok=True)
+        ledger.tidy()
         annotating = OneByOne(ledger, models, progress)
         for task, way in zip(tasks, ways, strict=True):
             annotating.add(task, way)

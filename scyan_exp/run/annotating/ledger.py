@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scyan_exp.files import write_json
+from scyan_exp.files import remove_leftovers, write_json
 from scyan_exp.run.annotating.alone import in_turn
 
 #: The name of the file, and its format.
@@ -32,6 +32,11 @@ class Ledger:
     def outputs(self) -> set[str]:
         """The names of all results."""
         return set(_read(self._path))
+
+    def tidy(self) -> None:
+        """Remove what a process left that was killed while it wrote the file."""
+        with in_turn(self._path):
+            remove_leftovers(self._path.parent, NAME)
 
     def known(self, output: Path, identity: str) -> dict[str, Any] | None:
         """What is said of an output that is there, whole, and of this very identity."""

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from scyan_exp.errors import InputError, OutputError, listed
+from scyan_exp.files import remove_leftovers
 from scyan_exp.run.annotating.alone import alone_on
 from scyan_exp.run.annotating.ledger import Ledger, identity_of_file
 from scyan_exp.run.annotating.overlap import Busy
-from scyan_exp.run.annotating.partial import forget
+from scyan_exp.run.annotating.partial import forget, note_of
 from scyan_exp.run.annotating.plan import Job
 from scyan_exp.run.annotating.progress import Progress
 from scyan_exp.run.annotating.ways import Task, Way
@@ -62,6 +63,8 @@ class OneByOne:
         """Annotate a file, unless it is annotated already."""
         job, identity = task.job, identity_of_task(task, self._models)
         with alone_on(job.output):
+            for path in (job.output, note_of(job.output)):
+                remove_leftovers(path.parent, path.name)
             known = self._ledger.known(job.output, identity)
             if known is None:
                 self._annotate(task, way, identity)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from scyan_exp.errors import InputError
+from scyan_exp.files import sync
 from scyan_exp.search.storage.urls import JOURNAL_SCHEME
 
 if TYPE_CHECKING:
@@ -36,9 +37,11 @@ def open_journal(url: str) -> BaseStorage:
     path = Path(url.removeprefix(JOURNAL_SCHEME))
     if not path.parent.is_dir():
         raise InputError(f"hydra.sweeper.storage: no such folder: {path.parent}")
-    lock = KernelLock(path)
+    lock, is_new = KernelLock(path), not path.exists()
     lock.acquire()
     try:
+        if is_new:  # Optuna syncs what it writes there, not that the file is there
+            sync(path.parent)
         _mend(path)
     finally:
         lock.release()

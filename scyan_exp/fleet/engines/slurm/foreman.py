@@ -1,0 +1,108 @@
+"""Within a Slurm job: what Slurm starts there, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from scyan_exp.fleet.engines.base import Task
+from scyan_exp.fleet.engines.devices import make_slots
+from scyan_exp.fleet.engines.local import LocalEngine
+from scyan_exp.fleet.engines.slurm import commands, mailbox
+from scyan_exp.fleet.engines.slurm.cut_off import AT_LIMIT, AT_ONCE, CutOff
+from scyan_exp.fleet.engines.slurm.mailbox import Mailbox
+from scyan_exp.fleet.engines.slurm.shift import Shift
+
+#: Lightning takes them for a start by ``srun``, and would answer signals and requeue by itself.
+OF_SRUN = ("SLURM_NTASKS", "SLURM_NPROCS")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What an allocation holds.
+
+    Attributes:
+        n_slots: jobs at a time.
+        n_threads: threads of each.
+        per_device: jobs that share a GPU.
+        on_gpu: whether they train on GPUs.
+    """
+
+    n_slots: int
+    n_threads: int
+    per_device: int = 1
+    on_gpu: bool = False
+
+
+@dataclass(frozen=True)
+class Foreman:
+    """The function of a Slurm job: runs jobs until there are no more, or Slurm ends it.
+
+    Attributes:
+        folder: of its mailbox.
+        cwd: where the launcher was started; paths of configs are relative to it.
+        task: the program that each job runs.
+        place: what the allocation holds.
+        timeout: seconds that a job may take; None for any.
+        signal_delay: seconds from Slurm's signal at the time limit to the end.
+        max_requeues: how often the Slurm job may come back.
+    """
+
+    folder: Path
+    cwd: Path
+    task: Task
+    place: Place
+    timeout: float | None = None
+    signal_delay: float = 120
+    max_requeues: int = 0
+
+    def __call__(self) -> None:
+        """Do the work of one start of the Slurm job."""
+        cut_off = CutOff(self.signal_delay)
+        os.chdir(self.cwd)
+        for name in OF_SRUN:
+            os.environ.pop(name, None)
+        box, node = Mailbox(self.folder, "foreman"), socket.gethostname()
+        if any(letter["kind"] == mailbox.LEFT for letter in box.told()):
+            return  # put back into the queue by somebody else: its jobs are in other hands
+        n_restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+        with closing(self._engine()) as engine:
+            box.tell(mailbox.UP, node=node, slots=self.place.n_slots)
+            shift = Shift(box, engine, cut_off, node)
+            if n_restarts > self.max_requeues:
+                shift.refuse(f"Slurm cut it off {n_restarts} times")
+            shift.work()
+        _leave(box, goes_on=bool(shift.open))
+
+    def _engine(self) -> LocalEngine:
+        place = self.place
+        if place.on_gpu:
+            slots = make_slots("auto", place.per_device, place.n_threads, jobs_want_gpu=True)
+        else:
+            slots = make_slots("cpu", place.n_slots, place.n_threads, jobs_want_gpu=False)
+        return LocalEngine(
+            slots[: place.n_slots], self.task, self.timeout, deaf_to=(AT_LIMIT, AT_ONCE)
+        )
+
+
+def _leave(box: Mailbox, *, goes_on: bool) -> None:
+    """Say that nothing more is done here, or wait in the queue for a place to go on."""
+    if not goes_on:
+        box.tell(mailbox.LEFT)
+        return
+    if commands.state_of(_own_id()) != "RUNNING":  # it is not for us to undo that
+        box.tell(mailbox.LEFT, why="CANCELLED")
+        return
+    box.tell(mailbox.REQUEUED)
+    try:
+        commands.requeue(_own_id())
+    except commands.SlurmError as error:
+        box.tell(mailbox.LEFT, why=str(error), again=True)
+
+
+def _own_id() -> str:
+    """The id of this Slurm job, which is that of an array's element too."""
+    return os.environ["SLURM_JOB_ID"]

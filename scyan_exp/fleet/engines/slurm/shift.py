@@ -1,0 +1,114 @@
+"""What a foreman does from one start of its Slurm job to the end or the next start."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from scyan_exp.fleet.engines.base import Ended, Engine
+from scyan_exp.fleet.engines.slurm import mailbox
+from scyan_exp.fleet.engines.slurm.cut_off import CutOff
+from scyan_exp.fleet.engines.slurm.mailbox import Mailbox
+from scyan_exp.fleet.jobs import Job, Kept
+from scyan_exp.run.outcome import Outcome
+
+#: Seconds between looks at the mailbox.
+POLL = 0.25
+#: Seconds without a job after which a foreman leaves: the launcher has nothing for it, or is gone.
+IDLE = 60.0
+
+
+class Shift:
+    """Runs the jobs that the launcher names.
+
+    Args:
+        box: the letters. What was left open at the last start is run first.
+        engine: runs the jobs.
+        cut_off: whether Slurm wants the node back.
+        node: the name of the machine.
+
+    Attributes:
+        open: numbers of the jobs that have not come to their end, and their folders.
+    """
+
+    def __init__(self, box: Mailbox, engine: Engine, cut_off: CutOff, node: str) -> None:
+        self._box, self._engine, self._cut_off, self._node = box, engine, cut_off, node
+        self._ended = {one["id"] for one in box.told() if one["kind"] == mailbox.ENDED}
+        self._running: set[int] = set()
+        self._is_interrupted = self._is_last = False
+        self._busy_at = time.monotonic()
+        self.open: dict[int, Path] = {}
+
+    def work(self) -> None:
+        """Run jobs; returns when none runs and none is to come."""
+        while True:
+            self._read()
+            if self._is_interrupted:
+                self._refuse_others(Outcome.INTERRUPTED, "interrupted")
+            if self._cut_off.is_late:
+                self._engine.kill()  # what was saved in time counts
+            elif self._is_stopping:
+                self._engine.interrupt()
+            else:
+                self._start()
+            if self._is_done:
+                return
+            for ended in self._engine.wait(POLL):
+                self._take(ended)
+
+    def refuse(self, why: str) -> None:
+        """Run nothing: the jobs that are open were given their time."""
+        self._read()
+        self._is_last = True
+        self._refuse_others(Outcome.TIMED_OUT, why)
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self._is_interrupted or bool(self._cut_off)
+
+    @property
+    def _is_done(self) -> bool:
+        is_idle = time.monotonic() - self._busy_at > IDLE
+        return not self._running and (self._is_stopping or self._is_last or is_idle)
+
+    def _read(self) -> None:
+        for letter in self._box.new():
+            if letter["kind"] == mailbox.RUN and letter["id"] not in self._ended:
+                self.open[letter["id"]] = Path(letter["folder"])
+                self._busy_at = time.monotonic()
+            self._is_interrupted |= letter["kind"] == mailbox.INTERRUPT
+            self._is_last |= letter["kind"] == mailbox.LEAVE
+
+    def _start(self) -> None:
+        for number in self.open.keys() - self._running:
+            self._running.add(number)
+            self._box.tell(mailbox.BEGAN, id=number)
+            self._engine.submit(Job(number, self.open[number], [], Kept(OmegaConf.create())))
+
+    def _take(self, ended: Ended) -> None:
+        self._running.discard(ended.job.number)
+        self._busy_at = time.monotonic()
+        # One that failed now may have lost a process that heard the signal too.
+        goes_on = ended.outcome != Outcome.COMPLETED and not self._is_interrupted
+        if not (goes_on and self._cut_off):  # else it waits for this Slurm job to come back
+            self._end(ended)
+
+    def _refuse_others(self, outcome: Outcome, error: str) -> None:
+        """End the jobs that do not run."""
+        for number in self.open.keys() - self._running:
+            job = Job(number, self.open[number], [], Kept(OmegaConf.create()))
+            self._end(Ended(job, outcome, error=error))
+
+    def _end(self, ended: Ended) -> None:
+        del self.open[ended.job.number]
+        self._box.tell(
+            mailbox.ENDED,
+            id=ended.job.number,
+            outcome=ended.outcome,
+            value=ended.value,
+            error=ended.error,
+            seconds=ended.seconds,
+            device=f"{ended.device or 'none'}@{self._node}",
+        )

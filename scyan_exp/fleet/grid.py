@@ -1,0 +1,181 @@
+"""The jobs of a grid: composed by Hydra once for all that differ in plain values alone.
+
+Such jobs have the same special overrides (choices of groups, packages, additions, deletions,
+interpolations), and set plain values at the same keys, in the same order. Where each of these keys
+holds its value as it is, and no other override touches it, Hydra's composition for one job is that
+for another with other values in their places. Where one of this is not so, Hydra composes each job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf
+
+from scyan_exp.config.hydra_internals import (
+    can_be_replaced,
+    leads_elsewhere,
+    read_once,
+    repository_of,
+)
+from scyan_exp.config.interpolations import resolved
+from scyan_exp.config.plain_values import (
+    OverrideReader,
+    Place,
+    Setting,
+    Special,
+    interpolations_in,
+    overlap,
+)
+from scyan_exp.fleet.jobs import Check, Job, collect_jobs, hydra_of, settle, without_hydra
+from scyan_exp.fleet.mould import CheckPlain, Mould, of_task
+from scyan_exp.fleet.varied import Base, Varied
+
+
+def compose_grid(
+    loader: ConfigLoader,
+    config: DictConfig,
+    task: object,
+    job_overrides: Sequence[Sequence[str]],
+    first_number: int,
+    before_each: Callable[[int], None] = lambda number: None,
+) -> list[Job]:
+    """Compose and check the jobs of a grid.
+
+    Args:
+        loader: of Hydra.
+        config: as the command composed it, with Hydra's part.
+        task: the program; its ``check`` checks a config, and what its ``checker`` makes of a
+            config in plain containers checks others that are much like it.
+        job_overrides: the overrides of each job.
+        first_number: number of the first one.
+        before_each: is called with the number of each job before it is composed.
+
+    Raises:
+        InputError: all that is wrong, with the numbers of the jobs.
+    """
+    grid = Grid(loader, config, getattr(task, "check", None), getattr(task, "checker", None))
+
+    def make(number: int, overrides: list[str]) -> Job:
+        before_each(number)
+        return grid.job(number, overrides)
+
+    return collect_jobs(make, job_overrides, first_number)
+
+
+class Grid:
+    """Makes the jobs of a sweep, and composes as little as possible for that.
+
+    Args:
+        loader: of Hydra; it reads each YAML file once from now on.
+        config: as the command composed it, with Hydra's part.
+        check: checks a config; None for programs that have no check.
+        checker: makes what checks configs much like one; None: each is composed and checked alone.
+
+    Attributes:
+        n_composed: how often Hydra has composed a config.
+    """
+
+    def __init__(
+        self,
+        loader: ConfigLoader,
+        config: DictConfig,
+        check: Check | None,
+        checker: Callable[[Mapping[str, Any]], CheckPlain] | None,
+    ) -> None:
+        read_once(loader)
+        self._loader, self._config, self._check, self._checker = loader, config, check, checker
+        self._read = OverrideReader(repository_of(loader, config).group_exists)
+        self._moulds: dict[tuple[Any, ...], Mould | None] = {}
+        self._shared: dict[tuple[str, str], Any] = {}
+        self.n_composed = 0
+
+    def job(self, number: int, overrides: list[str]) -> Job:
+        """A job, composed and checked.
+
+        Raises:
+            InputError: what is wrong with it.
+        """
+        read = [self._read(text) for text in overrides]
+        kind = tuple(
+            one.kind if isinstance(one, Setting) else text
+            for one, text in zip(read, overrides, strict=True)
+        )
+        values: dict[Place, Any] = {one.path: one.value for one in read if isinstance(one, Setting)}
+        mould = self._moulds.get(kind)
+        job = mould.job(number, overrides, values) if mould is not None else None
+        return job or self._composed(number, overrides, kind, read, values)
+
+    def _composed(
+        self,
+        number: int,
+        overrides: list[str],
+        kind: tuple[Any, ...],
+        read: Sequence[Setting | Special],
+        values: Mapping[Place, Any],
+    ) -> Job:
+        """A job of a kind that there was none of, or that each is composed of by Hydra."""
+        config = self._loader.load_sweep_config(self._config, overrides)
+        self.n_composed += 1
+        folder = settle(config, number)
+        if kind not in self._moulds:
+            self._moulds[kind] = self._mould(config, read)
+            mould = self._moulds[kind]
+            job = mould.job(number, overrides, values) if mould is not None else None
+            if job is not None:
+                return job
+        checked = self._check(without_hydra(config)) if self._check else None
+        plain = _unresolved(config) if checked is None else checked.plain()
+        base = Base(self._same(plain), self._same(hydra_of(config)))
+        return Job(number, folder, of_task(overrides), Varied(base, {}), checked)
+
+    def _mould(self, config: DictConfig, read: Sequence[Setting | Special]) -> Mould | None:
+        """What makes jobs of the kind of a composed one; None where only Hydra can."""
+        if not _is_replaceable(config, read):
+            return None
+        plain = _unresolved(config)
+        places = [*interpolations_in(plain)] if self._check is not None else []
+        check = None
+        if self._check is not None:
+            found = _resolved(config) if self._checker is not None else None
+            if found is None or self._checker is None:
+                return None
+            plain, check = found, self._checker(found)
+        base = Base(self._same(plain), self._same(hydra_of(config)))
+        return Mould(base, config, places, check)
+
+    def _same(self, part: dict[str, Any]) -> dict[str, Any]:
+        """A part of a config whose sections are those of earlier ones, where they are equal."""
+        return {
+            key: self._shared.setdefault((key, repr(value)), value) for key, value in part.items()
+        }
+
+
+def _is_replaceable(config: DictConfig, read: Sequence[Setting | Special]) -> bool:
+    """Whether other values can take the places of those that a composed config has."""
+    settings = [one.path for one in read if isinstance(one, Setting)]
+    changes = [one for one in read if isinstance(one, Special) and one.path is not None]
+    touched = [*settings, *(one.path or () for one in changes)]
+    return (
+        all(sum(overlap(path, other) for other in touched) == 1 for path in settings)
+        and all(can_be_replaced(config, path) for path in settings)
+        and not any(_goes_elsewhere(config, one) for one in changes)
+    )
+
+
+def _goes_elsewhere(config: DictConfig, change: Special) -> bool:
+    path = change.path or ()
+    return leads_elsewhere(config, path if change.sets_container else path[:-1])
+
+
+def _unresolved(config: DictConfig) -> dict[str, Any]:
+    plain: Any = OmegaConf.to_container(without_hydra(config))
+    return plain
+
+
+def _resolved(config: DictConfig) -> dict[str, Any] | None:
+    """A config without interpolations; None where one has no value, or anything is missing."""
+    plain, problems = resolved(without_hydra(config))
+    return None if problems else plain

@@ -1,0 +1,71 @@
+"""Configs of jobs that differ from a common one in some values."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
+
+from scyan_exp.config.hydra_internals import override_dirname
+from scyan_exp.config.plain_values import Place, with_values
+from scyan_exp.fleet.jobs import Job, joined
+
+
+@dataclass(frozen=True)
+class Base:
+    """What jobs have in common that differ in plain values alone. Nobody changes it.
+
+    Attributes:
+        config: the program's part of the config of one of them, in plain containers; resolved
+            where it was checked.
+        hydra: Hydra's own part, interpolations as they stand.
+    """
+
+    config: dict[str, Any] = field(repr=False)
+    hydra: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Varied:
+    """A config that differs from a base in some values.
+
+    Attributes:
+        base: the base.
+        values: the values by their places.
+    """
+
+    base: Base
+    values: Mapping[Place, Any]
+
+    def config(self, job: Job) -> DictConfig:
+        """Both parts as they stand in the files of a job."""
+        return joined({"hydra": self.hydra(job)}, job.plain())
+
+    def plain(self) -> dict[str, Any]:
+        """The base with the values."""
+        return copy.deepcopy(with_values(self.base.config, self.values))
+
+    def hydra(self, job: Job) -> Mapping[str, Any]:
+        """Hydra's part of the base, with what it says of this job alone."""
+        return with_values(self.base.hydra, _of_job(self.base.hydra, job))
+
+    @property
+    def is_filed(self) -> bool:
+        """The list of the sweep's jobs has it."""
+        return False
+
+
+def _of_job(hydra: Mapping[str, Any], job: Job) -> dict[Place, Any]:
+    overrides = OverridesParser.create().parse_overrides(job.overrides)
+    words = hydra["job"]["config"]["override_dirname"]
+    return {
+        ("overrides", "task"): job.overrides,
+        ("job", "id"): str(job.number),
+        ("job", "num"): job.number,
+        ("job", "override_dirname"): override_dirname(overrides, words),
+        ("runtime", "output_dir"): str(job.folder),
+    }
