@@ -49,8 +49,8 @@ def measure(
 
 def _ours(kind: str, case: Case, n_epochs: int, max_samples: int | None) -> dict[str, Any]:
     import pytorch_lightning as pl
-
     import wandb  # noqa: F401  # counts as imported before
+
     from scyan_exp import Scyan
     from scyan_exp.data import CellDataModule, KnowledgeTable, Preprocessing
     from scyan_exp.data.cells import Cells
@@ -83,9 +83,9 @@ def _ours(kind: str, case: Case, n_epochs: int, max_samples: int | None) -> dict
 
 def _trainer(kind: str, folder: Path, n_epochs: int, clock: Any) -> Any:
     import pytorch_lightning as pl
+    import wandb
     from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
-    import wandb
     from scyan_exp.run.folder import RunFolder
     from scyan_exp.training.saving import SaveRun
 

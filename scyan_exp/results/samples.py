@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,18 +79,22 @@ def sample_problems(
         for problem in _column_problems(obs, key, name, there)
     ]
     problems += [p for name in settings.channels for p in _channel_problems(obs, name, there)]
-    if settings.level is not None and settings.level not in levels:
-        hint = near_matches(settings.level, levels)
-        text = f"the table has no level {settings.level!r}.{hint}"
-        problems.append(
-            Problem("biomarkers.level", f"{text} It has: {listed(levels) or 'no levels'}")
-        )
+    problems += level_problems(levels, settings)
     if problems:
         return [*problems]
     problems += _few_problems(obs[settings.sample_key])
     if settings.group_key is not None:
         problems += _group_problems(obs, settings.sample_key, settings.group_key)
     return [*problems]
+
+
+def level_problems(levels: Collection[str], settings: BiomarkersConfig) -> list[Problem]:
+    """The level that samples are measured within, if the table has none of this name."""
+    if settings.sample_key is None or settings.level in (None, *levels):
+        return []
+    hint = near_matches(str(settings.level), levels)
+    text = f"the table has no level {settings.level!r}.{hint}"
+    return [Problem("biomarkers.level", f"{text} It has: {listed(levels) or 'no levels'}")]
 
 
 def _column_problems(

@@ -12,7 +12,8 @@ from scyan_exp.data.cells_doubts import label_doubts
 from scyan_exp.data.cells_problems import head_problems
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.data.table_doubts import table_doubts
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, Problem
+from scyan_exp.results.samples import level_problems
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,9 @@ def load_cells(config: RunConfig) -> Cells:
     samples = config.biomarkers
     named = {"sample_key": samples.sample_key, "group_key": samples.group_key}
     others = {f"biomarkers.{key}": name for key, name in named.items()}
-    if problems := head_problems(config.dataset, others):
+    problems: list[str | Problem] = [*head_problems(config.dataset, others)]
+    problems += level_problems(table.levels, samples)
+    if problems:  # without reading cells for minutes
         raise InputError(problems)
     try:
         cells = prepare_cells(config.dataset.read_for(table.markers), table, config.dataset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,9 +126,17 @@ def _indices(names: Sequence[str], table: KnowledgeTable) -> np.ndarray:
     groups |= {name: [p] for p, name in enumerate(table.populations)}
     said = "population: {} is not in the table of the run."
     if problems := absent(names, groups, said, "It has"):
-        raise InputError(problems)
+        raise InputError([*problems, *_several_in_one(names, groups)])
     chosen = {p for name in names for p in groups[name]}
     return np.array(sorted(chosen) or range(len(table.populations)))
+
+
+def _several_in_one(names: Sequence[str], known: Collection[str]) -> list[str]:
+    """What to write in place of names in one list, such as ``[A,B]`` or ``A,B``."""
+    parts = [[part.strip() for part in name.strip("[]").split(",")] for name in names]
+    lists = [mine for mine in parts if len(mine) > 1 and set(mine) <= set(known)]
+    typed = [" ".join(f'"population={name}"' for name in mine) for mine in lists]
+    return [f"population: several are given one by one: {words}" for words in typed]
 
 
 def _chunks(index_N: np.ndarray) -> list[np.ndarray]:

@@ -21,9 +21,8 @@ def check_variables() -> None:
     Raises:
         InputError: it does not.
     """
-    from pydantic import ValidationError
-
     import wandb
+    from pydantic import ValidationError
 
     try:
         wandb.setup()

@@ -169,6 +169,10 @@ def test_several_populations_and_the_default_file(scyan_exp, runs, tmp_path):
             ["population=B cell"],
             "'B cell' is not in the table of the run. Did you mean",
         ),
+        (
+            ["population=[B cells,CD4 T cells]"],
+            'given one by one: "population=B cells" "population=CD4 T cells"',
+        ),
         (["batch=c"], "batch: 'c' is not known."),
         (["out=cells.xlsx"], "out: expected a name that ends in one of .h5ad, .fcs, .csv"),
         (["number=3"], "unknown option 'number'"),

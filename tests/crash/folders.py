@@ -138,6 +138,7 @@ def _yaml(path: Path, folder: Path) -> Any:
     values = yaml.safe_load(text)
     if isinstance(values, dict) and "hydra" in values:
         values["hydra"].pop("overrides", None)  # as they were typed, this time
+        values["hydra"].pop("defaults", None)  # of Hydra's own class, once it is read again
     return values
 
 

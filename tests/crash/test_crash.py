@@ -12,7 +12,7 @@ from tests.crash.cases import CASES
 from tests.crash.striking import Field, points
 
 #: How many blows each command takes.
-SAMPLE = {"sweep": 6, "search": 2, "annotate": 2, "annotate_csv": 2}
+SAMPLE = {"sweep": 5, "search": 1, "annotate": 2, "annotate_csv": 1}
 
 pytestmark = [
     pytest.mark.slow,

@@ -97,8 +97,10 @@ class Zygote:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait()
+        self._process.stdout.close()
 
     def run(self, arguments: list[str], cwd: Path, strike: Strike | None = None) -> Ended:
         """Run ``scyan-exp`` with these arguments, in a folder."""

@@ -11,6 +11,7 @@ from scyan_exp.config.compose import compose_config
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.reporting import report_jobs, report_sweep
 from scyan_exp.report.write import write_report
+from scyan_exp.run.folder import FORMAT
 from scyan_exp.run.record import clear_results
 from tests.report.conftest import FEW, command
 
@@ -66,7 +67,7 @@ def test_one_wrong_folder_leaves_the_others(scyan_exp, copy):
 def test_a_newer_sweep_is_refused_and_the_old_page_stays(scyan_exp, copy):
     before = (copy / "report.html").read_text()
     text = (copy / "sweep.json").read_text()
-    (copy / "sweep.json").write_text(text.replace('"format": 3', '"format": 99'))
+    (copy / "sweep.json").write_text(text.replace(f'"format": {FORMAT}', '"format": 99'))
     code, output = scyan_exp("report", str(copy))
     assert code == 2
     assert "is of format 99" in output

@@ -25,7 +25,7 @@ def latent_figure(annotation: Annotation) -> Figure:
     n_cells_P = np.bincount(annotation.population, minlength=len(table.populations))
     rows, left_out = shown_rows(n_cells_P)
     names = [short(table.populations[p]) for p in rows]
-    width = 4 + 0.52 * len(table.markers) + room(names)
+    width = 4.5 + 0.52 * len(table.markers) + room(names)
     height = max(2.2 + 0.26 * len(rows), 3.8) + room(table.markers)
     figure, (left, right) = canvas(width, height, columns=2, sharey=True)
     title = titled("Knowledge table", "(grey: not known)", left_out)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import scyan_exp.fleet.engines.slurm.mailbox as mailbox
 from scyan_exp.fleet.engines.base import Ended
-from scyan_exp.fleet.engines.slurm import mailbox
 from scyan_exp.fleet.engines.slurm.mailbox import Letter, Mailbox
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.run.outcome import Outcome

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import scyan_exp.fleet.engines.slurm.commands as commands
 from scyan_exp.errors import InputError, listed
 from scyan_exp.fleet.engines.base import Ended
-from scyan_exp.fleet.engines.slurm import commands
 from scyan_exp.fleet.engines.slurm.allocation import Allocation, Errand
 from scyan_exp.fleet.engines.slurm.commands import SlurmError
 from scyan_exp.fleet.engines.slurm.foreman import Foreman

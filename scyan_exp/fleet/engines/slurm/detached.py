@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import scyan_exp.fleet.engines.slurm.commands as commands
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.engines.base import Task
-from scyan_exp.fleet.engines.slurm import commands
 from scyan_exp.fleet.engines.slurm.commands import SlurmError
 from scyan_exp.fleet.engines.slurm.cut_off import AT_LIMIT, AT_ONCE, CutOff
 from scyan_exp.fleet.engines.slurm.foreman import Place

@@ -8,10 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import scyan_exp.fleet.engines.slurm.commands as commands
+import scyan_exp.fleet.engines.slurm.mailbox as mailbox
 from scyan_exp.fleet.engines.base import Task
 from scyan_exp.fleet.engines.devices import make_slots
 from scyan_exp.fleet.engines.local import LocalEngine
-from scyan_exp.fleet.engines.slurm import commands, mailbox
 from scyan_exp.fleet.engines.slurm.cut_off import AT_LIMIT, AT_ONCE, CutOff
 from scyan_exp.fleet.engines.slurm.mailbox import Mailbox
 from scyan_exp.fleet.engines.slurm.shift import Shift

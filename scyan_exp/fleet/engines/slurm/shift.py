@@ -7,8 +7,8 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+import scyan_exp.fleet.engines.slurm.mailbox as mailbox
 from scyan_exp.fleet.engines.base import Ended, Engine
-from scyan_exp.fleet.engines.slurm import mailbox
 from scyan_exp.fleet.engines.slurm.cut_off import CutOff
 from scyan_exp.fleet.engines.slurm.mailbox import Mailbox
 from scyan_exp.fleet.jobs import Job, Kept
