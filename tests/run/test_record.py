@@ -31,7 +31,7 @@ def test_a_new_run_is_running(tmp_path):
     folder = tmp_path / "run"
     RunRecord(folder, config_hash="abc", seed=7).write()
     assert written(folder) == {
-        "format": 3,
+        "format": 4,
         "config_hash": "abc",
         "seed": 7,
         "status": "running",
