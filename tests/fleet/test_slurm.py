@@ -61,6 +61,7 @@ def scripts(sweep: Path) -> list[str]:
     return [path.read_text() for path in (sweep / ".slurm").glob("[0-9]*_submission.sh")]
 
 
+@pytest.mark.slow
 def test_a_sweep_is_that_of_this_machine_and_shares_a_slurm_job(sweep, slurm, two_jobs):
     ended(sweep.train(*QUICK, *SLURM, "hydra.launcher.slurm.n_parallel=1", "seed=0,1"))
     assert sweep.statuses == ["completed"] * 2
