@@ -9,7 +9,7 @@ import optuna
 import pytest
 from omegaconf import OmegaConf
 
-from scyan_exp.fleet.jobs import Job
+from scyan_exp.fleet.jobs import Job, Kept
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.search.optuna_internals import new_trial
@@ -70,7 +70,8 @@ def test_two_sweeps_share_the_trials_of_one_study(machine, url, is_there):
 
 
 def job(number: int, overrides: list[str]) -> Job:
-    return Job(number, Path(), overrides, OmegaConf.create({"hydra": {"sweep": {"subdir": "."}}}))
+    config = OmegaConf.create({"hydra": {"sweep": {"subdir": "."}}})
+    return Job(number, Path(), overrides, Kept(config))
 
 
 def asking(url: str, sweep: str, n_trials: int) -> Trials:
