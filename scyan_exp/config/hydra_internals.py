@@ -7,6 +7,7 @@ Neither library has a public name for these.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf
 
 
@@ -22,7 +24,24 @@ def read_once(loader: ConfigLoader) -> None:
 
     The loader itself is changed, because launchers other than the fleet compose with it too.
     """
-    loader.repository = CachingConfigRepository(loader.repository)  # type: ignore[attr-defined]
+    loader.repository = _ReadOnce(loader.repository)  # type: ignore[attr-defined]
+
+
+class _ReadOnce(CachingConfigRepository):
+    """A repository whose copies remember what any of them has read.
+
+    Hydra composes each config with a copy of the loader's repository, because the command line may
+    add folders to search. They are the same for all jobs of a command.
+    """
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """What a file holds: a copy, because deletions on the command line change it."""
+        return copy.deepcopy(super().load_config(config_path))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _ReadOnce:
+        other = copy.copy(self)
+        other.delegate = copy.deepcopy(self.delegate, memo)
+        return other
 
 
 def repository_of(loader: ConfigLoader, config: DictConfig) -> IConfigRepository:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,30 +10,6 @@ import sys
 import pytest
 
 from scyan_exp.cli.main import main
-from scyan_exp.config.compose import groups
-from scyan_exp.config.meanings import WIDTH, help_of
-
-CHOICES = [
-    f"{group}={option}"
-    for group, options in groups().items()
-    for option in options
-    if group in ("dataset", "model", "trainer")  # a data set chooses its table
-]
-
-
-@pytest.mark.parametrize("choice", CHOICES)
-def test_help_says_what_each_key_means(choice):
-    told = help_of([choice])
-    assert "model:\n" in told
-    config = told.split("== Config")[1].split("\nExamples:")[0].splitlines()[1:]
-    assert all(len(line) <= WIDTH for line in config)
-    below = [*config[1:], ""]
-    silent = [
-        line
-        for line, after in zip(config, below, strict=True)
-        if re.match(r" *\w+: \S", line) and "# " not in line and after.strip()[:1] != "#"
-    ]
-    assert silent == []
 
 
 def test_help_shows_the_config_that_the_overrides_compose(capsys):
@@ -45,18 +20,6 @@ def test_help_shows_the_config_that_the_overrides_compose(capsys):
     assert "_target_" not in told
     assert main(["train", "flow=dep", "--help"]) == 2
     assert "flow=dep: no such option. Did you mean 'deep'?" in capsys.readouterr().err
-
-
-def test_comments_of_a_folder_of_ones_own_are_told(tmp_path):
-    (tmp_path / "flow").mkdir()
-    text = "# @package model\nn_layers: 3\nhidden_size: 8\nn_hidden_layers: 2\n"
-    (tmp_path / "flow" / "mine.yaml").write_text(text)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "one.yaml").write_text("size: 3  # of mine\nnested:\n  x: 1  # inside\n")
-    told = help_of(["flow=mine", "+mine=one"], [str(tmp_path)])
-    assert "flow: deep, default, mine, shallow" in told
-    assert "mine:\n  size: 3                           # of mine\n" in told
-    assert "  nested:\n    x: 1                            # inside\n" in told
 
 
 def test_info_of_hydra_is_told(capfd):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,12 +26,14 @@ class Command:
     """A command with ``-m``.
 
     Attributes:
-        loader: of Hydra.
+        loader: of Hydra; ours may change it.
+        untouched: the same for those who compose as Hydra does.
         config: what it composes, with Hydra's part.
         task: the program.
     """
 
     loader: ConfigLoader
+    untouched: ConfigLoader
     config: DictConfig
     task: object
 
@@ -42,7 +45,7 @@ class Command:
         """A job as Hydra composes it by itself."""
 
         def load(given: list[str]) -> DictConfig:
-            return self.loader.load_sweep_config(self.config, given)
+            return self.untouched.load_sweep_config(self.config, given)
 
         (job,) = compose_jobs(load, [overrides], number, getattr(self.task, "check", None))
         return job
@@ -58,7 +61,7 @@ def command(
         quiet_presets()
         loader = GlobalHydra.instance().hydra.config_loader
         config = loader.load_configuration(name, overrides, run_mode=RunMode.MULTIRUN)
-        yield Command(loader, config, task)
+        yield Command(copy.copy(loader), loader, config, task)
 
 
 def seen(job: Job) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from omegaconf.errors import OmegaConfBaseException
 
 from scyan_exp.config.compose import configs_folder
-from scyan_exp.config.hydra_internals import repository_of
 from scyan_exp.config.plain_values import OverrideReader, Setting
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.jobs import collect_jobs
@@ -173,10 +172,3 @@ def test_whole_numbers_are_read_as_hydra_reads_them(key, number, plus):
     parsed = read._parsed(text)
     assert read(text) == parsed
     assert not isinstance(parsed, Setting) or type(read(text).value) is int
-
-
-def test_groups_of_the_search_path_are_known(program, tmp_path):
-    """``db`` is no group of ours; its folder is given on the command line."""
-    always = [f"hydra.searchpath=[file://{program}]", "hydra.sweep.subdir=of_${hydra.job.num}"]
-    with command(configs_folder(), "train", tmp_path, None, always) as one:
-        assert repository_of(one.loader, one.config).group_exists("db")
