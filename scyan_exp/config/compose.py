@@ -8,11 +8,13 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from scyan_exp.config.extensions import extension_configs
+from scyan_exp.config.hydra_internals import repository_of
 
 #: What composing raises; Hydra uses ValueError for values that cannot name a group's option.
 COMPOSE_ERRORS = (HydraException, MissingConfigException, OmegaConfBaseException, ValueError)
@@ -77,10 +79,12 @@ def options_of_hydra(group: str, config_dirs: Sequence[str] = ()) -> list[str]:
         initialize_config_dir(str(configs_folder()), version_base="1.3"),
     ):
         quiet_presets()
-        compose("train", overrides=_with_search_path([], config_dirs), return_hydra_config=True)
+        whole = _with_search_path([], config_dirs)
+        config = compose("train", overrides=whole, return_hydra_config=True)
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        return hydra.config_loader.get_group_options(group)
+        repository = repository_of(hydra.config_loader, config)
+        return repository.get_group_options(group, results_filter=ObjectType.CONFIG)
 
 
 def _with_search_path(overrides: Sequence[str], config_dirs: Sequence[str]) -> list[str]:

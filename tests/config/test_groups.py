@@ -7,7 +7,7 @@ import warnings
 import pytest
 from hydra.errors import HydraException
 
-from scyan_exp.config.compose import compose_config, first_lines, groups
+from scyan_exp.config.compose import compose_config, first_lines, groups, options_of_hydra
 from tests.config.test_compose import own_group
 
 __all__ = ["own_group"]
@@ -75,3 +75,12 @@ def caused(error: Exception, cause: Exception) -> Exception:
 )
 def test_of_an_error_of_hydra_the_first_lines_are_kept(error, text):
     assert first_lines(error) == text
+
+
+def test_options_of_hydras_own_groups_are_those_of_plugins_and_of_ones_own_folder(tmp_path):
+    (tmp_path / "hydra" / "launcher").mkdir(parents=True)
+    (tmp_path / "hydra" / "launcher" / "mine.yaml").write_text("defaults: [fleet]\n")
+    theirs = options_of_hydra("hydra/launcher")
+    assert {"basic", "fleet", "joblib"} <= set(theirs)
+    assert options_of_hydra("hydra/launcher", [str(tmp_path)]) == sorted([*theirs, "mine"])
+    assert options_of_hydra("hydra/nothing") == []

@@ -32,6 +32,8 @@ from scyan_exp.config.overrides import (
         (["--config-dir=x=y", "-cd=z", "c=1"], ["c=1"], ["x=y", "z"]),
         (["c=1", "--config-dir"], ["c=1"], [""]),
         (["-m", "--info", "c=1"], ["c=1"], []),
+        (["--info", "all", "-i", "defaults", "c=1"], ["c=1"], []),
+        (["all", "--info", "every", "c=1"], ["all", "every", "c=1"], []),
         (["--cfg", "job", "c=1"], ["c=1"], []),
         (["--cfg=job", "c=1"], ["c=1"], []),
         (["--package=a=b", "c=1"], ["c=1"], []),

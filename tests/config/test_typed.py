@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from scyan_exp.config.check import read_config
 from scyan_exp.config.schema import TrainerConfig, config_hash
 from scyan_exp.data import H5adDataset
+from scyan_exp.errors import InputError
 from tests.config.test_check import changed, default
 
 __all__ = ["default"]
@@ -53,6 +54,30 @@ def test_a_repeat_is_the_same_config_with_a_seed_of_its_own(default):
     assert (repeat.seed, repeat.repeats, repeat.plain()["seed"]) == (6, 1, 6)
     assert repeat.hash == read_config({**default, "seed": 6}).hash
     assert (config.seed, config.repeats, config.plain()["repeats"]) == (5, 3, 3)
+
+
+def test_the_umap_is_drawn_once_for_all_repeats(default):
+    given = changed(default, figures__umap=True, figures__draw=["loss"])
+    repeat = read_config({**given, "repeats": 3}).repeat(6)
+    assert (repeat.figures.umap, repeat.figures.draw) == (False, ["loss"])
+    assert repeat.plain() == {**given, "seed": 6, "figures": {**given["figures"], "umap": False}}
+    assert read_config(repeat.plain()) == repeat
+
+
+def test_hyperparameters_can_be_changed(default):
+    config = read_config(default)
+    other = config.with_model(init="reference", lr=0.5)
+    assert (other.model.init, other.model.lr) == ("reference", 0.5)
+    assert other.plain() == changed(default, model__init="reference", model__lr=0.5)
+    assert other.dataset is config.dataset
+    assert config.plain() == default
+    assert config.model.lr == default["model"]["lr"]
+
+
+@pytest.mark.parametrize("value", [True, 1.5, [3], {}])
+def test_a_batch_is_a_name_or_a_number(default, value):
+    with pytest.raises(InputError, match=r"correct\.batch_ref"):
+        read_config(changed(default, correct__batch_ref=value, dataset__batch_key="plate"))
 
 
 def test_a_batch_may_be_a_number(default):
