@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.real import data_folder, real, spleen
-from benchmarks.spoilt import SPOILT_CELLS, SPOILT_TABLES
+from benchmarks.spoilt import SPOILT_CELLS, SPOILT_TABLES, without
 from scyan_exp.data.table import KnowledgeTable, load_table
 
 Row = dict[str, Any]
@@ -74,6 +74,8 @@ def cases(data: Path, folder: Path) -> dict[str, Case]:
     }
 
 
+#: Share of all cells from which on a population is removed in turn, and how such trainings begin.
+LARGE, WITHOUT = 0.01, "without"
 PLATE = ["dataset.subset={batch:Plate3}"]
 
 
@@ -120,6 +122,7 @@ def tasks(found: dict[str, Case], folder: Path, n_seeds: int, n_spoilt: int) -> 
                 _write_table(spoil(table, rng), path)
                 others = [one for one in case.overrides if not one.startswith("table")]
                 yield Task(name, manner, seed, [*others, "table=csv", f"table.path={path}"])
+        yield from _missing(name, case, table, folder)
         for manner, overrides in SPOILT_CELLS.items():
             if case.raw is None:
                 continue
@@ -129,6 +132,19 @@ def tasks(found: dict[str, Case], folder: Path, n_seeds: int, n_spoilt: int) -> 
             kept = [one for one in kept if not one.startswith("dataset.transform")]
             for seed in range(n_spoilt):
                 yield Task(name, manner, seed, [*kept, f"dataset.path={case.raw}", *spoilt])
+
+
+def _missing(name: str, case: Case, table: KnowledgeTable, folder: Path) -> Iterator[Task]:
+    """Each population that holds enough of the cells, by the labels, is left out in turn."""
+    _, x, labels = _cells(Task(name, "", 0, case.overrides))
+    others = [one for one in case.overrides if not one.startswith("table")]
+    for population in table.populations:
+        if (labels == population).sum() < LARGE * len(x):
+            continue
+        manner = f"{WITHOUT} {population}"
+        path = folder / f"{name} {manner}.csv".replace(" ", "_")
+        _write_table(without(table, population), path)
+        yield Task(name, manner, 0, [*others, "table=csv", f"table.path={path}"])
 
 
 def _table(overrides: list[str]) -> KnowledgeTable:

@@ -81,10 +81,8 @@ def test_words_name_what_matters_what_contradicts_and_what_to_fill():
         "  B, CD19: blank -> -1: 20.0% of the cells, most leave B, most go to T",
         "  B, CD19: blank -> 1: 10.0% of the cells, most leave T, most go to B",
         "These entries contradict the cells that the rest of their row finds:",
-        "  B, CD3: -1 -> blank: 90% of the cells are on the other side, and the loss changes by "
-        "-1.00 without the entry",
-        "  T, CD19: -1 -> blank: 70% of the cells are on the other side, and the loss changes by "
-        "-0.50 without the entry",
+        "  B, CD3: -1 -> blank: 90% of the way to the cells of the opposite sign",
+        "  T, CD19: -1 -> blank: 70% of the way to the cells of the opposite sign",
         "These blanks would be worth filling (the cells follow the rest of the table better):",
         "  B, CD19: blank -> 1: agreement +0.050, 10.0% of the cells, most leave T, most go to B",
     ]
@@ -115,9 +113,38 @@ def test_the_figure_shows_the_larger_share_of_a_filled_blank():
     assert signs == ["+", "\N{MINUS SIGN}", "\N{MINUS SIGN}", "(\N{MINUS SIGN})"]
 
 
-def test_an_entry_without_which_nothing_fits_better_contradicts_nothing():
-    """A right entry that keeps other cells out of its row: they come once it is blank."""
-    needed = Effect(Edit("T", "CD3", 1, None), 0.3, "T", "B", -0.1, 0.3, np.nan, 0.9)
-    assert contradicting([needed]) == []
-    clear, clearer = replace(needed, loss=-0.3), replace(needed, loss=-0.5)
-    assert contradicting([clear, needed, clearer]) == [clearer, clear]
+@pytest.fixture
+def lineages():
+    """A hundred cells each of T, B, NK and NK T cells, in this order, as the table says."""
+    rho = np.array([[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, -1, 1]], float)
+    table = KnowledgeTable(["T", "B", "NK", "NK T"], ["CD3", "CD19", "CD56"], rho)
+    drawn = rho[np.repeat(range(4), 100)] + np.random.default_rng(0).normal(0, 0.1, (400, 3))
+    return Annotated(table, drawn.astype(np.float32))
+
+
+def test_a_flipped_entry_stands_before_one_that_cells_contradict_by_half(lineages):
+    x = lineages.x.copy()
+    x[200:300, 1] = 0.2  # CD19 of the NK cells, between the two groups
+    wrong = lineages.table.edited({"T": {"CD19": 1}})
+    right = np.repeat(range(4), 100)
+    effects = [
+        effect_of(Edit(row, "CD19", before, None), Annotated(wrong, x), right, right)
+        for row, before in (("NK", -1), ("T", 1), ("NK T", -1))
+    ]
+    assert [one.edit.population for one in contradicting(effects)] == ["T", "NK"]
+    assert effects[1].opposite == pytest.approx(1, abs=0.1)
+
+
+def test_a_row_that_is_another_without_the_entry_contradicts_nothing(lineages):
+    """NK T cells without CD3 are NK cells, which come when the entry is blank."""
+    after = np.repeat([0, 1, 3, 3], 100)
+    effect = effect_of(Edit("NK T", "CD3", 1, None), lineages, np.repeat(range(4), 100), after)
+    assert effect.opposite == pytest.approx(0, abs=0.02)
+
+
+def test_a_marker_without_a_gap_that_no_other_row_knows_tells_nothing(cells):
+    table = KnowledgeTable(["T", "B"], ["CD3", "CD19"], np.array([[1.0, -1], [-1, np.nan]]))
+    flat = cells.x.copy()
+    flat[:, 1] = np.random.default_rng(1).normal(0, 0.1, 200)
+    effect = effect_of(Edit("T", "CD19", -1, None), Annotated(table, flat), FIRST, FIRST)
+    assert np.isnan(effect.opposite)
