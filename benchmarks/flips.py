@@ -82,8 +82,8 @@ def of_draw(name: str, overrides: list[str], draw: int, folder: Path) -> list[di
 
 
 def _flipped(overrides: list[str], draw: int) -> tuple[KnowledgeTable, list[tuple[int, int]]]:
-    table, _, labels = verdict._cells(verdict.Task("", "", 0, [*overrides]))
-    counts = pd.Series(labels).value_counts()
+    given = verdict.given_to(verdict.Task("", "", 0, overrides))
+    table, counts = given.table, pd.Series(given.labels).value_counts()
     many = [name for name in table.populations if counts.get(name, 0) > FEWEST]
     flipped = flips(draw, table, many)
     rho = table.rho.copy()
@@ -167,8 +167,8 @@ def measured(overrides: list[str], folder: Path) -> pd.DataFrame:
     """What each entry did when it was made blank, as the sweep says it; a row an entry."""
     from scyan_exp.entries.effects import Annotated
 
-    table, x, _ = verdict._cells(verdict.Task("", "", 0, overrides))
-    cells = Annotated(table, x)
+    given = verdict.given_to(verdict.Task("", "", 0, overrides))
+    cells = Annotated(given.table, given.x)
     return pd.DataFrame(_rows(_edits(overrides), cells, folder))
 
 

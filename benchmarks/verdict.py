@@ -136,10 +136,10 @@ def tasks(found: dict[str, Case], folder: Path, n_seeds: int, n_spoilt: int) -> 
 
 def _missing(name: str, case: Case, table: KnowledgeTable, folder: Path) -> Iterator[Task]:
     """Each population that holds enough of the cells, by the labels, is left out in turn."""
-    _, x, labels = _cells(Task(name, "", 0, case.overrides))
+    given = given_to(Task(name, "", 0, case.overrides))
     others = [one for one in case.overrides if not one.startswith("table")]
     for population in table.populations:
-        if (labels == population).sum() < LARGE * len(x):
+        if (given.labels == population).sum() < LARGE * len(given.x):
             continue
         manner = f"{WITHOUT} {population}"
         path = folder / f"{name} {manner}.csv".replace(" ", "_")
@@ -216,7 +216,7 @@ def _train(task: Task, out: Path) -> None:
 
 def judge_all(out: Path) -> list[Row]:
     """The verdict on every training in ``out``, beside its accuracy."""
-    known: dict[str, tuple[KnowledgeTable, np.ndarray, np.ndarray]] = {}
+    known: dict[str, Given] = {}
     right: dict[str, list[str]] = {}
     rows = []
     for values in json.loads((out / "tasks.json").read_text()):
@@ -225,7 +225,7 @@ def judge_all(out: Path) -> list[Row]:
         if (out / f"{task.file}.npz").exists():
             key = json.dumps(task.cells)
             if key not in known:
-                known[key] = _cells(task)
+                known[key] = given_to(task)
             rows.append(_judged(task, out, known[key], right[task.data]))
     best = {}
     for row in rows:
@@ -234,8 +234,18 @@ def judge_all(out: Path) -> list[Row]:
     return [{**row, "gap": round(best[row["data"]] - row["accuracy"], 5)} for row in rows]
 
 
-def _cells(task: Task) -> tuple[KnowledgeTable, np.ndarray, np.ndarray]:
-    """Table, inputs and labels."""
+@dataclass(frozen=True)
+class Given:
+    """What a training was given: table, inputs, labels and batches."""
+
+    table: KnowledgeTable
+    x: np.ndarray
+    labels: np.ndarray
+    batches: np.ndarray | None
+
+
+def given_to(task: Task) -> Given:
+    """Load it."""
     from scyan_exp.config.check import check_config
     from scyan_exp.config.compose import compose_config
     from scyan_exp.run.cells import load_cells
@@ -243,24 +253,25 @@ def _cells(task: Task) -> tuple[KnowledgeTable, np.ndarray, np.ndarray]:
     cells = load_cells(check_config(compose_config([*task.cells, "logger=none"])))
     cells.close()
     assert cells.labels is not None
-    return cells.table, cells.x.numpy(), cells.labels.astype(str).to_numpy()
+    batches = None if cells.batches is None else cells.batches.astype(str).to_numpy()
+    return Given(cells.table, cells.x.numpy(), cells.labels.astype(str).to_numpy(), batches)
 
 
 def _judged(
     task: Task,
     out: Path,
-    cells: tuple[KnowledgeTable, np.ndarray, np.ndarray],
+    given: Given,
     populations: list[str],
 ) -> Row:
     from scyan_exp.results.signs import signs_of
     from scyan_exp.results.verdict import judge
 
-    table, x, labels = cells
+    table, labels = given.table, given.labels
     left = np.load(out / f"{task.file}.npz")
     population = left["population"].astype(int)
     scored = np.isin(labels, populations)
     accuracy = (np.array(table.populations)[population] == labels)[scored].mean()
-    signs = signs_of(table, x, population, left["log_prob"])
+    signs = signs_of(table, given.x, population, left["log_prob"], given.batches)
     verdict = judge(table, signs, is_finished=int(left["best_epoch"]) < len(left["history"]) - 1)
     return {
         "data": task.data,

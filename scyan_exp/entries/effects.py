@@ -147,10 +147,9 @@ def opposite_side(edit: Edit, cells: Annotated, after_N: np.ndarray) -> float:
 
     The cells are those that the rest of the row finds once the entry is blank, so the entry has
     no part in choosing them; and of these the ones that no other row explains as well, as a row
-    may be nothing without the entry but another row. 0 is where the cells of the rows are that
-    say the same of the marker, 1 where those are that say the opposite, the mean of the cells
-    between. Where no row says one of the two: the share of the cells beyond the gap between the
-    marker's modes. NaN with too few cells, without a gap, and for entries of 0.
+    may be nothing without the entry but another row. NaN with too few cells, where neither
+    measure below can tell, and for entries of 0; the smaller one where both can: other wrong
+    entries of the marker mislead the first, a marker without a gap the second.
     """
     p = cells.table.populations.index(edit.population)
     m = cells.table.markers.index(edit.marker)
@@ -162,10 +161,16 @@ def opposite_side(edit: Edit, cells: Annotated, after_N: np.ndarray) -> float:
         cells.x[np.isin(after_N, np.flatnonzero(sign * rest[:, m] > 0)), m]
         for sign in (edit.before, -edit.before)
     )
-    if min(len(same), len(opposite)) >= FEWEST:
-        way = opposite.mean() - same.mean()
-        return float(np.clip((x_n - same.mean()) / way, 0, 1).mean()) if way else np.nan
-    return _beyond_gap(x_n, m, cells.sides, edit.before)
+    told = [_way_over(x_n, same, opposite), _beyond_gap(x_n, m, cells.sides, edit.before)]
+    return min((value for value in told if np.isfinite(value)), default=np.nan)
+
+
+def _way_over(x_n: np.ndarray, same: np.ndarray, opposite: np.ndarray) -> float:
+    """Mean way from the cells of rows that say the same to those of rows that say the opposite."""
+    if min(len(same), len(opposite)) < FEWEST:
+        return np.nan
+    way = float(opposite.mean() - same.mean())
+    return float(np.clip((x_n - same.mean()) / way, 0, 1).mean()) if way else np.nan
 
 
 def _found_by(rho_PM: np.ndarray, p: int, cells: Annotated, population_N: np.ndarray) -> np.ndarray:
@@ -179,6 +184,7 @@ def _found_by(rho_PM: np.ndarray, p: int, cells: Annotated, population_N: np.nda
 
 
 def _beyond_gap(x_n: np.ndarray, m: int, sides: Sides, before: float) -> float:
+    """Share of the cells beyond the gap between the marker's modes."""
     if m not in sides.usable:
         return np.nan
     is_above = x_n > sides.thresholds[sides.usable.index(m)]

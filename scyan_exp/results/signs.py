@@ -7,6 +7,7 @@ cells that were given it, against the cells that match no other row, and so on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -96,7 +97,11 @@ class Signs:
 
 
 def signs_of(
-    table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray, log_prob_N: np.ndarray
+    table: KnowledgeTable,
+    x_NM: np.ndarray,
+    population_N: np.ndarray,
+    log_prob_N: np.ndarray,
+    batch_N: Sequence[str] | None = None,
 ) -> Signs:
     """The signs of an annotation.
 
@@ -105,6 +110,8 @@ def signs_of(
         x_NM: (N, M) model inputs.
         population_N: (N,) population indices.
         log_prob_N: (N,) log p(u | z) of them.
+        batch_N: batches, if there are any. Hidden groups are looked for without the differences
+            between their means: a gap within a population is blurred by them.
     """
     n_pops, n_cells = len(table.populations), len(x_NM)
     some = sample(n_cells, MOST_CELLS)
@@ -115,10 +122,8 @@ def signs_of(
     n_known_P = (sides.rho != 0).sum(axis=1)
     guess_B = _first_guess(table, x_BM)
     right_PM = sides.right(population_B)
-    middle_M, mean_PM = _middles(table, x_BM, population_B)
-    beyond_PM, compared_PM = _beyond_middle(table, middle_M, mean_PM, population_B)
-    threshold_M = middle_M.copy()
-    threshold_M[sides.usable] = sides.thresholds
+    beyond_PM, compared_PM = _beyond_middle(table, x_BM, population_B)
+    batch_B = None if batch_N is None else np.asarray(batch_N)[some]
     return Signs(
         n_all=n_cells,
         n_cells=np.bincount(population_N, minlength=n_pops),
@@ -134,7 +139,7 @@ def signs_of(
         right=right_PM,
         judged=compared_PM | (np.isfinite(right_PM) & sides.is_clear),
         contradictions=beyond_PM | ((right_PM < 0.5) & sides.is_clear),
-        groups=hidden_groups(table.rho, x_BM, population_B, threshold_M),
+        groups=_groups(table, x_BM, population_B, sides, batch_B),
     )
 
 
@@ -160,6 +165,31 @@ def _ratio(part: float, whole: float) -> float:
     return float(part / whole) if whole else np.nan
 
 
+def _groups(
+    table: KnowledgeTable,
+    x_BM: np.ndarray,
+    population_B: np.ndarray,
+    sides: Sides,
+    batch_B: np.ndarray | None,
+) -> tuple[Group, ...]:
+    """Groups that stand apart, by the gap between a marker's modes, or else by its middle."""
+    if batch_B is not None:
+        x_BM = _without_batches(x_BM, batch_B)
+        sides = Sides.of(table.rho, x_BM)
+    threshold_M, _ = _middles(table, x_BM, population_B)
+    threshold_M[sides.usable] = sides.thresholds
+    return hidden_groups(table.rho, x_BM, population_B, threshold_M)
+
+
+def _without_batches(x_BM: np.ndarray, batch_B: np.ndarray) -> np.ndarray:
+    """Inputs with the same means in every batch."""
+    x_BM, mean_M = x_BM.copy(), x_BM.mean(axis=0)
+    for batch in np.unique(batch_B):
+        of_batch_B = batch_B == batch
+        x_BM[of_batch_B] += mean_M - x_BM[of_batch_B].mean(axis=0)
+    return x_BM
+
+
 def _middles(
     table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -180,9 +210,10 @@ def _middles(
 
 
 def _beyond_middle(
-    table: KnowledgeTable, middle_M: np.ndarray, mean_PM: np.ndarray, population_N: np.ndarray
+    table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(P, M) twice: a population's mean is on the wrong side of the middle; it has been told."""
+    middle_M, mean_PM = _middles(table, x_NM, population_N)
     n_P = np.bincount(population_N, minlength=len(table.rho))
     said_PM = np.sign(np.nan_to_num(table.rho))
     told_PM = np.isfinite(middle_M) & (said_PM != 0) & (n_P >= FEWEST)[:, None]

@@ -113,38 +113,48 @@ def test_the_figure_shows_the_larger_share_of_a_filled_blank():
     assert signs == ["+", "\N{MINUS SIGN}", "\N{MINUS SIGN}", "(\N{MINUS SIGN})"]
 
 
-@pytest.fixture
+OF_EACH = 2000
+EACH = np.repeat(range(4), OF_EACH)
+
+
+@pytest.fixture(scope="module")
 def lineages():
-    """A hundred cells each of T, B, NK and NK T cells, in this order, as the table says."""
+    """As many T, B, NK and NK T cells, in this order, as the table says."""
     rho = np.array([[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, -1, 1]], float)
     table = KnowledgeTable(["T", "B", "NK", "NK T"], ["CD3", "CD19", "CD56"], rho)
-    drawn = rho[np.repeat(range(4), 100)] + np.random.default_rng(0).normal(0, 0.1, (400, 3))
-    return Annotated(table, drawn.astype(np.float32))
+    x = rho[EACH] + np.random.default_rng(0).normal(0, 0.1, (len(EACH), 3))
+    return Annotated(table, x.astype(np.float32))
 
 
-def test_a_flipped_entry_stands_before_one_that_cells_contradict_by_half(lineages):
-    x = lineages.x.copy()
-    x[200:300, 1] = 0.2  # CD19 of the NK cells, between the two groups
-    wrong = lineages.table.edited({"T": {"CD19": 1}})
-    right = np.repeat(range(4), 100)
-    effects = [
-        effect_of(Edit(row, "CD19", before, None), Annotated(wrong, x), right, right)
-        for row, before in (("NK", -1), ("T", 1), ("NK T", -1))
-    ]
-    assert [one.edit.population for one in contradicting(effects)] == ["T", "NK"]
-    assert effects[1].opposite == pytest.approx(1, abs=0.1)
+def opposite(cells: Annotated, row: str, marker: str, before: float, after=EACH) -> float:
+    return effect_of(Edit(row, marker, before, None), cells, EACH, after).opposite
+
+
+def test_a_flipped_entry_is_seen_and_misleads_about_no_other(lineages):
+    flipped = replace(lineages, table=lineages.table.edited({"T": {"CD19": 1}}))
+    assert opposite(flipped, "T", "CD19", 1) == pytest.approx(1, abs=0.05)
+    for row, before in (("B", 1), ("NK", -1), ("NK T", -1)):
+        assert opposite(flipped, row, "CD19", before) == pytest.approx(0, abs=0.05)
 
 
 def test_a_row_that_is_another_without_the_entry_contradicts_nothing(lineages):
     """NK T cells without CD3 are NK cells, which come when the entry is blank."""
-    after = np.repeat([0, 1, 3, 3], 100)
-    effect = effect_of(Edit("NK T", "CD3", 1, None), lineages, np.repeat(range(4), 100), after)
-    assert effect.opposite == pytest.approx(0, abs=0.02)
+    after = np.where(EACH == 2, 3, EACH)
+    assert opposite(lineages, "NK T", "CD3", 1, after) == pytest.approx(0, abs=0.05)
 
 
-def test_a_marker_without_a_gap_that_no_other_row_knows_tells_nothing(cells):
-    table = KnowledgeTable(["T", "B"], ["CD3", "CD19"], np.array([[1.0, -1], [-1, np.nan]]))
-    flat = cells.x.copy()
-    flat[:, 1] = np.random.default_rng(1).normal(0, 0.1, 200)
-    effect = effect_of(Edit("T", "CD19", -1, None), Annotated(table, flat), FIRST, FIRST)
-    assert np.isnan(effect.opposite)
+def test_where_no_other_row_knows_the_marker_the_gap_tells(lineages):
+    table = lineages.table.edited({row: {"CD19": None} for row in ("B", "NK", "NK T")})
+    assert opposite(replace(lineages, table=table), "T", "CD19", -1) == pytest.approx(0, abs=0.01)
+    assert opposite(replace(lineages, table=table), "T", "CD19", 1) == pytest.approx(1, abs=0.01)
+    x = lineages.x.copy()
+    x[:, 1] = np.random.default_rng(1).normal(0, 0.1, len(x))
+    assert np.isnan(opposite(Annotated(table, x), "T", "CD19", -1))
+
+
+def test_cells_that_go_half_the_way_stand_after_those_that_go_all_of_it():
+    half, whole, less = (
+        Effect(Edit("T", "CD3", 1, None), 0, "", "", 0, -1, np.nan, value)
+        for value in (0.6, 1, 0.4)
+    )
+    assert contradicting([half, less, whole]) == [whole, half]

@@ -114,3 +114,16 @@ def test_cells_without_the_positive_markers_of_their_row_are_no_group():
 def test_a_marker_that_parts_nothing_tells_nothing():
     table, population = without("naive CD8", "memory CD8")
     assert hidden_groups(table.rho, draw(), population, np.full(5, np.nan)) == ()
+
+
+def test_batches_are_no_groups_and_hide_none():
+    """The second batch is higher at CCR7 by the distance of the modes."""
+    batch = np.where(np.random.default_rng(3).random(N) < 0.5, "one", "two")
+    x = draw()
+    x[batch == "two", 3] += 2
+    assert signs_of(TABLE, x, RIGHT, np.zeros(N)).hidden > LIMITS["hidden"].look
+    assert signs_of(TABLE, x, RIGHT, np.zeros(N), batch).groups == ()
+    table, population = without("naive CD8", "memory CD8")
+    found = signs_of(table, x, population, np.zeros(N), batch)
+    assert found.groups[0].gap > 0.9
+    assert found.hidden == pytest.approx(0.2, abs=0.03)
