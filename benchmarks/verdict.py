@@ -278,12 +278,16 @@ def _judged(
         "manner": task.manner,
         "seed": task.seed,
         "accuracy": round(float(accuracy), 5),
+        "missing": round(float((scored & ~np.isin(labels, table.populations)).mean()), 5),
         "verdict": verdict.level.value,
         **{name: round(value, 5) for name, value in verdict.signs.items()},
         "reasons": "; ".join(verdict.reasons),
     }
 
 
+LEVELS = ("good", "look at these populations", "do not use")
+#: Limits between removed populations by their shares of the cells.
+SHARES = (0.02, 0.05)
 #: How far below the best run a run is: at most so much.
 GAPS = {"within 3 points": 0.03, "3 to 10 below": 0.1, "more than 10 below": 1.0}
 
@@ -300,6 +304,8 @@ def measure_verdicts(out: Path, n_seeds: int) -> list[Row]:
 def markdown(rows: list[Row]) -> str:
     """How the verdicts fall, by how far a run is below the best one on its data."""
     frame = pd.DataFrame(rows)
+    is_without = frame["manner"].str.startswith(WITHOUT)
+    left_out, frame = frame[is_without], frame[~is_without].copy()
     frame["below"] = pd.cut(frame["gap"], [-1, *GAPS.values()], labels=list(GAPS))
     lines = [_counts("all", frame)]
     lines += [_counts(str(name), some) for name, some in frame.groupby("data", sort=False)]
@@ -313,15 +319,28 @@ def markdown(rows: list[Row]) -> str:
         f"best; of the {len(bad)} that are more than 10 below {caught:.1%} are not called good; "
         f"of those within 3 points {usable:.1%} are called good."
     )
-    return "\n".join([text, "", head, *lines])
+    return "\n".join([text, "", head, *lines, *_missing_counts(left_out)])
+
+
+def _missing_counts(frame: pd.DataFrame) -> list[str]:
+    """How the verdicts fall when populations are removed in turn, by their shares of the cells."""
+    if frame.empty:
+        return []
+    lines = ["", "| removed population | trainings | good | look | do not use |"]
+    lines.append("|" + " --- |" * 5)
+    shares = pd.cut(frame["missing"], [LARGE, *SHARES, 1.0], right=False)
+    for share, some in frame.groupby(shares, observed=True):
+        n = [int((some["verdict"] == level).sum()) for level in LEVELS]
+        words = f"{share.left:.0%} to {share.right:.0%} of the cells"
+        lines.append(f"| {words} | {len(some)} | {n[0]} | {n[1]} | {n[2]} |")
+    return lines
 
 
 def _counts(name: str, frame: pd.DataFrame) -> str:
-    levels = ("good", "look at these populations", "do not use")
     counts = pd.crosstab(frame["verdict"], frame["below"]).reindex(
-        index=list(levels), columns=list(GAPS), fill_value=0
+        index=list(LEVELS), columns=list(GAPS), fill_value=0
     )
     return "\n".join(
         f"| {name} | {level} | " + " | ".join(str(n) for n in counts.loc[level]) + " |"
-        for level in levels
+        for level in LEVELS
     )
