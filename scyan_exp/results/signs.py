@@ -91,8 +91,8 @@ class Signs:
 
     def numbers(self) -> dict[str, float]:
         """Those that are one number, by name."""
-        names = ("wrong", "avoidable", "kept", "unmatched", "contradicted", "unfit", "fall")
-        names += ("hidden",)
+        names = ["wrong", "avoidable", "kept", "unmatched", "contradicted", "unfit", "fall"]
+        names.append("hidden")
         return {name: float(getattr(self, name)) for name in names}
 
 
