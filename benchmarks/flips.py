@@ -212,6 +212,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         if row["place"] is None:
             place = "not named"
         place = f"{place} of {row['entries']} entries"
-        values = f"{place} | {row['opposite_side']:.0%}"
+        is_told = row["opposite_side"] == row["opposite_side"]  # not NaN
+        values = f"{place} | {row['opposite_side']:.0%}" if is_told else f"{place} | not told"
         lines.append(f"| {row['data']} | {row['draw']} | {entry} | {values} |")
     return "\n".join(lines)

@@ -91,6 +91,9 @@ def test_a_flip_that_no_word_names_is_said_to_be_so():
     row |= {"named": 3, "opposite_side": 0.2, "loss": -1.0, "entries": 9}
     text = flips.markdown([{**row, "place": None}, {**row, "place": 2}])
     assert "| one | 0 | a, m: +1 | not named of 9 entries | 20% |" in text
+    assert "9 entries | not told |" in flips.markdown(
+        [{**row, "place": None, "opposite_side": np.nan}]
+    )
     assert "| one | 0 | a, m: +1 | 2 of 3 that are named, of 9 entries | 20% |" in text
 
 
