@@ -173,7 +173,7 @@ PARTS = {
     ),
     "flips": Part(
         "whether search=table_entries finds entries that were flipped on purpose (an hour)",
-        lambda options: flips.measure_flips(options.out, 2),
+        lambda options: flips.measure_flips(options.out, min(options.seeds, 2), options.data),
         flips.markdown,
         by_default=False,
     ),

@@ -1,87 +1,95 @@
 """Whether ``search=table_entries`` finds entries of a table that were flipped on purpose.
 
-Of HIMC Plate3, some of the cells. Three known entries of populations with more than 200 labelled
-cells on the plate get the other sign, drawn by a seed, and every known entry is then made blank in
-turn (a blank that is filled cannot be among the entries that contradict the cells). The
-trainings run here one after the other, without the figures and files of jobs; a study that was cut
-off goes on in ``--out``.
+Three known entries get the other sign, drawn by a seed, of populations with more than 200
+labelled cells; then every known entry is made blank in turn (a blank that is filled cannot be
+among the entries that contradict the cells). The trainings are those of the sweep, without
+the figures and files of jobs. Each leaves its annotation in ``--out``, where a study that was
+cut off goes on, and where another order of the entries can be tried on the same trainings.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anndata
 import numpy as np
 import pandas as pd
 
-from benchmarks.real import data_folder
-from scyan_exp.data.table import KnowledgeTable, load_table
+from benchmarks import verdict
+from benchmarks.real import data_folder, himc
+from scyan_exp.data.table import KnowledgeTable
 
 if TYPE_CHECKING:
     from scyan_exp.config.schema import RunConfig
+    from scyan_exp.entries.edits import Edit
+    from scyan_exp.entries.effects import Annotated
 
 #: Labelled cells of a population whose entries are flipped: more than these.
 FEWEST = 200
-EVERY, N_FLIPS = 12, 3
-#: As in the words of the sweep: entries that contradict the cells, by the loss without them.
-CONTRADICTS = 0.5
+N_FLIPS = 3
+#: Of HIMC all cells are annotated, and so many trained on in an epoch: a quarter of the time.
+AN_EPOCH = "model.max_samples=20000"
 
 
-def measure_flips(out: Path, n_draws: int, n_entries: int = 400) -> list[dict[str, Any]]:
+def cases(data: Path, folder: Path) -> dict[str, list[str]]:
+    """The data sets; of multicenter every twelfth cell."""
+    others = verdict.cases(data, folder)
+    names = ("mouse spleen", "hipc_tcell", "multicenter", "synthetic")
+    return {
+        "HIMC Plate3": [*himc(data), AN_EPOCH],
+        **{name: others[name].overrides for name in names},
+    }
+
+
+def measure_flips(out: Path, n_draws: int, wanted: str = "") -> list[dict[str, Any]]:
     """A row a flipped entry, of each draw.
 
     Args:
-        out: where the rows of all trainings are kept.
+        out: where the annotations of all trainings are kept.
         n_draws: how often three entries are flipped.
-        n_entries: entries made blank at most: the flipped ones, and others drawn at random.
+        wanted: names of data sets, by semicolons; empty for all.
     """
     data = data_folder()
     if data is None:
         return []
-    folder = out / "flips"
-    folder.mkdir(parents=True, exist_ok=True)
-    cells = anndata.read_h5ad(data / "himc" / "himc.h5ad")
-    cells = cells[cells.obs["batch"] == "Plate3"].copy()
-    counts = cells.obs["cell_type"].value_counts()
-    cells[::EVERY].copy().write_h5ad(folder / "cells.h5ad")
-    table = load_table(data / "himc" / "table.csv")
-    many = [name for name in table.populations if counts.get(name, 0) > FEWEST]
+    os.environ["OMP_NUM_THREADS"] = "1"
+    found = cases(data, out / "flips" / "cells")
+    chosen = {k: v for k, v in found.items() if not wanted or k in wanted.split(";")}
     rows = []
-    for draw in range(n_draws):
-        rows += _of_draw(draw, table, many, folder, n_entries)
+    for name, overrides in chosen.items():
+        for draw in range(n_draws):
+            rows += of_draw(name, overrides, draw, out / "flips" / f"{name} {draw}")
     return rows
 
 
-def _of_draw(
-    draw: int, table: KnowledgeTable, many: list[str], folder: Path, n_entries: int
-) -> list[dict[str, Any]]:
+def of_draw(name: str, overrides: list[str], draw: int, folder: Path) -> list[dict[str, Any]]:
+    """Flip, train with every entry blank in turn, and find the places of the flipped ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table, flipped = _flipped(overrides, draw)
+    others = [one for one in overrides if not one.startswith("table")]
+    path = folder / "table.csv"
+    pd.DataFrame(table.rho, index=table.populations, columns=table.markers).to_csv(path)
+    spoilt = [*others, "table=csv", f"table.path={path}", "logger=none"]
+    _train_all(spoilt, folder)
+    effects = measured(spoilt, folder)
+    names = {(table.populations[p], table.markers[m]): table.rho[p, m] for p, m in flipped}
+    return [{"data": name, "draw": draw, **row} for row in places(effects, names)]
+
+
+def _flipped(overrides: list[str], draw: int) -> tuple[KnowledgeTable, list[tuple[int, int]]]:
+    given = verdict.given_to(verdict.Task("", "", 0, overrides))
+    table, counts = given.table, pd.Series(given.labels).value_counts()
+    many = [name for name in table.populations if counts.get(name, 0) > FEWEST]
     flipped = flips(draw, table, many)
     rho = table.rho.copy()
     for p, m in flipped:
         rho[p, m] *= -1
-    path = folder / f"table_{draw}.csv"
-    pd.DataFrame(rho, index=table.populations, columns=table.markers).to_csv(path)
-    first = {(table.populations[p], table.markers[m]) for p, m in flipped}
-    found = _effects(path, folder, folder / f"entries_{draw}.csv", first, n_entries)
-    named = found[(found["opposite_side"] > CONTRADICTS) & (found["loss"] < 0)]
-    named = named.sort_values("loss").reset_index(drop=True)
-    rows = []
-    for p, m in flipped:
-        of_entry = {"population": table.populations[p], "marker": table.markers[m]}
-        measured = found.loc[_is(found, of_entry)].iloc[0]
-        places = named.index[_is(named, of_entry)]
-        rows.append(
-            {
-                **{"draw": draw, **of_entry, "flipped to": f"{rho[p, m]:+g}"},
-                "place": int(places[0]) + 1 if len(places) else None,
-                **{name: float(measured[name]) for name in ("opposite_side", "loss")},
-                **{"named": len(named), "entries": len(found)},
-            }
-        )
-    return rows
+    return KnowledgeTable(table.populations, table.markers, rho), flipped
 
 
 def flips(draw: int, table: KnowledgeTable, many: list[str]) -> list[tuple[int, int]]:
@@ -92,64 +100,111 @@ def flips(draw: int, table: KnowledgeTable, many: list[str]) -> list[tuple[int, 
     return [(int(p), int(m)) for p, m in chosen]
 
 
-def _is(rows: pd.DataFrame, entry: dict[str, str]) -> pd.Series:
-    return (rows["population"] == entry["population"]) & (rows["marker"] == entry["marker"])
+def _train_all(overrides: list[str], folder: Path) -> None:
+    """Train with the flipped table, and with each of its known entries blank in turn."""
+    from scyan_exp.config.check import check_config
+    from scyan_exp.config.compose import compose_config
+
+    plain = check_config(compose_config(overrides)).plain()
+    edits = [None, *_edits(overrides)]
+    left = [edit for edit in edits if not _file(folder, edit).exists()]
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        tasks = ((plain, edit, _file(folder, edit)) for edit in left)
+        for number, _ in enumerate(pool.map(_train, tasks), 1):
+            print(f"{folder.name}: {number} of {len(left)}", flush=True)
 
 
-def _effects(
-    table: Path, folder: Path, path: Path, first: set[tuple[str, str]], n_entries: int
-) -> pd.DataFrame:
-    """What each known entry does when it is made blank; a row an entry in a file."""
-    from scyan_exp.config.check import check_config, read_config
+def _edits(overrides: list[str]) -> list[Edit]:
+    from scyan_exp.config.check import check_config
     from scyan_exp.config.compose import compose_config
     from scyan_exp.entries.edits import edits_of
-    from scyan_exp.entries.effects import Annotated, effect_of
     from scyan_exp.entries.settings import EntriesSettings
 
-    overrides = ["dataset=h5ad", f"dataset.path={folder / 'cells.h5ad'}", f"table.path={table}"]
-    label = ["dataset.label_key=cell_type", "logger=none"]
-    config = check_config(compose_config([*overrides, *label]))
-    known = config.table.load()
-    before, x, loss = _annotated(config)
-    cells = Annotated(known, x)
-    done = pd.read_csv(path) if path.exists() else pd.DataFrame({"population": [], "marker": []})
-    edits = edits_of(known, EntriesSettings(kinds=["blank"]))
-    edits = [edits[i] for i in np.random.default_rng(0).permutation(len(edits))]
-    edits.sort(key=lambda one: (one.population, one.marker) not in first)
-    for edit in edits[:n_entries]:
-        entry = {"population": edit.population, "marker": edit.marker}
-        if _is(done, entry).any():
-            continue
-        plain = config.plain()
-        plain["table"]["set"] = {edit.population: {edit.marker: None}}
-        after, _, changed = _annotated(read_config(plain))
-        effect = effect_of(edit, cells, before, after, changed - loss)
-        row = {**entry, "opposite_side": effect.opposite, "loss": effect.loss}
-        row |= {"changed": effect.changed}
-        pd.DataFrame([row]).to_csv(path, mode="a", header=not path.exists(), index=False)
-    return pd.read_csv(path)
+    known = check_config(compose_config(overrides)).table.load()
+    return edits_of(known, EntriesSettings(kinds=["blank"]))
 
 
-def _annotated(config: RunConfig) -> tuple[np.ndarray, np.ndarray, float]:
-    """Populations, inputs and loss of a training as a run does it, without figures and files."""
-    from scyan_exp.results.annotation import predict_cells
+def _file(folder: Path, edit: Edit | None) -> Path:
+    name = "unchanged" if edit is None else f"{edit.population} {edit.marker}"
+    return folder / f"{name}.npz".replace("/", "by")
+
+
+_kept: Any = None
+
+
+def _train(task: tuple[dict[str, Any], Edit | None, Path]) -> None:
+    """One training as a run does it, without figures and files; its populations and loss."""
+    from scyan_exp.config.check import read_config
     from scyan_exp.run.cells import KeptCells
+
+    global _kept
+    _kept = _kept or KeptCells()
+    plain, edit, path = task
+    if path.exists():  # another process works on the same study
+        return
+    if edit is not None:
+        changed = {edit.population: {edit.marker: None}}
+        plain = {**plain, "table": {**plain["table"], "set": changed}}
+    population, loss = _annotated(read_config(plain))
+    np.savez_compressed(path, population=population.astype(np.int16), loss=loss)
+
+
+def _annotated(config: RunConfig) -> tuple[np.ndarray, float]:
+    from scyan_exp.results.annotation import predict_cells
     from scyan_exp.run.experiment import prepare
     from scyan_exp.run.fitting import fit
     from scyan_exp.run.tracking import RunIdentity, Tracker
 
-    with tempfile.TemporaryDirectory() as folder, KeptCells() as kept:
-        experiment = prepare(config, Path(folder), kept)
+    with tempfile.TemporaryDirectory() as folder:
+        experiment = prepare(config, Path(folder), _kept)
         tracker = Tracker(config.logger, Path(folder), RunIdentity("flips"), {})
         trained = fit(config, experiment, Path(folder), tracker)
         cells = experiment.cells
-        annotation = predict_cells(experiment.model, cells.x, cells.covariates)
-        return annotation.codes, cells.x.numpy(), trained.best_loss
+        return predict_cells(experiment.model, cells.x, cells.covariates).codes, trained.best_loss
+
+
+def measured(overrides: list[str], folder: Path) -> pd.DataFrame:
+    """What each entry did when it was made blank, as the sweep says it; a row an entry."""
+    from scyan_exp.entries.effects import Annotated
+
+    given = verdict.given_to(verdict.Task("", "", 0, overrides))
+    cells = Annotated(given.table, given.x)
+    return pd.DataFrame(_rows(_edits(overrides), cells, folder))
+
+
+def _rows(edits: list[Edit], cells: Annotated, folder: Path) -> Iterator[dict[str, Any]]:
+    from scyan_exp.entries.effects import effect_of
+
+    before = np.load(_file(folder, None))
+    for edit in edits:
+        after = np.load(_file(folder, edit))
+        codes = (before["population"], after["population"])
+        effect = effect_of(edit, cells, *codes, float(after["loss"] - before["loss"]))
+        yield {"population": edit.population, "marker": edit.marker, "effect": effect}
+
+
+def places(found: pd.DataFrame, flipped: dict[tuple[str, str], float]) -> list[dict[str, Any]]:
+    """Where the flipped entries stand among those that are said to contradict the cells."""
+    from scyan_exp.entries.report import contradicting
+
+    named = [(one.edit.population, one.edit.marker) for one in contradicting(found["effect"])]
+    effects = {
+        (row["population"], row["marker"]): row["effect"] for row in found.to_dict("records")
+    }
+    return [
+        {
+            **{"population": entry[0], "marker": entry[1], "flipped to": f"{value:+g}"},
+            "place": named.index(entry) + 1 if entry in named else None,
+            **{"opposite_side": effects[entry].opposite, "loss": effects[entry].loss},
+            **{"named": len(named), "entries": len(found)},
+        }
+        for entry, value in flipped.items()
+    ]
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
     """The flipped entries, and where the sweep ranks them."""
-    heads = ("draw", "flipped entry", "place", "cells on the other side", "loss without it")
+    heads = ("data", "draw", "flipped entry", "place", "cells on the other side")
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     for row in rows:
         entry = f"{row['population']}, {row['marker']}: {row['flipped to']}"
@@ -157,6 +212,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         if row["place"] is None:
             place = "not named"
         place = f"{place} of {row['entries']} entries"
-        values = f"{row['opposite_side']:.0%} | {row['loss']:+.2f}"
-        lines.append(f"| {row['draw']} | {entry} | {place} | {values} |")
+        is_told = row["opposite_side"] == row["opposite_side"]  # not NaN
+        values = f"{place} | {row['opposite_side']:.0%}" if is_told else f"{place} | not told"
+        lines.append(f"| {row['data']} | {row['draw']} | {entry} | {values} |")
     return "\n".join(lines)

@@ -64,3 +64,8 @@ SPOILT_CELLS: dict[str, list[str]] = {
     "cofactor x 200": ["dataset.transform=asinh", "dataset.cofactor={large}"],
     "cofactor / 200": ["dataset.transform=asinh", "dataset.cofactor={small}"],
 }
+
+
+def without(table: KnowledgeTable, population: str) -> KnowledgeTable:
+    """The table without one of its rows."""
+    return table.edited({}, [population])

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.real import data_folder, real, spleen
-from benchmarks.spoilt import SPOILT_CELLS, SPOILT_TABLES
+from benchmarks.spoilt import SPOILT_CELLS, SPOILT_TABLES, without
 from scyan_exp.data.table import KnowledgeTable, load_table
 
 Row = dict[str, Any]
@@ -74,6 +74,8 @@ def cases(data: Path, folder: Path) -> dict[str, Case]:
     }
 
 
+#: Share of all cells from which on a population is removed in turn, and how such trainings begin.
+LARGE, WITHOUT = 0.01, "without"
 PLATE = ["dataset.subset={batch:Plate3}"]
 
 
@@ -120,6 +122,7 @@ def tasks(found: dict[str, Case], folder: Path, n_seeds: int, n_spoilt: int) -> 
                 _write_table(spoil(table, rng), path)
                 others = [one for one in case.overrides if not one.startswith("table")]
                 yield Task(name, manner, seed, [*others, "table=csv", f"table.path={path}"])
+        yield from _missing(name, case, table, folder)
         for manner, overrides in SPOILT_CELLS.items():
             if case.raw is None:
                 continue
@@ -129,6 +132,19 @@ def tasks(found: dict[str, Case], folder: Path, n_seeds: int, n_spoilt: int) -> 
             kept = [one for one in kept if not one.startswith("dataset.transform")]
             for seed in range(n_spoilt):
                 yield Task(name, manner, seed, [*kept, f"dataset.path={case.raw}", *spoilt])
+
+
+def _missing(name: str, case: Case, table: KnowledgeTable, folder: Path) -> Iterator[Task]:
+    """Each population that holds enough of the cells, by the labels, is left out in turn."""
+    given = given_to(Task(name, "", 0, case.overrides))
+    others = [one for one in case.overrides if not one.startswith("table")]
+    for population in table.populations:
+        if (given.labels == population).sum() < LARGE * len(given.x):
+            continue
+        manner = f"{WITHOUT} {population}"
+        path = folder / f"{name} {manner}.csv".replace(" ", "_")
+        _write_table(without(table, population), path)
+        yield Task(name, manner, 0, [*others, "table=csv", f"table.path={path}"])
 
 
 def _table(overrides: list[str]) -> KnowledgeTable:
@@ -200,7 +216,7 @@ def _train(task: Task, out: Path) -> None:
 
 def judge_all(out: Path) -> list[Row]:
     """The verdict on every training in ``out``, beside its accuracy."""
-    known: dict[str, tuple[KnowledgeTable, np.ndarray, np.ndarray]] = {}
+    known: dict[str, Given] = {}
     right: dict[str, list[str]] = {}
     rows = []
     for values in json.loads((out / "tasks.json").read_text()):
@@ -209,7 +225,7 @@ def judge_all(out: Path) -> list[Row]:
         if (out / f"{task.file}.npz").exists():
             key = json.dumps(task.cells)
             if key not in known:
-                known[key] = _cells(task)
+                known[key] = given_to(task)
             rows.append(_judged(task, out, known[key], right[task.data]))
     best = {}
     for row in rows:
@@ -218,8 +234,18 @@ def judge_all(out: Path) -> list[Row]:
     return [{**row, "gap": round(best[row["data"]] - row["accuracy"], 5)} for row in rows]
 
 
-def _cells(task: Task) -> tuple[KnowledgeTable, np.ndarray, np.ndarray]:
-    """Table, inputs and labels."""
+@dataclass(frozen=True)
+class Given:
+    """What a training was given: table, inputs, labels and batches."""
+
+    table: KnowledgeTable
+    x: np.ndarray
+    labels: np.ndarray
+    batches: np.ndarray | None
+
+
+def given_to(task: Task) -> Given:
+    """Load it."""
     from scyan_exp.config.check import check_config
     from scyan_exp.config.compose import compose_config
     from scyan_exp.run.cells import load_cells
@@ -227,36 +253,41 @@ def _cells(task: Task) -> tuple[KnowledgeTable, np.ndarray, np.ndarray]:
     cells = load_cells(check_config(compose_config([*task.cells, "logger=none"])))
     cells.close()
     assert cells.labels is not None
-    return cells.table, cells.x.numpy(), cells.labels.astype(str).to_numpy()
+    batches = None if cells.batches is None else cells.batches.astype(str).to_numpy()
+    return Given(cells.table, cells.x.numpy(), cells.labels.astype(str).to_numpy(), batches)
 
 
 def _judged(
     task: Task,
     out: Path,
-    cells: tuple[KnowledgeTable, np.ndarray, np.ndarray],
+    given: Given,
     populations: list[str],
 ) -> Row:
     from scyan_exp.results.signs import signs_of
     from scyan_exp.results.verdict import judge
 
-    table, x, labels = cells
+    table, labels = given.table, given.labels
     left = np.load(out / f"{task.file}.npz")
     population = left["population"].astype(int)
     scored = np.isin(labels, populations)
     accuracy = (np.array(table.populations)[population] == labels)[scored].mean()
-    signs = signs_of(table, x, population, left["log_prob"])
+    signs = signs_of(table, given.x, population, left["log_prob"], given.batches)
     verdict = judge(table, signs, is_finished=int(left["best_epoch"]) < len(left["history"]) - 1)
     return {
         "data": task.data,
         "manner": task.manner,
         "seed": task.seed,
         "accuracy": round(float(accuracy), 5),
+        "missing": round(float((scored & ~np.isin(labels, table.populations)).mean()), 5),
         "verdict": verdict.level.value,
         **{name: round(value, 5) for name, value in verdict.signs.items()},
         "reasons": "; ".join(verdict.reasons),
     }
 
 
+LEVELS = ("good", "look at these populations", "do not use")
+#: Limits between removed populations by their shares of the cells.
+SHARES = (0.02, 0.05)
 #: How far below the best run a run is: at most so much.
 GAPS = {"within 3 points": 0.03, "3 to 10 below": 0.1, "more than 10 below": 1.0}
 
@@ -273,6 +304,8 @@ def measure_verdicts(out: Path, n_seeds: int) -> list[Row]:
 def markdown(rows: list[Row]) -> str:
     """How the verdicts fall, by how far a run is below the best one on its data."""
     frame = pd.DataFrame(rows)
+    is_without = frame["manner"].str.startswith(WITHOUT)
+    left_out, frame = frame[is_without], frame[~is_without].copy()
     frame["below"] = pd.cut(frame["gap"], [-1, *GAPS.values()], labels=list(GAPS))
     lines = [_counts("all", frame)]
     lines += [_counts(str(name), some) for name, some in frame.groupby("data", sort=False)]
@@ -286,15 +319,28 @@ def markdown(rows: list[Row]) -> str:
         f"best; of the {len(bad)} that are more than 10 below {caught:.1%} are not called good; "
         f"of those within 3 points {usable:.1%} are called good."
     )
-    return "\n".join([text, "", head, *lines])
+    return "\n".join([text, "", head, *lines, *_missing_counts(left_out)])
+
+
+def _missing_counts(frame: pd.DataFrame) -> list[str]:
+    """How the verdicts fall when populations are removed in turn, by their shares of the cells."""
+    if frame.empty:
+        return []
+    lines = ["", "| removed population | trainings | good | look | do not use |"]
+    lines.append("|" + " --- |" * 5)
+    shares = pd.cut(frame["missing"], [LARGE, *SHARES, 1.0], right=False)
+    for share, some in frame.groupby(shares, observed=True):
+        n = [int((some["verdict"] == level).sum()) for level in LEVELS]
+        words = f"{share.left:.0%} to {share.right:.0%} of the cells"
+        lines.append(f"| {words} | {len(some)} | {n[0]} | {n[1]} | {n[2]} |")
+    return lines
 
 
 def _counts(name: str, frame: pd.DataFrame) -> str:
-    levels = ("good", "look at these populations", "do not use")
     counts = pd.crosstab(frame["verdict"], frame["below"]).reindex(
-        index=list(levels), columns=list(GAPS), fill_value=0
+        index=list(LEVELS), columns=list(GAPS), fill_value=0
     )
     return "\n".join(
         f"| {name} | {level} | " + " | ".join(str(n) for n in counts.loc[level]) + " |"
-        for level in levels
+        for level in LEVELS
     )

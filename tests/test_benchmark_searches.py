@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks import deciding, flips, objectives
 from scyan_exp.data import load_pbmc_table
+from scyan_exp.entries.edits import Edit
+from scyan_exp.entries.effects import Effect
 
 
 def trainings(n: int = 12) -> list[dict]:
@@ -85,8 +87,23 @@ def test_flips_are_known_entries_of_large_populations():
 
 
 def test_a_flip_that_no_word_names_is_said_to_be_so():
-    row = {"draw": 0, "population": "a", "marker": "m", "flipped to": "+1", "named": 3}
-    row |= {"opposite_side": 0.2, "loss": -1.0, "entries": 9}
+    row = {"data": "one", "draw": 0, "population": "a", "marker": "m", "flipped to": "+1"}
+    row |= {"named": 3, "opposite_side": 0.2, "loss": -1.0, "entries": 9}
     text = flips.markdown([{**row, "place": None}, {**row, "place": 2}])
-    assert "| 0 | a, m: +1 | not named of 9 entries | 20% | -1.00 |" in text
-    assert "| 0 | a, m: +1 | 2 of 3 that are named, of 9 entries | 20% | -1.00 |" in text
+    assert "| one | 0 | a, m: +1 | not named of 9 entries | 20% |" in text
+    assert "9 entries | not told |" in flips.markdown(
+        [{**row, "place": None, "opposite_side": np.nan}]
+    )
+    assert "| one | 0 | a, m: +1 | 2 of 3 that are named, of 9 entries | 20% |" in text
+
+
+def test_flipped_entries_are_placed_as_the_sweep_places_them():
+    shares = {"m": 0.9, "n": 0.2, "o": 0.7}
+    effects = [
+        Effect(Edit("a", marker, 1, None), 0, "", "", 0, 0, np.nan, share)
+        for marker, share in shares.items()
+    ]
+    found = pd.DataFrame({"population": "a", "marker": list(shares), "effect": effects})
+    rows = flips.places(found, {("a", "o"): 1.0, ("a", "n"): 1.0})
+    assert [row["place"] for row in rows] == [2, None]
+    assert rows[0]["named"] == 2

@@ -110,14 +110,24 @@ def test_a_spoilt_table_is_another_one(mistake):
 
 def test_verdicts_are_counted_by_how_far_below_the_best_a_run_is():
     said = [("good", 0.0), ("good", 0.05), ("do not use", 0.2), ("good", 0.5)]
-    rows = [{"data": "one", "verdict": verdict, "gap": gap} for verdict, gap in said]
+    rows = [{"data": "one", "manner": "default", "verdict": one, "gap": gap} for one, gap in said]
     text = verdict.markdown(rows)
+    assert "removed population" not in text
     assert text.startswith(
         "4 runs. Of the 3 called good 33.3% are within 3 points of the best; of the 2 that are "
         "more than 10 below 50.0% are not called good; of those within 3 points 100.0% are called"
     )
     assert "| one | good | 1 | 1 | 1 |" in text
     assert "| one | do not use | 0 | 0 | 1 |" in text
+    removed = [("good", 0.015), ("look at these populations", 0.05), ("do not use", 0.4)]
+    rows += [
+        {**rows[0], "manner": f"without {share}", "verdict": one, "missing": share}
+        for one, share in removed
+    ]
+    longer = verdict.markdown(rows)
+    assert longer.startswith(text)
+    assert "| 1% to 2% of the cells | 1 | 1 | 0 | 0 |" in longer
+    assert "| 5% to 100% of the cells | 2 | 0 | 1 | 1 |" in longer
 
 
 def test_shares_that_are_off_by_two_points_in_one_population():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from anndata.io import read_elem
 from omegaconf import OmegaConf
 
 from scyan_exp.config.check import read_config
-from scyan_exp.data.cells_doubts import find_modes, some_cells
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.entries.edits import Edit
 from scyan_exp.errors import InputError
 from scyan_exp.metrics.agreement import table_agreement
+from scyan_exp.metrics.sides import Sides
 from scyan_exp.results.columns import key_of
 from scyan_exp.run.cells import load_cells
 from scyan_exp.run.config_file import read_config_file
@@ -68,13 +68,9 @@ class Annotated:
     x: np.ndarray
 
     @cached_property
-    def thresholds(self) -> list[float]:
-        """Of each marker, what parts its two groups of cells; the median where there is one."""
-        modes = [find_modes(x_N) for x_N in some_cells(self.x).T]
-        return [
-            float(np.median(x_N)) if found is None else found.threshold
-            for found, x_N in zip(modes, self.x.T, strict=True)
-        ]
+    def sides(self) -> Sides:
+        """On which side of the markers with two modes each cell is."""
+        return Sides.of(self.table.rho, self.x)
 
 
 def read_effects(sweep_dir: Path, edits: Mapping[int, Edit]) -> tuple[KnowledgeTable, list[Effect]]:
@@ -147,18 +143,52 @@ def effect_of(
 
 
 def opposite_side(edit: Edit, cells: Annotated, after_N: np.ndarray) -> float:
-    """Share of the cells that are on the other side of a marker than its entry says.
+    """How far cells are on the other side of a marker than its entry says, 0 to 1.
 
     The cells are those that the rest of the row finds once the entry is blank, so the entry has
-    no part in choosing them. NaN with too few of them, and for entries of 0.
+    no part in choosing them; and of these the ones that no other row explains as well, as a row
+    may be nothing without the entry but another row. NaN with too few cells, where neither
+    measure below can tell, and for entries of 0; the smaller one where both can: other wrong
+    entries of the marker mislead the first, a marker without a gap the second.
     """
     p = cells.table.populations.index(edit.population)
     m = cells.table.markers.index(edit.marker)
-    x_n = cells.x[after_N == p, m]
+    rest = cells.table.edited({edit.population: {edit.marker: None}}).rho
+    x_n = cells.x[_found_by(rest, p, cells, after_N), m]
     if len(x_n) < FEWEST or not edit.before:
         return np.nan
-    above = float(np.mean(x_n > cells.thresholds[m]))
-    return 1 - above if edit.before > 0 else above
+    same, opposite = (
+        cells.x[np.isin(after_N, np.flatnonzero(sign * rest[:, m] > 0)), m]
+        for sign in (edit.before, -edit.before)
+    )
+    told = [_way_over(x_n, same, opposite), _beyond_gap(x_n, m, cells.sides, edit.before)]
+    return min((value for value in told if np.isfinite(value)), default=np.nan)
+
+
+def _way_over(x_n: np.ndarray, same: np.ndarray, opposite: np.ndarray) -> float:
+    """Mean way from the cells of rows that say the same to those of rows that say the opposite."""
+    if min(len(same), len(opposite)) < FEWEST:
+        return np.nan
+    way = float(opposite.mean() - same.mean())
+    return float(np.clip((x_n - same.mean()) / way, 0, 1).mean()) if way else np.nan
+
+
+def _found_by(rho_PM: np.ndarray, p: int, cells: Annotated, population_N: np.ndarray) -> np.ndarray:
+    """Indices of the cells given a population that contradict more entries of every other row."""
+    given = np.flatnonzero(population_N == p)
+    sides = cells.sides
+    rho_PK = np.nan_to_num(rho_PM[:, sides.usable])
+    wrong_nP = replace(sides, positive=sides.positive[given], rho=rho_PK).n_wrong
+    others_nP = np.delete(wrong_nP, p, axis=1)
+    return given[wrong_nP[:, p] < others_nP.min(axis=1, initial=np.inf)]
+
+
+def _beyond_gap(x_n: np.ndarray, m: int, sides: Sides, before: float) -> float:
+    """Share of the cells beyond the gap between the marker's modes."""
+    if m not in sides.usable:
+        return np.nan
+    is_above = x_n > sides.thresholds[sides.usable.index(m)]
+    return float(np.mean(is_above != (before > 0)))
 
 
 def _agreement_change(

@@ -24,8 +24,7 @@ COLUMNS = (*ENTRY, "changed", "gains", "loses", "opposite_side", "agreement", "l
 MOST_LINES = 10
 #: Share of the cells that must change before an edit is worth a line.
 WORTH_A_LINE = 0.005
-#: Share of a population's cells on the other side of a marker from which on its entry is said to
-#: contradict them.
+#: How far on the other side of a marker cells are when its entry is said to contradict them.
 CONTRADICTS = 0.5
 #: Rise of the agreement with the rest of the table from which on a filling is worth it.
 CLEARLY = 0.002
@@ -96,10 +95,7 @@ def words(effects: Sequence[Effect]) -> Iterator[str]:
         yield from _listed(
             "These entries contradict the cells that the rest of their row finds:",
             contradicting(effects),
-            lambda one: (
-                f"{one.opposite:.0%} of the cells are on the other side, and the loss changes by "
-                f"{one.loss:+.2f} without the entry"
-            ),
+            lambda one: f"{one.opposite:.0%} of the way to the cells of the opposite sign",
             "No entry contradicts the cells that the rest of its row finds.",
         )
     if not all(one.edit.is_blanked for one in effects):
@@ -112,14 +108,13 @@ def words(effects: Sequence[Effect]) -> Iterator[str]:
 
 
 def contradicting(effects: Sequence[Effect]) -> list[Effect]:
-    """Known entries that the cells contradict, those first without which the model fits best.
+    """Known entries that the cells contradict, those first that they contradict most.
 
-    Most cells of the rest of the row are on the other side, and the model fits better without the
-    entry. The first alone also holds for a right entry that the rest of the row cannot do without:
-    other cells come then, but the loss does not fall.
+    The loss has no say: it differs by more between the epochs at which two runs end than by the
+    removal of a wrong entry.
     """
-    found = [one for one in effects if one.opposite > CONTRADICTS and one.loss < 0]
-    return sorted(found, key=lambda one: one.loss)
+    found = [one for one in effects if one.opposite > CONTRADICTS]
+    return sorted(found, key=lambda one: -one.opposite)
 
 
 def worth_filling(effects: Sequence[Effect]) -> list[Effect]:

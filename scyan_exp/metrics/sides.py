@@ -53,12 +53,14 @@ class Sides:
         positive: (B, K) whether each cell is above the threshold.
         rho: (P, K) the table at these markers, 0 where not known.
         usable: indices of these markers among all M.
+        thresholds: (K,) what parts the sides.
         is_clear: (M,) markers whose modes are well apart.
     """
 
     positive: np.ndarray
     rho: np.ndarray
     usable: list[int]
+    thresholds: np.ndarray
     is_clear: np.ndarray
 
     @classmethod
@@ -76,7 +78,7 @@ class Sides:
         thresholds = np.array([found.threshold for found in modes if found is not None])
         is_clear = np.array([found is not None and found.valley <= CLEAR for found in modes])
         rho_PK = np.nan_to_num(rho_PM[:, usable])
-        return cls(x_BM[:, usable] > thresholds, rho_PK, usable, is_clear)
+        return cls(x_BM[:, usable] > thresholds, rho_PK, usable, thresholds, is_clear)
 
     @cached_property
     def n_wrong(self) -> np.ndarray:

@@ -7,6 +7,7 @@ cells that were given it, against the cells that match no other row, and so on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +21,7 @@ from scyan_exp.metrics.sampling import sample
 from scyan_exp.metrics.sides import FEWEST, MOST_CELLS, Sides
 from scyan_exp.module.prior import PriorDistribution
 from scyan_exp.results.annotation import LOG_PROB_THRESHOLD as UNFIT
+from scyan_exp.results.hidden import Group, hidden_groups
 
 # UNFIT is the default of ``predict.log_prob_th``, not what a run says: the limit of this sign was
 # chosen at it, and an annotation is no worse because more of its cells are left out.
@@ -48,6 +50,7 @@ class Signs:
         judged: (P, M) entries that cells may contradict: the marker parts the cells clearly, or
             has populations with cells on both sides; and this population has enough cells.
         contradictions: (P, M) whether the cells given a population are on the other side.
+        groups: of cells that stand apart within their population, those first that weigh most.
     """
 
     n_all: int
@@ -63,6 +66,12 @@ class Signs:
     right: np.ndarray
     judged: np.ndarray
     contradictions: np.ndarray
+    groups: tuple[Group, ...] = ()
+
+    @property
+    def hidden(self) -> float:
+        """The weight of the first group: its share of all cells, less where the gap is shallow."""
+        return max((group.weight for group in self.groups), default=0.0)
 
     @cached_property
     def contradicted(self) -> float:
@@ -82,12 +91,17 @@ class Signs:
 
     def numbers(self) -> dict[str, float]:
         """Those that are one number, by name."""
-        names = ("wrong", "avoidable", "kept", "unmatched", "contradicted", "unfit", "fall")
+        names = ["wrong", "avoidable", "kept", "unmatched", "contradicted", "unfit", "fall"]
+        names.append("hidden")
         return {name: float(getattr(self, name)) for name in names}
 
 
 def signs_of(
-    table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray, log_prob_N: np.ndarray
+    table: KnowledgeTable,
+    x_NM: np.ndarray,
+    population_N: np.ndarray,
+    log_prob_N: np.ndarray,
+    batch_N: Sequence[str] | None = None,
 ) -> Signs:
     """The signs of an annotation.
 
@@ -96,6 +110,8 @@ def signs_of(
         x_NM: (N, M) model inputs.
         population_N: (N,) population indices.
         log_prob_N: (N,) log p(u | z) of them.
+        batch_N: batches, if there are any. Hidden groups are looked for without the differences
+            between their means: a gap within a population is blurred by them.
     """
     n_pops, n_cells = len(table.populations), len(x_NM)
     some = sample(n_cells, MOST_CELLS)
@@ -107,6 +123,7 @@ def signs_of(
     guess_B = _first_guess(table, x_BM)
     right_PM = sides.right(population_B)
     beyond_PM, compared_PM = _beyond_middle(table, x_BM, population_B)
+    batch_B = None if batch_N is None else np.asarray(batch_N)[some]
     return Signs(
         n_all=n_cells,
         n_cells=np.bincount(population_N, minlength=n_pops),
@@ -122,6 +139,7 @@ def signs_of(
         right=right_PM,
         judged=compared_PM | (np.isfinite(right_PM) & sides.is_clear),
         contradictions=beyond_PM | ((right_PM < 0.5) & sides.is_clear),
+        groups=_groups(table, x_BM, population_B, sides, batch_B),
     )
 
 
@@ -147,23 +165,56 @@ def _ratio(part: float, whole: float) -> float:
     return float(part / whole) if whole else np.nan
 
 
-def _beyond_middle(
+def _groups(
+    table: KnowledgeTable,
+    x_BM: np.ndarray,
+    population_B: np.ndarray,
+    sides: Sides,
+    batch_B: np.ndarray | None,
+) -> tuple[Group, ...]:
+    """Groups that stand apart, by the gap between a marker's modes, or else by its middle."""
+    if batch_B is not None:
+        x_BM = _without_batches(x_BM, batch_B)
+        sides = Sides.of(table.rho, x_BM)
+    threshold_M, _ = _middles(table, x_BM, population_B)
+    threshold_M[sides.usable] = sides.thresholds
+    return hidden_groups(table.rho, x_BM, population_B, threshold_M)
+
+
+def _without_batches(x_BM: np.ndarray, batch_B: np.ndarray) -> np.ndarray:
+    """Inputs with the same means in every batch."""
+    x_BM, mean_M = x_BM.copy(), x_BM.mean(axis=0)
+    for batch in np.unique(batch_B):
+        of_batch_B = batch_B == batch
+        x_BM[of_batch_B] += mean_M - x_BM[of_batch_B].mean(axis=0)
+    return x_BM
+
+
+def _middles(
     table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(P, M) twice: the mean of a population is on the wrong side of the middle; it has been told.
+    """(M,) half-way between the cells whose populations have + and -; (P, M) means of populations.
 
-    The middle is half-way between the means of the cells whose populations have + and -.
+    NaN where there are too few cells on either side.
     """
     n_P = np.bincount(population_N, minlength=len(table.rho))
     sums = [np.bincount(population_N, x_N, len(table.rho)) for x_N in x_NM.T.astype(float)]
     sum_PM = np.stack(sums, axis=1)
-    mean_PM = sum_PM / np.maximum(n_P, 1)[:, None]
     middle_M = np.full(x_NM.shape[1], np.nan)
     for m, rho_P in enumerate(table.rho.T):
         plus, minus = rho_P > 0, rho_P < 0
         if n_P[plus].sum() >= FEWEST and n_P[minus].sum() >= FEWEST:
             means = [sum_PM[side, m].sum() / n_P[side].sum() for side in (plus, minus)]
             middle_M[m] = sum(means) / 2
+    return middle_M, sum_PM / np.maximum(n_P, 1)[:, None]
+
+
+def _beyond_middle(
+    table: KnowledgeTable, x_NM: np.ndarray, population_N: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(P, M) twice: a population's mean is on the wrong side of the middle; it has been told."""
+    middle_M, mean_PM = _middles(table, x_NM, population_N)
+    n_P = np.bincount(population_N, minlength=len(table.rho))
     said_PM = np.sign(np.nan_to_num(table.rho))
     told_PM = np.isfinite(middle_M) & (said_PM != 0) & (n_P >= FEWEST)[:, None]
     return told_PM & ((mean_PM - middle_M) * said_PM < 0), told_PM

@@ -20,6 +20,7 @@ from scyan_exp.errors import listed
 
 if TYPE_CHECKING:  # a report reads verdicts, and has no use for torch
     from scyan_exp.data.table import KnowledgeTable
+    from scyan_exp.results.hidden import Group
     from scyan_exp.results.signs import Signs
 
 
@@ -63,6 +64,12 @@ LIMITS = {
     "unfit": Limit(0.05, 0.5, "{} of the cells fit no population", _TRANSFORM),
     "fall": Limit(
         0.03, 0.15, "training lost {} of the agreement with the table", "fill blanks of the table"
+    ),
+    "hidden": Limit(
+        0.014,
+        0.14,
+        "a population may be missing in the table: {}",
+        "add a row for these cells, or correct the entry",
     ),
 }
 #: Of fewer cells too little is known to call an annotation good.
@@ -122,7 +129,7 @@ def judge(
     """
     numbers = signs.numbers()
     beyond = {name: limit for name, limit in LIMITS.items() if _is_beyond(name, limit.look, signs)}
-    reasons = [_sentence(name, limit, numbers[name]) for name, limit in beyond.items()]
+    reasons = [_sentence(name, limit, table, signs) for name, limit in beyond.items()]
     reasons += _other_reasons(table, signs, is_finished, agreement)
     level = Level.LOOK if reasons else Level.GOOD
     if any(_is_beyond(name, limit.refuse, signs) for name, limit in beyond.items()):
@@ -135,9 +142,21 @@ def _is_beyond(name: str, limit: float, signs: Signs) -> bool:
     return bool(value < limit) if name == "kept" else bool(value > limit)
 
 
-def _sentence(name: str, limit: Limit, value: float) -> str:
+def _sentence(name: str, limit: Limit, table: KnowledgeTable, signs: Signs) -> str:
+    value = signs.numbers()[name]
     shown = f"{value:.2f}" if name == "fall" else f"{value:.0%}"
+    if name == "hidden":
+        group = signs.groups[0]
+        population = table.populations[group.population]
+        shown = f"of {population} {_apart(table, group)} ({group.share:.1%} of all cells)"
     return f"{limit.text.format(shown)}: {limit.advice}"
+
+
+def _apart(table: KnowledgeTable, group: Group) -> str:
+    """What sets a group of a population's cells apart."""
+    said, are = ("+", "-") if table.rho[group.population, group.marker] > 0 else ("-", "+")
+    marker = table.markers[group.marker]
+    return f"{group.of_row:.0%} of the cells stand apart, {are} at {marker}, the row says {said}"
 
 
 def _other_reasons(
@@ -181,6 +200,9 @@ def _remarks_on(table: KnowledgeTable, signs: Signs, p: int) -> Iterator[str]:
         yield "hardly any cell matches its row"
     for m in np.flatnonzero(signs.contradictions[p]):
         yield contradiction(table.markers[m], table.rho[p, m])
+    for group in signs.groups:
+        if group.population == p and group.weight > LIMITS["hidden"].look:
+            yield _apart(table, group)
     blank_P = np.isnan(table.rho).mean(axis=1)
     fell = signs.fall > LIMITS["fall"].look
     if fell and signs.gained[p] > GAINED and blank_P[p] >= np.median(blank_P):

@@ -105,7 +105,8 @@ def conclude(
     )
     if isinstance(annotation, Consensus):
         metrics["agreement"] = float(annotation.agreement.mean())
-    signs = signs_of(cells.table, x_NM, annotation.population, annotation.log_prob)
+    batch_N = None if cells.batches is None else cells.batches.astype(str)
+    signs = signs_of(cells.table, x_NM, annotation.population, annotation.log_prob, batch_N)
     is_finished = trained is None or trained.is_finished
     verdict = judge(cells.table, signs, is_finished=is_finished, agreement=metrics.get("agreement"))
     biomarkers = biomarkers_of(cells.adata, annotation, wanted.biomarkers)

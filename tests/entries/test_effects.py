@@ -81,10 +81,8 @@ def test_words_name_what_matters_what_contradicts_and_what_to_fill():
         "  B, CD19: blank -> -1: 20.0% of the cells, most leave B, most go to T",
         "  B, CD19: blank -> 1: 10.0% of the cells, most leave T, most go to B",
         "These entries contradict the cells that the rest of their row finds:",
-        "  B, CD3: -1 -> blank: 90% of the cells are on the other side, and the loss changes by "
-        "-1.00 without the entry",
-        "  T, CD19: -1 -> blank: 70% of the cells are on the other side, and the loss changes by "
-        "-0.50 without the entry",
+        "  B, CD3: -1 -> blank: 90% of the way to the cells of the opposite sign",
+        "  T, CD19: -1 -> blank: 70% of the way to the cells of the opposite sign",
         "These blanks would be worth filling (the cells follow the rest of the table better):",
         "  B, CD19: blank -> 1: agreement +0.050, 10.0% of the cells, most leave T, most go to B",
     ]
@@ -115,9 +113,48 @@ def test_the_figure_shows_the_larger_share_of_a_filled_blank():
     assert signs == ["+", "\N{MINUS SIGN}", "\N{MINUS SIGN}", "(\N{MINUS SIGN})"]
 
 
-def test_an_entry_without_which_nothing_fits_better_contradicts_nothing():
-    """A right entry that keeps other cells out of its row: they come once it is blank."""
-    needed = Effect(Edit("T", "CD3", 1, None), 0.3, "T", "B", -0.1, 0.3, np.nan, 0.9)
-    assert contradicting([needed]) == []
-    clear, clearer = replace(needed, loss=-0.3), replace(needed, loss=-0.5)
-    assert contradicting([clear, needed, clearer]) == [clearer, clear]
+OF_EACH = 2000
+EACH = np.repeat(range(4), OF_EACH)
+
+
+@pytest.fixture(scope="module")
+def lineages():
+    """As many T, B, NK and NK T cells, in this order, as the table says."""
+    rho = np.array([[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, -1, 1]], float)
+    table = KnowledgeTable(["T", "B", "NK", "NK T"], ["CD3", "CD19", "CD56"], rho)
+    x = rho[EACH] + np.random.default_rng(0).normal(0, 0.1, (len(EACH), 3))
+    return Annotated(table, x.astype(np.float32))
+
+
+def opposite(cells: Annotated, row: str, marker: str, before: float, after=EACH) -> float:
+    return effect_of(Edit(row, marker, before, None), cells, EACH, after).opposite
+
+
+def test_a_flipped_entry_is_seen_and_misleads_about_no_other(lineages):
+    flipped = replace(lineages, table=lineages.table.edited({"T": {"CD19": 1}}))
+    assert opposite(flipped, "T", "CD19", 1) == pytest.approx(1, abs=0.05)
+    for row, before in (("B", 1), ("NK", -1), ("NK T", -1)):
+        assert opposite(flipped, row, "CD19", before) == pytest.approx(0, abs=0.05)
+
+
+def test_a_row_that_is_another_without_the_entry_contradicts_nothing(lineages):
+    """NK T cells without CD3 are NK cells, which come when the entry is blank."""
+    after = np.where(EACH == 2, 3, EACH)
+    assert opposite(lineages, "NK T", "CD3", 1, after) == pytest.approx(0, abs=0.05)
+
+
+def test_where_no_other_row_knows_the_marker_the_gap_tells(lineages):
+    table = lineages.table.edited({row: {"CD19": None} for row in ("B", "NK", "NK T")})
+    assert opposite(replace(lineages, table=table), "T", "CD19", -1) == pytest.approx(0, abs=0.01)
+    assert opposite(replace(lineages, table=table), "T", "CD19", 1) == pytest.approx(1, abs=0.01)
+    x = lineages.x.copy()
+    x[:, 1] = np.random.default_rng(1).normal(0, 0.1, len(x))
+    assert np.isnan(opposite(Annotated(table, x), "T", "CD19", -1))
+
+
+def test_cells_that_go_half_the_way_stand_after_those_that_go_all_of_it():
+    half, whole, less = (
+        Effect(Edit("T", "CD3", 1, None), 0, "", "", 0, -1, np.nan, value)
+        for value in (0.6, 1, 0.4)
+    )
+    assert contradicting([half, less, whole]) == [whole, half]

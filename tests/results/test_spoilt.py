@@ -103,6 +103,14 @@ def test_a_spoilt_table_is_not(verdict, mistake):
     assert trust["reasons"]
 
 
+@pytest.mark.parametrize("population", ["Naive CD8 T cells", "Classical monocytes"])
+def test_a_synthetic_table_without_a_population_is_not(verdict, population):
+    """Another row fits its cells but for one marker."""
+    trust = verdict(*SYNTHETIC, table=load_pbmc_table().edited({}, [population]))
+    assert trust["verdict"] != "good"
+    assert any("a population may be missing in the table" in one for one in trust["reasons"])
+
+
 def of(path: Path) -> tuple[str, ...]:
     return ("dataset=h5ad", f"dataset.path={path}", "dataset.label_key=cell_type")
 
