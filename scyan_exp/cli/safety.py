@@ -61,7 +61,11 @@ def unsafe_problems(arguments: Sequence[str]) -> list[str]:
     except (*COMPOSE_ERRORS, IndexError) as error:
         return command_problems(arguments) or [first_lines(error)]
     parts: list[Any] = [OmegaConf.to_container(c.hydra, resolve=False) for c in configs]
-    found = [p for part in parts for p in (*hydra_problems(part, "hydra", OUR_PRUNERS), *_not_installed(part))]
+    found = [
+        p
+        for part in parts
+        for p in (*hydra_problems(part, "hydra", OUR_PRUNERS), *_not_installed(part))
+    ]
     return list(dict.fromkeys(found))
 
 

@@ -19,7 +19,8 @@ MOST_INFLATED = 200
 ALWAYS_READ = 64 * 2**20
 #: Indices that are looked at together.
 BLOCK = 2**22
-#: Groups within groups, groups and arrays in all, as often as links lead there; files of anndata have some hundred, six deep at most.
+#: Groups within groups, groups and arrays in all, as often as links lead there. Files of anndata
+#: have some hundred, six deep at most.
 DEEPEST, MOST_GROUPS, MOST_ARRAYS = 32, 2_000, 20_000
 
 

@@ -20,7 +20,9 @@ SIGNALS = {"signal 6", "signal 7", "signal 9", "signal 11", "signal 24"}
 
 def said_of(what: str, folder: Path) -> dict[str, dict[str, str]]:
     """What readers say of files, by case and reader."""
-    done = finished(["-m", "tests.data.hostile_h5ad", what, str(folder)], cwd=Path(__file__).parents[2])
+    done = finished(
+        ["-m", "tests.data.hostile_h5ad", what, str(folder)], cwd=Path(__file__).parents[2]
+    )
     assert done.returncode == 0, done.stderr
     said: dict[str, dict[str, str]] = json.loads(done.stdout)
     return said

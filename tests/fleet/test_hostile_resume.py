@@ -66,7 +66,9 @@ HOSTILE: dict[str, tuple[Change, str]] = {
         "slurm.additional_parameters: {'wrap': 'touch victim'}",
     ),
     "tag": (
-        lambda listed, _: listed["bases"][0].update(hydra="!!python/object/apply:os.mkdir [victim]"),
+        lambda listed, _: listed["bases"][0].update(
+            hydra="!!python/object/apply:os.mkdir [victim]"
+        ),
         "its config is damaged",
     ),
     "anchors": (
