@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 OLDEST := --resolution lowest-direct --python .venv-oldest/bin/python --requirement pyproject.toml \
 	--requirement scripts/oldest.in
 
-.PHONY: demo test test-fast test-oldest test-slow sbom mutants crash lint format typecheck bench clean
+.PHONY: demo test test-fast test-oldest test-slow sbom mutants crash kills lint format typecheck bench clean
 
 demo: .venv/.installed  ## train one experiment on built-in cells
 	$(BIN)/scyan-exp train
@@ -43,6 +43,9 @@ mutants: .venv/.installed-mutants  ## which changes no test notices: make mutant
 
 crash: .venv/.installed-dev  ## strike at every call that changes the disk: make crash CASE=sweep; hours
 	$(BIN)/python -m tests.crash $(CASE)
+
+kills: .venv/.installed-dev  ## kill sweeps at random: make kills ENGINE=local KILLS=100; an hour
+	$(BIN)/python -m pytest -m kills -n 0 -k "$(ENGINE)" tests/fleet/test_many_kills.py
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

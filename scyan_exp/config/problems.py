@@ -40,6 +40,8 @@ from scyan_exp.errors import InputError, listed, near_matches
 
 #: Keys of ``trainer`` that can be added and are not there by default.
 UNSET_TRAINER_KEYS = {*TRAINER_ARGUMENTS, "max_steps"}
+#: Words of Hydra's parser where it cannot read an override.
+UNREADABLE = ("expecting", "viable", "token recognition")
 
 
 def override_problems(
@@ -162,7 +164,7 @@ def _sentence(
         parents = {key.rsplit(".", n)[0] for n in range(1, key.count(".") + 1)}
         others = [k for k in known if k not in parents and not k.endswith("_target_")]
         return f"{key}: unknown key.{near_matches(key, others)}"
-    if "LexerNoViableAlt" in str(reason) or "expecting" in str(reason) or "viable" in str(reason):
+    if any(word in str(reason) for word in UNREADABLE):
         if key.endswith("path"):
             return f"{override}: cannot be read. {in_quotes(key, value)}"
         return f"{override}: cannot be read. Values look like key=1, key=[1,2], key={{a:1}}"
@@ -173,7 +175,7 @@ def in_quotes(key: str, value: str) -> str:
     """How a path with characters of Hydra's grammar is written in a shell."""
     is_simple = not {*value} & {"'", '"', "\\"}
     written = f"'{key}=\"{value}\"'" if is_simple else shlex.quote(f"{key}={quoted(value)}")
-    return f"A path with any of = , [ ] {{ }} goes in quotes: {written}"
+    return f"A path with any of = , ' [ ] {{ }} goes in quotes: {written}"
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:

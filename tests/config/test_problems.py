@@ -75,7 +75,7 @@ MISTAKES = [
         "model.lr=1,,2",
         "model.lr=1,,2: cannot be read. Values look like key=1, key=[1,2], key={a:1}",
     ),
-    ("a b=1", "a b=1: token recognition error at: ' '"),
+    ("a b=1", "a b=1: cannot be read. Values look like key=1, key=[1,2], key={a:1}"),
     ("model.lr", "model.lr: missing EQUAL at '<EOF>'"),
     ("=3", "=3: Config group override must be a string or a list. Got int"),
     (
@@ -105,6 +105,13 @@ def test_paths_that_are_no_plain_text_are_shown_in_quotes_that_work(path):
     told, *_ = problems("dataset=h5ad", f"dataset.path={path}", "table.path=t.csv")
     shown = told.partition(" goes in quotes: ")[2]
     assert shown == f"'dataset.path=\"{path}\"'"
+    assert compose_config(["dataset=h5ad", *shlex.split(shown)]).dataset.path == path
+
+
+@pytest.mark.parametrize("path", ["it's [1].h5ad", 'a"b=1].h5ad', "it's", "a\\'b", "'[\"\\.h5ad"])
+def test_quotes_in_a_path_are_kept(path):
+    told, *_ = problems("dataset=h5ad", f"dataset.path={path}", "table.path=t.csv")
+    shown = told.partition(" goes in quotes: ")[2]
     assert compose_config(["dataset=h5ad", *shlex.split(shown)]).dataset.path == path
 
 
