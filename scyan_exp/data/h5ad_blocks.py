@@ -91,6 +91,8 @@ class H5adBlocks:
         self.names = [str(name) for name in _strings(_index(var))]
         self.n_cells = _length(_index(self._obs))
         self._categories: dict[str, pd.Index] = {}
+        if isinstance(x, h5py.Dataset) and x.shape is None:  # how anndata 0.12.0 writes no X
+            x = None
         self.has_expressions = x is not None
         self._x = None if x is None else _expressions(x)
         shape = (self.n_cells, len(self.names))
