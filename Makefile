@@ -8,7 +8,11 @@ FAST := tests/config/test_check.py tests/config/test_hash.py tests/data tests/me
 	tests/run/test_record.py tests/test_architecture.py tests/test_errors.py tests/test_files.py
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: demo test test-fast test-slow mutants crash kills lint format typecheck bench clean
+#: The lower bounds of pyproject.toml, and what the fast tests need.
+OLDEST := --resolution lowest-direct --python .venv-oldest/bin/python --requirement pyproject.toml \
+	--requirement scripts/oldest.in
+
+.PHONY: demo test test-fast test-oldest test-slow sbom mutants crash kills lint format typecheck bench clean
 
 demo: .venv/.installed  ## train one experiment on built-in cells
 	$(BIN)/scyan-exp train
@@ -18,6 +22,18 @@ test: .venv/.installed-dev  ## every test but the slow ones
 
 test-fast: .venv/.installed-dev  ## tests of single parts, for the inner loop: a minute
 	$(PYTEST) $(FAST)
+
+test-oldest: .venv-oldest/.installed  ## the fast tests with the oldest versions that are allowed
+	PYTHONPATH=. .venv-oldest/bin/python -m pytest -n auto -o filterwarnings=default \
+		$(FAST) --ignore tests/data/test_fcs.py --ignore tests/data/test_fcs_writing.py
+
+sbom: .venv/.installed-tools  ## what a run is made of, as CycloneDX: dist/sbom.cdx.json
+	mkdir -p dist
+	rm -rf dist/.sbom && $(BIN)/uv venv --quiet --python $(BIN)/python dist/.sbom
+	$(BIN)/uv pip install --quiet --python dist/.sbom/bin/python --constraint constraints.txt .
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/sbom.cdx.json dist/.sbom/bin/python
+	rm -rf dist/.sbom
 
 test-slow: .venv/.installed-dev  ## tests that take minutes
 	$(PYTEST) -m slow
@@ -46,7 +62,7 @@ bench: .venv/.installed-dev  ## measure, beside the reference; about an hour
 	$(BIN)/python -m benchmarks --write
 
 clean:
-	rm -rf .venv .mutants build dist
+	rm -rf .venv .venv-oldest .mutants build dist
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
@@ -62,4 +78,13 @@ clean:
 
 .venv/.installed-mutants: .venv/.installed-dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	touch $@
+
+.venv/.installed-tools: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt 'cyclonedx-bom>=5' 'uv>=0.8'
+	touch $@
+
+.venv-oldest/.installed: .venv/.installed-tools pyproject.toml scripts/oldest.in
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-oldest
+	$(BIN)/uv pip install --quiet $(OLDEST)
 	touch $@

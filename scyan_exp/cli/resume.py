@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 from scyan_exp.cli.command import Command, exit_code, refuse, set_environment
 from scyan_exp.cli.train import task, train
@@ -27,6 +28,9 @@ Settings that may be others now (hydra.launcher.*), such as
 and of a search (hydra.sweeper.*), such as
   n_trials=40        trials in all, those so far included
   n_parallel=2       trials at a time
+
+  trust=true         run the lines of shell and set the variables that the folder asks for, once
+                     you have seen them
 """
 
 
@@ -38,11 +42,9 @@ def resume(arguments: list[str]) -> int:
         return DONE
     if not arguments or arguments[0].startswith("-"):
         return refuse(f"{HELP.splitlines()[0]}\nMore: scyan-exp resume --help")
-    from scyan_exp.search.resume import search_arguments
-
     try:
         _refuse_run(Path(arguments[0]))
-        of_search = search_arguments(Path(arguments[0]), arguments[1:])
+        of_search = _of_search(Path(arguments[0]), arguments[1:])
     except InputError as error:
         return refuse(error)
     if of_search is not None:  # the same command into the same folder
@@ -71,6 +73,33 @@ def _refuse_run(folder: Path) -> None:
         f"with\n  {command}",
         where=str(folder),
     )
+
+
+def _of_search(folder: Path, changes: list[str]) -> list[str] | None:
+    """The command line that goes on with a search; None if the folder holds none.
+
+    Raises:
+        InputError: it cannot, or the folder would have a shell run what nobody has seen.
+    """
+    from omegaconf import OmegaConf
+
+    from scyan_exp.cli.safety import unsafe_problems
+    from scyan_exp.config.compose import compose_config
+    from scyan_exp.config.overrides import choices_of, split_arguments
+    from scyan_exp.fleet.trusting import require_trusted, without_trust
+    from scyan_exp.search.resume import search_arguments
+
+    changes, is_trusted = without_trust(changes)
+    typed = search_arguments(folder, changes)
+    if typed is None or is_trusted or unsafe_problems(typed):  # which is told when it trains
+        return typed
+    overrides, config_dirs = split_arguments(typed)
+    first = [next(choices_of(one, config_dirs)) for one in overrides]
+    hydra: Any = OmegaConf.to_container(
+        compose_config(first, config_dirs, with_hydra=True).hydra, resolve=False
+    )
+    require_trusted(hydra["launcher"], hydra["job"], changes, folder)
+    return typed
 
 
 def _resume(folder: Path, changes: list[str]) -> None:

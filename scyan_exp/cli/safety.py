@@ -13,18 +13,10 @@ from omegaconf import OmegaConf
 from scyan_exp.cli.problems import command_problems
 from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, first_lines, groups
 from scyan_exp.config.extensions import extension_configs
+from scyan_exp.config.hydra_part import hydra_problems
 from scyan_exp.config.overrides import choices_of, is_plain_value, split_arguments, variants
 from scyan_exp.search.makers import OUR_PRUNERS
 
-#: What Hydra's own part of the config may make: its parts, and handlers of the log.
-HYDRA_TARGETS = re.compile(
-    r"(hydra\._internal|hydra_plugins)\..*|optuna\.(samplers|pruners)\.[A-Z]\w*|"
-    + "|".join(map(re.escape, OUR_PRUNERS))
-)
-LOG_CLASSES = (
-    *("scyan_exp.terminal.TerminalHandler", "scyan_exp.terminal.LogFile"),
-    *("logging.FileHandler", "logging.StreamHandler"),
-)
 #: A key outside of Hydra's part, neither added nor removed, and of no group within a group.
 OUR_KEY = re.compile(r"(?!hydra\b)[A-Za-z_][\w.]*", re.ASCII)
 #: Flags of Hydra that would replace what is checked here.
@@ -69,7 +61,11 @@ def unsafe_problems(arguments: Sequence[str]) -> list[str]:
     except (*COMPOSE_ERRORS, IndexError) as error:
         return command_problems(arguments) or [first_lines(error)]
     parts: list[Any] = [OmegaConf.to_container(c.hydra, resolve=False) for c in configs]
-    found = [p for part in parts for p in (*_unsafe(part, "hydra"), *_not_installed(part))]
+    found = [
+        p
+        for part in parts
+        for p in (*hydra_problems(part, "hydra", OUR_PRUNERS), *_not_installed(part))
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -95,21 +91,3 @@ def _not_installed(hydra_part: Mapping[str, Any]) -> Iterator[str]:
     if package in EXTRAS and importlib.util.find_spec(package) is None:
         choice = hydra_part["runtime"]["choices"].get("hydra/launcher")
         yield f"hydra/launcher={choice}: not installed; pip install 'scyan_exp[{EXTRAS[package]}]'"
-
-
-def _unsafe(value: Any, where: str) -> Iterator[str]:
-    if isinstance(value, list):
-        for i, one in enumerate(value):
-            yield from _unsafe(one, f"{where}[{i}]")
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            refused = (
-                (key == "_target_" and not HYDRA_TARGETS.fullmatch(str(one)))
-                or (key == "class" and one not in LOG_CLASSES)
-                or key == "()"
-            )
-            if refused:
-                yield f"{where}.{key}: {one!r} is not allowed"
-            yield from _unsafe(one, f"{where}.{key}")
-    elif str(value).startswith("ext://") and value not in ("ext://sys.stdout", "ext://sys.stderr"):
-        yield f"{where}: {value!r} is not allowed"

@@ -29,14 +29,19 @@ def train(arguments: list[str]) -> int:
     from scyan_exp.cli.problems import command_problems, folder_problems
     from scyan_exp.cli.safety import unsafe_problems
     from scyan_exp.config.meanings import help_of
-    from scyan_exp.config.overrides import flags_first, split_arguments, with_multirun
+    from scyan_exp.config.overrides import (
+        flags_first,
+        nesting_problems,
+        split_arguments,
+        with_multirun,
+    )
 
     if arguments[:1] in (["-sc"], ["--shell-completion"]):  # as --hydra-help advertises it
         return complete(arguments[1:])
     set_environment()
     short_warnings()
     arguments = with_multirun(flags_first(arguments))
-    problems = unsafe_problems(arguments)
+    problems = nesting_problems(arguments) or unsafe_problems(arguments)
     if not problems and {"-m", "--multirun"} & set(arguments):
         problems = command_problems(arguments)  # before Hydra writes the folder of the sweep
     problems = problems or folder_problems(arguments)

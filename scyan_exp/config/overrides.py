@@ -25,6 +25,27 @@ INFO_FLAGS = ("--info", "-i")
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
+#: Containers within containers that a command line may have; Hydra's parser calls itself for each.
+DEEPEST = 32
+
+
+def nesting_problems(arguments: Sequence[str]) -> list[str]:
+    """Arguments that would bring Hydra's parser to fall."""
+    return [
+        f"{argument[:40]}...: containers are nested too deeply (at most {DEEPEST})"
+        for argument in arguments
+        if _depth(argument) > DEEPEST
+    ]
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for character in text:
+        depth += (character in "[{(") - (character in "]})")
+        deepest = max(deepest, depth)
+    return deepest
+
+
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Overrides, and the folders given with ``--config-dir``, of a command line."""
     overrides, config_dirs = [], []

@@ -184,7 +184,14 @@ def h5ad_files(layer: str | None = None) -> FileKind:
         with H5adBlocks(path) as blocks:
             return blocks.columns
 
-    return FileKind(H5AD, peek, names, lambda path, draw: _drawn(read_h5ad(path, layer), draw))
+    def read(path: Path, draw: Draw) -> Part:
+        adata = read_h5ad(path, layer)
+        try:
+            return _drawn(adata, draw)
+        except (OSError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise InputError(f"the cells cannot be read ({error})", where=str(path)) from error
+
+    return FileKind(H5AD, peek, names, read)
 
 
 def _drawn(adata: AnnData, draw: Draw) -> Part:

@@ -15,10 +15,13 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from scyan_exp.data.h5ad_file import open_h5ad
 from scyan_exp.data.layers import find_layer
 from scyan_exp.data.sources import existing_file
 from scyan_exp.errors import InputError
 
+#: What h5py, pandas and SciPy say of damaged parts.
+_DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError)
 #: Types of columns in which values may be missing, by the kind of their values.
 _MASKED = {"b": "boolean", "i": "Int64", "u": "UInt64", "f": "Float64", "O": "string"}
 
@@ -47,7 +50,7 @@ class H5adBlocks:
         self._layer = layer
         self._x: _Contiguous | _Dense | _Sparse | _SparseByColumns | None = None
         try:
-            self.file = h5py.File(self.path, "r")
+            self.file = open_h5ad(self.path)
         except OSError as error:
             raise _unreadable(self.path, error) from error
         try:
@@ -88,6 +91,8 @@ class H5adBlocks:
         self.names = [str(name) for name in _strings(_index(var))]
         self.n_cells = _length(_index(self._obs))
         self._categories: dict[str, pd.Index] = {}
+        if isinstance(x, h5py.Dataset) and x.shape is None:  # how anndata 0.12.0 writes no X
+            x = None
         self.has_expressions = x is not None
         self._x = None if x is None else _expressions(x)
         shape = (self.n_cells, len(self.names))
@@ -115,7 +120,7 @@ class H5adBlocks:
         assert self._x is not None
         try:
             return self._x.rows(start, stop)
-        except (OSError, ValueError) as error:
+        except _DAMAGE as error:
             raise _unreadable(self.path, error) from error
 
     def obs(self, start: int, stop: int, columns: Sequence[str]) -> pd.DataFrame:
@@ -126,13 +131,20 @@ class H5adBlocks:
         """
         try:
             read = {name: self._column(name, slice(start, stop)) for name in columns}
-        except (OSError, KeyError, ValueError) as error:
+            return pd.DataFrame(read, index=range(stop - start))
+        except _DAMAGE as error:
             raise _unreadable(self.path, error) from error
-        return pd.DataFrame(read, index=range(stop - start))
 
     def cell_names(self, start: int, stop: int) -> np.ndarray:
-        """The names of cells ``start`` to ``stop``."""
-        return _strings(_index(self._obs), slice(start, stop))
+        """The names of cells ``start`` to ``stop``.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+        try:
+            return _strings(_index(self._obs), slice(start, stop))
+        except _DAMAGE as error:
+            raise _unreadable(self.path, error) from error
 
     def _column(self, name: str, rows: slice) -> Any:
         item = self._obs[name]
@@ -208,7 +220,9 @@ class _Sparse:
         ends = self._x["indptr"][start : stop + 1]
         low, high = int(ends[0]), int(ends[-1])
         parts = (self._x["data"][low:high], self._x["indices"][low:high], ends - low)
-        return csr_matrix(parts, shape=(stop - start, self.shape[1]))
+        rows = csr_matrix(parts, shape=(stop - start, self.shape[1]))
+        rows.check_format(full_check=True)  # what it trusts leads SciPy out of its memory
+        return rows
 
 
 class _SparseByColumns:
@@ -223,7 +237,9 @@ class _SparseByColumns:
         from anndata.io import read_elem
 
         if self._whole is None:
-            self._whole = read_elem(self._x).tocsr()
+            whole = read_elem(self._x)
+            whole.check_format(full_check=True)
+            self._whole = whole.tocsr()
         return self._whole[start:stop]
 
 

@@ -13,6 +13,7 @@ from scyan_exp.data.layers import find_layer, layers_of, no_x
 from scyan_exp.errors import InputError, listed, near_matches
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
 #: Rows of X read at a time, in bytes of float32.
@@ -31,12 +32,16 @@ def read_h5ad(path: str | Path, layer: str | None = None) -> AnnData:
     """
     import anndata
 
+    from scyan_exp.data.h5ad_file import check_sparse, open_h5ad
+
     path = existing_file(path, "an .h5ad file")
     if layer is not None:
         return _read_layer(path, layer)
     try:
         with warnings.catch_warnings():  # repeated markers are reported with the cells
             warnings.filterwarnings("ignore", message="Variable names are not unique")
+            with open_h5ad(path) as file:
+                check_sparse(file.get("X"))
             adata = anndata.read_h5ad(path, backed="r")
             shape = _shape_of_x(adata)
     except Exception as error:
@@ -47,27 +52,33 @@ def read_h5ad(path: str | Path, layer: str | None = None) -> AnnData:
     if shape is None:
         adata.file.close()
         raise InputError(_no_x(path), where=str(path))
+    problems = _no_values(adata.obs)
     if shape != adata.shape:
+        problems = [
+            f"X has the shape {shape}; obs and var say {adata.n_obs} cells and {adata.n_vars} "
+            "markers"
+        ]
+    if problems:
         adata.file.close()
-        raise InputError(
-            f"X has {shape[0]} rows and {shape[-1]} columns; obs and var say {adata.n_obs} cells "
-            f"and {adata.n_vars} markers",
-            where=str(path),
-        )
+        raise InputError(problems, where=str(path))
     return adata
 
 
 def _read_layer(path: Path, layer: str) -> AnnData:
     """The cells with a layer as X, in memory; the layer stays one, so that it is found again."""
     import anndata
-    import h5py
+
+    from scyan_exp.data.h5ad_file import open_h5ad
 
     try:
-        with h5py.File(path, "r") as file:
+        with open_h5ad(path) as file:
             stored, var = find_layer(file, layer, path)
             x, names = anndata.io.read_elem(stored), anndata.io.read_elem(var)
             obs = anndata.io.read_elem(file["obs"])
-        return anndata.AnnData(x, obs=obs, var=names, layers={layer: x})
+        adata = anndata.AnnData(x, obs=obs, var=names, layers={layer: x})
+        if problems := _no_values(adata.obs):
+            raise InputError(problems, where=str(path))
+        return adata
     except InputError:
         raise
     except Exception as error:
@@ -75,6 +86,16 @@ def _read_layer(path: Path, layer: str) -> AnnData:
         raise InputError(
             f"not an .h5ad file that anndata can read ({reason})", where=str(path)
         ) from error
+
+
+def _no_values(obs: pd.DataFrame) -> list[str]:
+    """Columns of arrays or records."""
+    return [
+        f"obs[{name!r}] is no column of numbers or text: delete it"
+        for name, column in obs.items()
+        if getattr(column.dtype, "kind", "O") == "V"
+        or (column.dtype == object and len(obs) and np.ndim(column.iloc[0]))
+    ]
 
 
 def _no_x(path: Path) -> str:
@@ -150,12 +171,24 @@ def read_expressions(
 
     They are those of X, or of a layer where the cells have it. Dense, sparse and integer X are
     read alike; X on disk is read in chunks of rows.
+
+    Raises:
+        InputError: they are no numbers, or damaged.
     """
     places = {str(name): i for i, name in enumerate(adata.var_names)}  # others may stand twice
     columns = [places[marker] for marker in markers]
+    try:
+        return _expressions(adata, columns, layer)
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        where = str(adata.filename) if adata.isbacked else None
+        raise InputError(f"the cells cannot be read ({error})", where=where) from error
+
+
+def _expressions(adata: AnnData, columns: list[int], layer: str | None) -> np.ndarray:
     x = adata.layers[layer] if layer is not None and layer in adata.layers else adata.X
     if not isinstance(x, np.ndarray) and not hasattr(x, "chunks"):  # sparse, or sparse on disk
         x = x.to_memory() if hasattr(x, "to_memory") else x
+        x.check_format(full_check=True)  # what it trusts leads SciPy out of its memory
         return np.asarray(x[:, columns].toarray(), np.float32)
     out = np.empty((adata.n_obs, len(columns)), np.float32)
     rows = max(1, CHUNK_BYTES // (4 * max(1, adata.n_vars)))

@@ -19,6 +19,7 @@ from scyan_exp.config.plain_values import is_json, with_values
 from scyan_exp.documents import parse_yaml
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.jobs import Check, Job, Kept, load_config, without_hydra
+from scyan_exp.fleet.trusting import folder_problems, job_problems
 from scyan_exp.fleet.varied import Base, Varied
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.sweep_files import ListedJob, Manifest
@@ -77,17 +78,24 @@ def read_jobs(sweep_dir: Path, check: Check) -> tuple[list[Job], dict[str, Any]]
         try:
             if one.base is None:
                 jobs.append(_filed(one, sweep_dir, check))
+                problems += _told(one, job_problems(jobs[-1].folder, sweep_dir, jobs[-1].hydra))
             else:
                 if one.base not in bases:
                     base = _read_base(manifest.bases[one.base], sweep_dir)
+                    problems += _told(one, job_problems(sweep_dir, sweep_dir, base.hydra))
                     bases[one.base] = base, Checker(base.config)
                 jobs.append(_varied(one, sweep_dir, *bases[one.base]))
+                problems += _told(one, folder_problems(jobs[-1].folder, sweep_dir))
         except (*DAMAGED, OmegaConfBaseException) as error:
             folder = sweep_dir / one.folder
             problems.append(f"job {one.number} ({folder}): its config is damaged ({error})")
     if problems:
         raise InputError(problems, where=str(sweep_dir))
     return jobs, dict(manifest.launcher)
+
+
+def _told(one: ListedJob, problems: Iterable[str]) -> list[str]:
+    return [f"job {one.number}: {problem}" for problem in problems]
 
 
 def _filed(one: ListedJob, sweep_dir: Path, check: Check) -> Job:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ from yaml import YAMLError
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.engines.lasting import detach, require_not_detached
+from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.launch import failure_of, make_engine, run_jobs
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import read_jobs, require_sweep
 from scyan_exp.fleet.reporting import report_jobs
+from scyan_exp.fleet.trusting import require_trusted, without_trust
+from scyan_exp.fleet.varied import Varied
 from scyan_exp.run.job import TrainJob
 
 
@@ -27,7 +30,8 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
 
     Args:
         sweep_dir: its folder.
-        changes: settings of the launcher that are others now, as ``key=value``.
+        changes: settings of the launcher that are others now, as ``key=value``; ``trust=true``
+            where what the folder would have a shell run may run.
         task: the program that each job runs.
 
     Raises:
@@ -37,10 +41,14 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
     """
     simple_stdout_log_config()
     sweep_dir = sweep_dir.absolute()
+    changes, is_trusted = without_trust(changes)
     require_sweep(sweep_dir)
     require_not_detached(sweep_dir)
     with locked(sweep_dir):  # before all else: who comes second is told so at once
         jobs, settings = read_jobs(sweep_dir, task.check)
+        if not is_trusted:
+            for job in _unlike(jobs):
+                require_trusted(settings, job.hydra["job"], changes, sweep_dir)
         fleet = check_settings(_merged(settings, _parsed(changes)))
         with closing(make_engine(jobs, fleet, task, sweep_dir)) as engine:
             states = [] if fleet.detaches else run_jobs(jobs, fleet, engine, sweep_dir)
@@ -51,6 +59,16 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
     failure = failure_of(states, sweep_dir)
     if failure is not None:
         raise failure
+
+
+def _unlike(jobs: Sequence[Job]) -> Iterator[Job]:
+    """One of all jobs of each base, and those without."""
+    seen = set()
+    for job in jobs:
+        of = id(job.source.base if isinstance(job.source, Varied) else job)
+        if of not in seen:
+            seen.add(of)
+            yield job
 
 
 def _merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

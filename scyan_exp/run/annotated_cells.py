@@ -102,17 +102,17 @@ def _not_annotated(path: Path, names: Sequence[str], key: str = columns.DEFAULT_
 
 
 def _read_h5ad(path: Path, needed: Collection[str], stack: ExitStack) -> AnnotatedCells:
-    import h5py
+    from scyan_exp.data.h5ad_file import open_h5ad
 
     try:
-        file = stack.enter_context(h5py.File(path, "r"))
+        file = stack.enter_context(open_h5ad(path))
     except OSError as error:
         raise InputError(f"not an .h5ad file ({error})", where=str(path)) from error
     try:
         return _of_h5ad(path, file, needed)
-    except (KeyError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except (OSError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"not annotated cells ({error})", where=str(path)) from error
 
 

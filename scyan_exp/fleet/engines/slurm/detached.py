@@ -21,6 +21,7 @@ from scyan_exp.fleet.engines.slurm.foreman import Place
 from scyan_exp.fleet.engines.slurm.names import launcher_name
 from scyan_exp.fleet.engines.slurm.submission import options_of, parameters_of, submit
 from scyan_exp.fleet.settings import FleetSettings, SlurmSettings
+from scyan_exp.fleet.trusting import TRUST
 from scyan_exp.run.folder import SweepFolder
 
 #: Memory of a launcher, where the settings name none for it.
@@ -88,7 +89,7 @@ def detach(sweep_dir: Path, fleet: FleetSettings, changes: Sequence[str]) -> Non
         InputError: Slurm refused.
     """
     folder = SweepFolder(sweep_dir.absolute())
-    resume = ["resume", str(folder.path), *changes, "slurm.detach=false"]
+    resume = ["resume", str(folder.path), *changes, "slurm.detach=false", TRUST]
     command = [sys.executable, "-m", "scyan_exp", *resume]
     launcher = Launcher(command, Path.cwd(), fleet.slurm.signal_delay_s)
     folder.slurm.mkdir(exist_ok=True)
