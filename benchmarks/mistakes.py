@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ import pandas as pd
 
 from benchmarks.real import data_folder
 from scyan_exp.data.table import KnowledgeTable, load_table
+
+Plant = Callable[[KnowledgeTable], KnowledgeTable]
 
 TABLE = Path(__file__).parents[1] / "docs" / "tables" / "pbmc.csv"
 EVERY = 3
@@ -44,7 +47,9 @@ FEW = ("CD3", "CD4", "CD8a", "CD19")
 BRIGHT, DIM, MONOCYTES = "CD56bright NK cells", "CD56dim NK cells", "Classical monocytes"
 
 
-def _edit(changes: dict[str, dict[str, float | None]]) -> Callable[[KnowledgeTable], KnowledgeTable]:
+def _edit(
+    changes: dict[str, dict[str, float | None]],
+) -> Callable[[KnowledgeTable], KnowledgeTable]:
     return lambda table: table.edited(changes)
 
 
@@ -66,7 +71,7 @@ def _blank_marker(table: KnowledgeTable) -> KnowledgeTable:
     return replace(table, markers=[*table.markers, "CD38"], rho=np.hstack([table.rho, blank]))
 
 
-MISTAKES: dict[str, Callable[[KnowledgeTable], KnowledgeTable]] = {
+MISTAKES: dict[str, Plant] = {
     "none": lambda table: table,
     "0 in place of -1": _zeros,
     "-1 in place of blanks": _no_blanks,
@@ -141,18 +146,26 @@ def _trained(table: Path, cells: Path, seed: int) -> dict[str, Any]:
     gated = obs[obs["cell_type"].notna()]
     true = gated["cell_type"].astype(str).to_numpy()
     found = gated["scyan_pop"].astype(str).to_numpy()
-    return {"accuracy": accuracy(true, found), "f1_macro": f1_macro(true, found), "verdict": verdict}
+    return {
+        "accuracy": accuracy(true, found),
+        "f1_macro": f1_macro(true, found),
+        "verdict": verdict,
+    }
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
-    """A line a mistake."""
-    lines = ["| mistake | accuracy | macro F1 | verdict | `check` |", "| --- |" + " --- |" * 4]
+    """A line a mistake; of what ``check`` says, how many lines it has."""
+    heads = "| mistake | accuracy | macro F1 | verdicts | `check`: lines with wrong? | with look: |"
+    lines = [heads, "| --- |" + " --- |" * 5]
     for mistake in dict.fromkeys(row["mistake"] for row in rows):
         same = [row for row in rows if row["mistake"] == mistake]
         scores = [row["accuracy"] for row in same]
-        verdicts = ", ".join(sorted({row["verdict"] for row in same}))
+        verdicts = ", ".join(
+            f"{n} x {verdict}" for verdict, n in Counter(row["verdict"] for row in same).items()
+        )
         numbers = f"{mean(scores):.3f} ({pstdev(scores):.3f})"
         f1 = f"{mean(row['f1_macro'] for row in same):.3f}"
-        said = "<br>".join(same[0]["check"]).replace("|", "\\|")
+        wrong = sum(line.startswith("wrong?") for line in same[0]["check"])
+        said = f"{wrong} | {len(same[0]['check']) - wrong}"
         lines.append(f"| {mistake} | {numbers} | {f1} | {verdicts} | {said} |")
     return "\n".join(lines)
