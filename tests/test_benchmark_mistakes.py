@@ -20,7 +20,8 @@ OF_CELLS = ("hardly any cell matches", "two clear modes")
 
 def quoted() -> list[str]:
     """The lines of ``check`` on the page, without what is left out at their ends."""
-    lines = re.findall(r"^((?:wrong\?|look:) .*)$", PAGE, re.MULTILINE)
+    joined = re.sub(r"\n {8}", " ", PAGE)  # a line that goes on in the next one
+    lines = re.findall(r"^((?:wrong\?|look:) .*)$", joined, re.MULTILINE)
     return [line.removesuffix("...").rstrip() for line in lines]
 
 
