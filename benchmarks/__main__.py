@@ -25,6 +25,7 @@ from benchmarks import (
     fleet,
     flips,
     large,
+    mistakes,
     objectives,
     page,
     recipe_times,
@@ -163,6 +164,12 @@ PARTS = {
         "a batch key, the correction and refining on two data sets of two batches (10 minutes)",
         lambda options: batches.measure_batches(min(options.seeds, 3)),
         batches.markdown,
+        by_default=False,
+    ),
+    "mistakes": Part(
+        "what common mistakes in a table cost, and what check says of them (10 minutes)",
+        lambda options: mistakes.measure_mistakes(min(options.seeds, 3)),
+        mistakes.markdown,
         by_default=False,
     ),
     "deciding": Part(

@@ -8,6 +8,7 @@ it in ``NOT_RUN`` with the reason and what is checked instead.
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import tomllib
 from collections.abc import Iterator
@@ -238,6 +239,15 @@ def example_run() -> list[str]:
     return ["train", *cells.split(), f"hydra.run.dir={EXAMPLE_RUN}"]
 
 
+def draw(reader: Reader, words: list[str]) -> None:
+    """A figure of the pages, into the scratch folder."""
+    reader.monkeypatch.setattr("sys.argv", [words[1], str(reader.folder)])
+    runpy.run_path(str(ROOT / words[1]), run_name="__main__")
+    image = Path(words[1]).with_suffix(".svg").name
+    assert (reader.folder / image).stat().st_size > 10_000
+    assert (ROOT / "docs" / "images" / image).exists()
+
+
 def make(_: Reader, words: list[str]) -> None:
     """Not run: a target builds an environment, or is this test itself."""
     assert re.search(rf"^{re.escape(words[1])}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -275,6 +285,7 @@ RULES = {
     "scyan-exp sync": Reader.sync,
     "scyan-exp wandb-sweep": lambda reader, words: reader.run(words[1:]),
     "scyan-exp check": lambda reader, words: reader.run(words[1:]),
+    **{f"python scripts/figures/{name}.py": draw for name in ("model", "house")},
     "make": make,
     "pip install": install,
     "source": activate,
