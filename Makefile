@@ -10,8 +10,8 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: demo test test-fast test-slow mutants crash lint format typecheck bench clean
 
-demo: .venv/.installed  ## train one experiment on built-in cells
-	$(BIN)/scyan-exp train
+demo: .venv/.installed  ## train one experiment on built-in cells, with words on each step
+	$(BIN)/scyan-exp demo
 
 test: .venv/.installed-dev  ## every test but the slow ones
 	$(PYTEST)
