@@ -13,6 +13,10 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 demo: .venv/.installed  ## train one experiment on built-in cells, with words on each step
 	$(BIN)/scyan-exp demo
 
+.PHONY: tutorials
+tutorials: .venv/.installed-docs  ## execute the notebooks of docs/tutorials again
+	$(BIN)/python scripts/tutorials.py
+
 test: .venv/.installed-dev  ## every test but the slow ones
 	$(PYTEST)
 
@@ -55,6 +59,10 @@ clean:
 
 .venv/.installed-dev: .venv/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint,bench]'
+	touch $@
+
+.venv/.installed-docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 .venv/.installed-mutants: .venv/.installed-dev

@@ -1,8 +1,7 @@
 """Execute the tutorials and keep their outputs: ``make tutorials``.
 
 Each notebook runs in an empty folder of its own, with the Python that runs this script. What an
-output says of that folder becomes relative; times and versions that change with every execution are
-left out.
+output says of that folder becomes relative, and what a terminal would overwrite is left out.
 
     python scripts/tutorials.py [NAME ...] [--to FOLDER]
 """
@@ -11,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -19,10 +19,13 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
 
 TUTORIALS = Path(__file__).parents[1] / "docs" / "tutorials"
 #: Seconds that a cell may take, also on a busy machine.
 TIMEOUT = 600
+#: Colours and moves of a terminal, and what a progress bar is made of.
+CONTROL, BAR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]"), "\N{BOX DRAWINGS HEAVY HORIZONTAL}"
 #: Variables that would have the outputs differ from what a reader sees.
 NOT_HERE = ("MPLBACKEND", "SCYAN_EXP_REPORT", "SCYAN_EXP_DATA", "COLUMNS", "PYTHONWARNINGS")
 
@@ -55,17 +58,19 @@ def execute(notebook: Any) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary).resolve() / "tutorial"
         folder.mkdir()
+        sockets = {"transport": "ipc", "ip": str(Path(temporary) / "kernel")}  # in no network
         client = NotebookClient(
             notebook,
             timeout=TIMEOUT,
             record_timing=False,
             coalesce_streams=True,
+            config=Config({"KernelManager": sockets}),
             resources={"metadata": {"path": str(folder)}},
         )
         client.execute(env=environment(Path(temporary)))
         for cell in notebook.cells:
             for output in cell.get("outputs", []):
-                make_relative(output, f"{folder}/")
+                tidy(output, f"{folder}/")
     notebook.metadata["language_info"] = {"name": "python"}
 
 
@@ -76,10 +81,11 @@ def environment(home: Path) -> dict[str, str]:
     return {**variables, "PATH": path, "IPYTHONDIR": str(home / "ipython")}
 
 
-def make_relative(output: Any, folder: str) -> None:
-    """Take the folder away from the texts of an output."""
+def tidy(output: Any, folder: str) -> None:
+    """Take the folder, colours and progress bars away from the texts of an output."""
     if "text" in output:
-        output["text"] = output["text"].replace(folder, "")
+        lines = CONTROL.sub("", output["text"].replace(folder, "")).splitlines(keepends=True)
+        output["text"] = "".join(line for line in lines if BAR not in line)
     for kind, value in output.get("data", {}).items():
         if isinstance(value, str) and not kind.startswith("image/"):
             output["data"][kind] = value.replace(folder, "")
