@@ -19,7 +19,6 @@ from scyan_exp.errors import InputError, listed
 from scyan_exp.terminal import one_line
 
 USAGE = "usage: scyan-exp new FOLDER [cells=FILE]"
-TEMPLATES = files("scyan_exp.cli") / "templates"
 #: Other names of markers that the table of the template has.
 SYNONYMS = {"CD8": "CD8a"}
 TABLE, EXPERIMENT, README = "table.csv", "conf/experiment/mine.yaml", "README.md"
@@ -135,7 +134,7 @@ def _texts(folder: Path, cells: OwnCells | None) -> dict[str, str]:
 
 
 def _template(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+    return (files("scyan_exp.cli") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _values(folder: Path, cells: OwnCells | None) -> dict[str, str]:
