@@ -42,7 +42,7 @@ def main() -> int:
         try:
             execute(notebook)
         except CellExecutionError as error:
-            print(f"{name}: {error}", file=sys.stderr)
+            print(f"{name}: {CONTROL.sub('', str(error))}", file=sys.stderr)
             return 1
         nbformat.write(notebook, given.to / f"{name}.ipynb")
         print(f"{name}: executed", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_it_is_small_and_says_nothing_of_the_machine(tutorial):
 
 def test_words_stand_before_every_piece_of_code(tutorial):
     cells = read(tutorial)["cells"]
-    for before, cell in zip(cells, cells[1:], strict=False):
+    for before, cell in pairwise(cells):
         if cell["cell_type"] == "code":
             assert before["cell_type"] == "markdown", text_of(cell["source"])
             sentences = re.findall(r"[.:?](?=\s|$)", text_of(before["source"]))
