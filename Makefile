@@ -14,8 +14,12 @@ OLDEST := --resolution lowest-direct --python .venv-oldest/bin/python --requirem
 
 .PHONY: demo test test-fast test-oldest test-slow sbom mutants crash kills lint format typecheck bench clean
 
-demo: .venv/.installed  ## train one experiment on built-in cells
-	$(BIN)/scyan-exp train
+demo: .venv/.installed  ## train one experiment on built-in cells, with words on each step
+	$(BIN)/scyan-exp demo
+
+.PHONY: tutorials
+tutorials: .venv/.installed-docs  ## execute the notebooks of docs/tutorials again
+	$(BIN)/python scripts/tutorials.py
 
 test: .venv/.installed-dev  ## every test but the slow ones
 	$(PYTEST)
@@ -74,6 +78,10 @@ clean:
 
 .venv/.installed-dev: .venv/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint,bench]'
+	touch $@
+
+.venv/.installed-docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 .venv/.installed-mutants: .venv/.installed-dev

@@ -29,6 +29,9 @@ def test_wheel_holds_configs_and_table(wheel):
     assert {f"scyan_exp/{name}" for name in configs} <= names
     assert "scyan_exp/data/tables/pbmc.csv" in names
     parts = (ROOT / "scyan_exp" / "report").glob("*/*.[chj]*")
+    templates = {p.name for p in (ROOT / "scyan_exp" / "cli" / "templates").iterdir()}
+    assert templates == {"README.md.j2", "mine.yaml.j2", "table.csv"}
+    assert {f"scyan_exp/cli/templates/{name}" for name in templates} <= names
     page = {p.relative_to(ROOT).as_posix() for p in parts if p.suffix in (".js", ".css", ".j2")}
     assert len(page) > 10
     assert page <= names

@@ -50,7 +50,7 @@ def run(
     arguments = [*(f"--config-dir={path}" for path in config_dirs), *given, *own]
     with _hydra_and_logs_given_back():
         _check(given, arguments)
-        job = _Placed(task(owns_process=False))
+        job = Placed(task(owns_process=False))
         try:
             start(arguments, job)
         except SystemExit as stop:
@@ -61,7 +61,7 @@ def run(
     return read_run(job.folder)
 
 
-class _Placed:
+class Placed:
     """A job, and the folder where Hydra ran it."""
 
     def __init__(self, job: TrainJob) -> None:
@@ -69,6 +69,7 @@ class _Placed:
         self.folder: Path | None = None
 
     def __call__(self, config: DictConfig) -> object:
+        """Run the job."""
         from hydra.core.hydra_config import HydraConfig
 
         self.folder = Path(HydraConfig.get().runtime.output_dir)

@@ -105,7 +105,12 @@ def is_other_channel(column: pd.Series) -> bool:
 
     Channels are numbers of 32 bits; what is known of files and events is not.
     """
-    return column.dtype == np.float32 and not _NO_MARKER.match(str(column.name))
+    return column.dtype == np.float32 and may_be_marker(str(column.name))
+
+
+def may_be_marker(name: str) -> bool:
+    """Whether a channel of this name may measure a marker: no time, no scatter."""
+    return _NO_MARKER.match(name) is None
 
 
 def chosen_spillover(
