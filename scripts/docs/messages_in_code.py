@@ -154,8 +154,10 @@ class Module:
         """
         given = self._given(function).get(name.id, [])
         block = self._before(name)
-        last = max((i for i, (_, by) in enumerate(given) if by in block), default=0)
-        return [value for value, _ in given[last:] if value is not name]
+        last = max((i for i, (_, by) in enumerate(given) if by in block), default=None)
+        if last is not None:
+            given = [one for one in given[last:] if one[1].lineno <= name.lineno]
+        return [value for value, _ in given if value is not name]
 
     def filled(self, name: str, function: Functions) -> list[ast.expr]:
         """What is put into a list."""
@@ -299,7 +301,7 @@ class Source:
 
     def _joined(self, node: ast.JoinedStr, module: Module) -> Texts:
         whole = "".join(_as_part(value, self, module) for value in node.values)
-        if n_words(whole) > 1:
+        if is_sentence(tidy(whole)):
             return Texts(frozenset(self._with_parts(node, module)))
         values = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
         found = [self.texts(value, module) for value in values]
