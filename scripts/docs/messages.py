@@ -6,12 +6,12 @@ scripts.docs.messages`` makes ``docs/messages.md`` of it. A test compares it wit
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.docs.templates import shape
 from scyan_exp.documents import read_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -20,12 +20,12 @@ PAGE = ROOT / "docs" / "messages.md"
 HEAD = """\
 # Messages
 
-What each message that ends a command means, and what to do. Read this page when a message alone does
-not help: search it for a few words of the message.
+What each message that ends a command means, and what to do. Read this page when a message alone
+does not help: search it for a few words of the message.
 
-A name in braces, such as `{path}`, stands for what your message has there. Most messages begin with
-the file, folder or setting that they are about; that beginning is left out here. When several things
-are wrong, all of them are told at once, with a number each.
+A name in braces, such as `{path}`, is in the place of what your message has there. Most messages
+begin with the file, folder or setting that they are about; that beginning is left out here. When
+several things are wrong, all of them are told at once, with a number each.
 
 | exit code | what it says |
 | --- | --- |
@@ -97,11 +97,6 @@ def catalogue(path: Path = CATALOGUE) -> list[Subject]:
         )
         for one in read_yaml(path)
     ]
-
-
-def shape(message: str) -> str:
-    """A message without the names of its values: these may change."""
-    return re.sub(r"(\{[^{}]*\})+", "{}", message)
 
 
 def differences(subjects: Sequence[Subject], templates: Iterable[str]) -> Differences:

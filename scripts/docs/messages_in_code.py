@@ -1,4 +1,4 @@
-"""The texts of errors as they stand in the source, with ``{}`` where values go.
+"""The texts of errors as they are in the source, with ``{name}`` where values go.
 
 From each place where an error is made (``InputError(...)``, ``Problem(...)``, ``refuse(...)``, any
 ``raise``) its text is followed back: through names, lists that grow, functions that return or
@@ -15,46 +15,39 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
-#: Where texts of errors go in, and which arguments they are.
+from scripts.docs.code import Code, Functions, Module, is_error, name_of, parameters
+from scripts.docs.templates import HINTS, is_sentence, is_usage, n_words, placeholder, tidy
+
+#: What takes the text of an error as its first argument; ``Problem`` takes a key and a text.
 SINKS = {
-    "InputError": (0,),
-    "OutputError": (0,),
-    "FolderInUse": (0,),
-    "JobFailed": (0,),
-    "SlurmError": (0,),
-    "TrainingDiverged": (0,),
-    "Problem": (0, 1),
-    "Mismatch": (0,),
-    "refuse": (0,),
+    *("InputError", "OutputError", "FolderInUse", "JobFailed", "SlurmError", "TrainingDiverged"),
+    *("Problem", "Mismatch", "refuse"),
 }
 #: What is logged of a run that failed.
 LOGGED = {"log.error", "log.exception"}
 #: Exceptions that end no command: of servers, of searches that prune, of Python's own protocols.
 NO_MESSAGES = {"Refused", "RunPruned", "RepeatsDecided", "AttributeError", "SystemExit"}
-#: Functions that give back what they are given, as far as words go.
-PASSING = {"list", "sorted", "tuple", "set", "str", "repr", "chain", "first_lines", "iter", "join"}
+#: Functions that give back their first argument, as far as words go; and their last one.
+FIRST = {"list", "sorted", "tuple", "set", "str", "repr", "chain", "first_lines", "iter", "join"}
+LAST = {"map", "fromkeys", "cast"}
 #: Methods that give back their own value, as far as words go.
-KEEPING = {"format", "values", "items", "copy", "splitlines", "get", "pop"}
-KEEPING |= {"strip", "removeprefix", "removesuffix"}
-#: What other programs, and caught errors, say.
+KEEPING = {
+    *("format", "values", "items", "copy", "splitlines", "get", "pop"),
+    *("strip", "removeprefix", "removesuffix"),
+}
+#: Attributes with words of other programs, and of errors that were made elsewhere.
 OF_OTHERS = {"problems", "text", "msg", "stderr", "strerror"}
-#: Names of hints such as "Did you mean 'CD8a'?", which a template leaves out.
-HINTS = {"near_matches", "hint", "hints", "close", "likely"}
 #: Functions that only write their argument down.
-WRITTEN = {"listed", "str", "repr", "sorted", "list", "quoted", "shown", "without_password"}
-
-#: Of so many sentences that can stand in another one, each is told; of more, none.
+WRITTEN = {"listed", "str", "repr", "sorted", "list", "quoted", "shown", "join", "without_password"}
+#: Of so many sentences that a part of a text can be, each is told; of more, none.
 MOST_PARTS = 4
-
-Functions = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a text stands.
+    """Where an error is made.
 
     Attributes:
         path: of the file, from the root of the repository.
@@ -73,9 +66,9 @@ class Found:
     """What the source says.
 
     Attributes:
-        templates: each text with ``{name}`` for values, and where errors are made with it.
-        passed_on: errors whose words are those of another error, or of another program.
-        unread: places whose text the rule does not reach.
+        templates: each text, and where errors are made with it.
+        passed_on: errors whose words are all those of another error, or of another program.
+        unread: errors whose words could not be followed, with what stopped that.
     """
 
     templates: dict[str, list[Place]] = field(default_factory=lambda: defaultdict(list))
@@ -89,7 +82,7 @@ class Texts:
 
     Attributes:
         words: the texts.
-        passed_on: it may be the words of a caught error.
+        passed_on: it may be the words of another error or program.
         unread: the expressions that could not be followed.
     """
 
@@ -104,151 +97,58 @@ class Texts:
             self.unread | other.unread,
         )
 
+    @property
+    def says_something(self) -> bool:
+        """Whether there are words."""
+        return any(map(n_words, self.words))
+
 
 NOTHING = Texts()
 PASSED_ON = Texts(passed_on=True)
 
 
-def unread(node: ast.AST, module: Module) -> Texts:
-    """What cannot be followed."""
-    return Texts(unread=frozenset([f"{module.path}: {ast.unparse(node)}"]))
+def messages_of(root: Path, package: str = "scyan_exp") -> Found:
+    """The texts of all errors of a package.
+
+    Args:
+        root: the folder that the package is in.
+        package: its name.
+    """
+    code, found = Code(root, package), Found()
+    follower = Follower(code)
+    for module in code.modules:
+        for node, texts in follower.errors(module):
+            place = Place(module.path, node.lineno)
+            for text in filter(is_sentence, map(tidy, texts.words)):
+                found.templates[text].append(place)
+            if not texts.says_something and texts.passed_on:
+                found.passed_on.append(place)
+            elif not texts.says_something and texts.unread:
+                found.unread[place] = texts.unread
+    return found
 
 
-@dataclass(eq=False)
-class Module:
-    """A file of source, with the functions and constants at its top."""
+class Follower:
+    """Follows the words of errors back through the code."""
 
-    path: str
-    tree: ast.Module
-
-    @cached_property
-    def parents(self) -> dict[ast.AST, ast.AST]:
-        """The node around each node."""
-        return {
-            child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)
-        }
-
-    @cached_property
-    def nodes(self) -> list[ast.AST]:
-        """Every node."""
-        return list(ast.walk(self.tree))
-
-    @functools.cache  # noqa: B019  (a module lives as long as the program)
-    def function_of(self, node: ast.AST) -> Functions | None:
-        """The function that a node stands in."""
-        while node in self.parents:
-            node = self.parents[node]
-            if isinstance(node, Functions):
-                return node
-        return None
-
-    @functools.cache  # noqa: B019
-    def within(self, function: Functions) -> list[ast.AST]:
-        """The nodes of a function, without those of functions inside it."""
-        return [node for node in ast.walk(function) if self.function_of(node) is function]
-
-    def given_to(self, name: ast.Name, function: Functions) -> list[ast.expr]:
-        """All that a name can be where it is used, and what is put into it.
-
-        Of values that it is given one after the other in the block of its use, the last counts.
-        """
-        given = self._given(function).get(name.id, [])
-        block = self._before(name)
-        last = max((i for i, (_, by) in enumerate(given) if by in block), default=None)
-        if last is not None:
-            given = [one for one in given[last:] if one[1].lineno <= name.lineno]
-        return [value for value, _ in given if value is not name]
-
-    def filled(self, name: str, function: Functions) -> list[ast.expr]:
-        """What is put into a list."""
-        given = self._given(function).get(name, [])
-        return [value for value, by in given if isinstance(by, ast.Call | ast.AugAssign)]
-
-    @functools.cache  # noqa: B019
-    def _given(self, function: Functions) -> dict[str, list[tuple[ast.expr, ast.AST]]]:
-        found: dict[str, list[tuple[ast.expr, ast.AST]]] = defaultdict(list)
-        nodes = [node for node in ast.walk(function) if not isinstance(node, ast.expr_context)]
-        for node in sorted(nodes, key=lambda node: getattr(node, "lineno", 0)):
-            for name, value in _assigned(node):
-                found[name].append((value, node))
-        return found
-
-    def _before(self, node: ast.AST) -> list[ast.stmt]:
-        """Plain assignments before a node, in the block that it stands in."""
-        while not isinstance(node, ast.stmt):
-            node = self.parents[node]
-        around = self.parents[node]
-        for block in (getattr(around, part, []) for part in ("body", "orelse", "finalbody")):
-            if node in block:
-                before = block[: block.index(node)]
-                return [one for one in before if isinstance(one, ast.Assign | ast.AnnAssign)]
-        return []
-
-
-class Source:
-    """All files of a package."""
-
-    def __init__(self, root: Path, package: str = "scyan_exp") -> None:
-        self.modules = [
-            Module(path.relative_to(root).as_posix(), ast.parse(path.read_text("utf-8")))
-            for path in sorted((root / package).rglob("*.py"))
-        ]
-        self.functions: dict[str, list[tuple[Module, Functions]]] = defaultdict(list)
-        self.calls: dict[str, list[tuple[Module, ast.Call]]] = defaultdict(list)
-        self.constants: dict[str, list[tuple[Module, ast.expr]]] = defaultdict(list)
+    def __init__(self, code: Code) -> None:
+        self._code = code
         self._read: dict[ast.expr, Texts] = {}
-        for module in self.modules:
-            self._index(module)
 
-    def _index(self, module: Module) -> None:
+    def errors(self, module: Module) -> Iterator[tuple[ast.expr, Texts]]:
+        """Each place where an error is made, and what it can say."""
         for node in module.nodes:
-            if isinstance(node, Functions):
-                self.functions[node.name].append((module, node))
-            elif isinstance(node, ast.Call):
-                self.calls[name_of(node.func)].append((module, node))
-        for node in [*module.tree.body, *_of_classes(module.tree)]:
-            for name, value in _assigned(node):
-                self.constants[name].append((module, value))
-
-    def messages(self) -> Found:
-        """The texts of all errors."""
-        found = Found()
-        for module in self.modules:
-            for node, texts in self._sinks(module):
-                place = Place(module.path, node.lineno)
-                for text in filter(is_sentence, map(tidy, texts.words)):
-                    found.templates[text].append(place)
-                if texts.passed_on and not texts.words:
-                    found.passed_on.append(place)
-                elif texts.unread and not texts.words:
-                    found.unread[place] = texts.unread
-        return found
-
-    def _sinks(self, module: Module) -> Iterator[tuple[ast.expr, Texts]]:
-        for node in module.nodes:
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in LOGGED:
-                yield node, _logged(self.texts(node.args[0], module))
-            elif isinstance(node, ast.Call) and name_of(node.func) in SINKS:
-                name = name_of(node.func)
-                given = node.args[: len(SINKS[name])]
-                if name == "Problem":
+            match node:
+                case ast.Call(func=func, args=[text, *_]) if ast.unparse(func) in LOGGED:
+                    yield node, _logged(self.texts(text, module))
+                case ast.Call(func=func) if name_of(func) == "Problem":
                     yield node, self._problem(node, module)
-                elif given and not _inside(node, module, name):
-                    yield node, self.texts(given[0], module)
-            elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-                name = name_of(node.exc.func)
-                if name in SINKS or name in NO_MESSAGES or not name[:1].isupper():
-                    continue
-                if node.exc.args:
-                    yield node.exc, self.texts(node.exc.args[-1], module)
-
-    def _problem(self, node: ast.Call, module: Module) -> Texts:
-        if len(node.args) < 2 or isinstance(node.args[0], ast.Starred):
-            return unread(node, module)
-        key = _as_part(node.args[0], self, module)
-        texts = self.texts(node.args[1], module)
-        words = frozenset(f"{key}: {text}" for text in texts.words)
-        return Texts(words, texts.passed_on, texts.unread)
+                case ast.Call(func=func, args=[text, *_]) if name_of(func) in SINKS:
+                    yield node, self.texts(text, module)
+                case ast.Raise(exc=ast.Call(func=func, args=[*_, text]) as error):
+                    name = name_of(func)
+                    if name[:1].isupper() and name not in {*SINKS, *NO_MESSAGES}:
+                        yield error, self.texts(text, module)
 
     def texts(self, node: ast.expr, module: Module) -> Texts:
         """What an expression can say."""
@@ -259,341 +159,174 @@ class Source:
 
     def _texts(self, node: ast.expr, module: Module) -> Texts:
         match node:
-            case ast.Constant(value=str(text)):
-                return Texts(frozenset([text]))
-            case ast.Constant():
-                return NOTHING
+            case ast.Constant(value=value):
+                return Texts(frozenset([value])) if isinstance(value, str) else NOTHING
             case ast.JoinedStr():
                 return self._joined(node, module)
             case ast.BinOp(op=ast.Add()):
                 return self._sum(node, module)
-            case ast.IfExp():
-                return self._any([node.body, node.orelse], module)
-            case ast.BoolOp():
-                return self._any(node.values, module)
-            case ast.List() | ast.Tuple() | ast.Set():
-                return self._any(node.elts, module)
-            case ast.Dict():
-                return self._any(node.values, module)
+            case ast.IfExp(body=one, orelse=other):
+                return self._any([one, other], module)
+            case ast.BoolOp(values=several) | ast.Dict(values=several):
+                return self._any(several, module)
+            case ast.List(elts=several) | ast.Tuple(elts=several) | ast.Set(elts=several):
+                return self._any(several, module)
+            case ast.ListComp(elt=one) | ast.GeneratorExp(elt=one) | ast.SetComp(elt=one):
+                return self.texts(one, module)
             case ast.Subscript(value=ast.Call() as call, slice=ast.Constant(value=int(i))):
                 return self._call(call, module, i)
-            case ast.Starred() | ast.Subscript() | ast.YieldFrom() | ast.NamedExpr():
-                return self.texts(node.value, module)
-            case ast.ListComp() | ast.GeneratorExp() | ast.SetComp():
-                return self.texts(node.elt, module)
-            case ast.DictComp():
-                return self.texts(node.value, module)
+            case ast.Starred(value=value) | ast.Subscript(value=value) | ast.DictComp(value=value):
+                return self.texts(value, module)
+            case ast.NamedExpr(value=value) | ast.YieldFrom(value=value):
+                return self.texts(value, module)
             case ast.Call():
                 return self._call(node, module)
             case ast.Name():
                 return self._name(node, module)
-            case ast.Attribute(attr=name) if name in OF_OTHERS:
-                return PASSED_ON
             case ast.Attribute():
                 return self._attribute(node, module)
-        return unread(node, module)
+        return _unread(node, module)
 
     def _any(self, nodes: Iterable[ast.expr], module: Module) -> Texts:
-        texts = NOTHING
-        for node in nodes:
-            texts |= self.texts(node, module)
-        return texts
+        return self._any_there((module, node) for node in nodes)
+
+    def _any_there(self, places: Iterable[tuple[Module, ast.expr]]) -> Texts:
+        found = (self.texts(node, module) for module, node in places)
+        return functools.reduce(operator.or_, found, NOTHING)
+
+    def _problem(self, node: ast.Call, module: Module) -> Texts:
+        """A key and what is wrong with it."""
+        match node.args:
+            case [ast.expr() as key, text] if not isinstance(key, ast.Starred):
+                texts, part = self.texts(text, module), self._part(key, module)
+                words = frozenset(f"{part}: {text}" for text in texts.words)
+                return Texts(words, texts.passed_on, texts.unread)
+        return _unread(node, module)
 
     def _joined(self, node: ast.JoinedStr, module: Module) -> Texts:
-        whole = "".join(_as_part(value, self, module) for value in node.values)
+        """A text with values in it; if it has no words of its own, it says what they say."""
+        whole = self._part(node, module)
         if is_sentence(tidy(whole)):
             return Texts(frozenset(self._with_parts(node, module)))
         values = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
         found = [self.texts(value, module) for value in values]
-        said = [texts for texts in found if any(map(n_words, texts.words))]
+        said = [texts for texts in found if texts.says_something]
         if said:
             return functools.reduce(operator.or_, said)
         if n_words(whole):
             return Texts(frozenset([whole]))
-        return PASSED_ON if any(texts.passed_on for texts in found) else unread(node, module)
+        return PASSED_ON if any(texts.passed_on for texts in found) else _unread(node, module)
 
     def _with_parts(self, node: ast.JoinedStr, module: Module) -> list[str]:
-        """A text with every sentence that a name in it can be."""
-        parts: list[list[str]] = []
+        """A text with each sentence that a value in it can be."""
+        parts = []
         for value in node.values:
-            part = [_as_part(value, self, module)]
-            if isinstance(value, ast.FormattedValue) and isinstance(value.value, ast.Name | ast.Call):
+            part = [self._part(value, module)]
+            if isinstance(value, ast.FormattedValue) and isinstance(
+                value.value, ast.Name | ast.Call
+            ):
                 texts = self.texts(value.value, module)
                 are_all = not texts.passed_on and not texts.unread
-                if are_all and 0 < len(texts.words) <= MOST_PARTS:
-                    are_sentences = all(is_sentence(tidy(text)) for text in texts.words)
-                    part = sorted(texts.words) if are_sentences else part
+                if are_all and len(texts.words) <= MOST_PARTS:
+                    words = sorted(texts.words)
+                    part = words if words and all(map(is_sentence, map(tidy, words))) else part
             parts.append(part)
         return ["".join(words) for words in itertools.product(*parts)]
 
     def _sum(self, node: ast.BinOp, module: Module) -> Texts:
-        if not any(isinstance(side, ast.Constant | ast.JoinedStr) for side in (node.left, node.right)):
-            if name_of(getattr(node.right, "func", node.right)) in HINTS:
-                return self.texts(node.left, module)
-            return self._any([node.left, node.right], module)
-        text = _as_part(node.left, self, module) + _as_part(node.right, self, module)
-        return Texts(frozenset([text])) if n_words(text) else self.texts(node.left, module)
+        """Two texts, of which the second may be a hint; or two lists."""
+        if any(isinstance(side, ast.Constant | ast.JoinedStr) for side in (node.left, node.right)):
+            return Texts(frozenset([self._part(node, module)]))
+        if name_of(getattr(node.right, "func", node.right)) in HINTS:
+            return self.texts(node.left, module)
+        return self._any([node.left, node.right], module)
 
     def _call(self, node: ast.Call, module: Module, item: int | None = None) -> Texts:
-        name, function = name_of(node.func), node.func
+        name = name_of(node.func)
         if name == "Problem":
             return self._problem(node, module)
-        if name in HINTS or name == "listed":
-            return Texts(frozenset([""]))
         if name == "absent":
             return self._absent(node, module)
-        if name in SINKS or name in PASSING:
+        if name in HINTS or name == "listed":
+            return Texts(frozenset([""]))
+        if name in SINKS or name in FIRST:
             return self._any(node.args[:1], module)
-        if name in {"map", "fromkeys", "cast"}:
-            return self.texts(node.args[-1], module)
-        if isinstance(function, ast.Attribute) and name in KEEPING:
-            return self.texts(function.value, module)
-        places = self.functions.get(name, ())
-        own = [place for place in places if place[0] is module] or places
-        texts = NOTHING if own else unread(node, module)
-        for there, one in own:
-            texts |= self._returned(one, there, item)
-        return texts
+        if name in LAST:
+            return self._any(node.args[-1:], module)
+        if isinstance(node.func, ast.Attribute) and name in KEEPING:
+            return self.texts(node.func.value, module)
+        return self._returned(name, module, item) or _unread(node, module)
+
+    def _returned(self, name: str, module: Module, item: int | None = None) -> Texts | None:
+        """What functions of a name say; None if there are none."""
+        functions = self._code.functions_named(name, module)
+        values = [(there, value) for there, one in functions for value in there.returned(one, item)]
+        return self._any_there(values) if functions else None
 
     def _absent(self, node: ast.Call, module: Module) -> Texts:
-        they = _as_part(node.args[3], self, module)
-        said = self.texts(node.args[2], module)
+        """What :func:`scyan_exp.errors.absent` says of names that are not there."""
+        said, they = self.texts(node.args[2], module), self._part(node.args[3], module)
         words = frozenset(f"{text} {they}: {{names}}" for text in said.words)
         return Texts(words, said.passed_on, said.unread)
-
-    def _returned(
-        self, function: Functions, module: Module, item: int | None = None
-    ) -> Texts:
-        values = [
-            node.value
-            for node in module.within(function)
-            if isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) and node.value is not None
-        ]
-        if item is not None:
-            values = [
-                value.elts[item] if isinstance(value, ast.Tuple) else value for value in values
-            ]
-        return self._any(values, module)
 
     def _name(self, node: ast.Name, module: Module) -> Texts:
         function = module.function_of(node)
         while function is not None:
-            if _is_caught(node.id, function):
+            if is_error(node.id, function):
                 return PASSED_ON
             if values := module.given_to(node, function):
-                texts = self._any(values, module)
-                for there, value in self._filled(node.id, function, module):
-                    texts |= self.texts(value, there)
-                return texts
-            if node.id in _parameters(function):
-                return self._of_callers(node.id, function, module)
+                others = self._code.put_by_others(node.id, function, module)
+                return self._any(values, module) | self._any_there(others)
+            if node.id in parameters(function):
+                return self._argument(node.id, function, module)
             function = module.function_of(function)
         return self._constant(node.id, module)
 
-    def _filled(
-        self, name: str, function: Functions, module: Module
-    ) -> Iterator[tuple[Module, ast.expr]]:
-        """What other functions put into a list that they are handed."""
-        for call in module.within(function):
-            if not isinstance(call, ast.Call):
-                continue
-            for i, argument in enumerate(call.args):
-                if not (isinstance(argument, ast.Name) and argument.id == name):
-                    continue
-                places = self.functions.get(name_of(call.func), ())
-                for there, callee in [one for one in places if one[0] is module] or places:
-                    names = _parameters(callee)
-                    if i < len(names) and callee is not function:
-                        for value in there.filled(names[i], callee):
-                            yield there, value
-                        yield from self._filled(names[i], callee, there)
-
-    def _of_callers(self, name: str, function: Functions, module: Module) -> Texts:
-        names = _parameters(function)
-        called = function.name if function.name != "__init__" else _class_of(function, module)
-        position = names.index(name) - (names[:1] in (["self"], ["cls"]))
-        texts, n_calls = NOTHING, 0
-        for there, call in self.calls.get(called, ()):
-            n_calls += 1
-            by_name = [word.value for word in call.keywords if word.arg == name]
-            if by_name:
-                texts |= self.texts(by_name[0], there)
-            elif position < len(call.args):
-                texts |= self.texts(call.args[position], there)
-        return texts if n_calls else unread(function, module)
+    def _argument(self, name: str, function: Functions, module: Module) -> Texts:
+        given = list(self._code.arguments(name, function, module))
+        return self._any_there(given) if given else _unread(function, module)
 
     def _attribute(self, node: ast.Attribute, module: Module) -> Texts:
-        if isinstance(node.value, ast.Name):
-            function = module.function_of(node)
-            if function is not None and (
-                _is_caught(node.value.id, function) or _is_error(node.value.id, function)
-            ):
-                return PASSED_ON
-        places = self.functions.get(node.attr)  # a property
-        if places:
-            texts = NOTHING
-            for there, function in places:
-                texts |= self._returned(function, there)
-            return texts
-        return self._constant(node.attr, module)
+        function = module.function_of(node)
+        of_error = function is not None and is_error(name_of(node.value), function)
+        if of_error or node.attr in OF_OTHERS:
+            return PASSED_ON
+        of_property = self._returned(node.attr, module)
+        return self._constant(node.attr, module) if of_property is None else of_property
 
     def _constant(self, name: str, module: Module) -> Texts:
-        places = self.constants.get(name, ())
-        own = [place for place in places if place[0] is module] or places
-        if not own:
-            return Texts(unread=frozenset([f"{module.path}: {name}"]))
-        texts = NOTHING
-        for there, value in own:
-            texts |= self.texts(value, there)
-        return texts
+        places = self._code.constants_named(name, module)
+        return self._any_there(places) if places else _unread(ast.Name(name), module)
 
-    def constant_text(self, name: str, module: Module) -> str | None:
-        """The text of a constant that is one string."""
-        places = self.constants.get(name, ())
-        own = [place for place in places if place[0] is module] or places
-        match own:
-            case [(_, ast.Constant(value=str(text)))]:
+    def _part(self, node: ast.expr, module: Module) -> str:
+        """A part of a text: its words, or ``{name}``."""
+        match node:
+            case ast.Constant(value=str(text)):
                 return text
-        return None
+            case ast.JoinedStr(values=parts):
+                return "".join(self._part(part, module) for part in parts)
+            case ast.BinOp(op=ast.Add(), left=left, right=right):
+                return self._part(left, module) + self._part(right, module)
+            case ast.Name() | ast.Attribute():
+                name = name_of(node)
+                text = self._code.constant_text(name, module) if name.isupper() else None
+                return placeholder(name) if text is None or is_usage(text) else text
+            case ast.Call(func=func, args=[first, *_]) if name_of(func) in WRITTEN:
+                return self._part(first, module)
+            case ast.Call(func=func):
+                return placeholder("n" if name_of(func) == "len" else name_of(func))
+            case ast.FormattedValue(value=value) | ast.Subscript(value=value):
+                return self._part(value, module)
+            case ast.BoolOp(values=[value, *_]) | ast.BinOp(left=value):
+                return self._part(value, module)
+        return "{...}"
+
+
+def _unread(node: ast.AST, module: Module) -> Texts:
+    return Texts(unread=frozenset([f"{module.path}: {ast.unparse(node)}"]))
 
 
 def _logged(texts: Texts) -> Texts:
-    """Texts of the log, whose values stand at ``%s``."""
-    words = {re.sub(r"%[sdg]", "{value}", text) for text in texts.words}
-    return Texts(frozenset(words), texts.passed_on or "{value}" in words, texts.unread)
-
-
-def name_of(node: ast.AST) -> str:
-    """The last name of ``a.b.c``."""
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def n_words(text: str) -> int:
-    """How many words a template has besides its values."""
-    return len(re.findall(r"[^\W\d_]{2,}", re.sub(r"\{[^{}]*\}", "", text)))
-
-
-def is_sentence(text: str) -> bool:
-    """Whether a text is more than a name; short ones say something of a value."""
-    n = n_words(text)
-    of_value = "{" in text and (n > 1 or ": {" in text or text.endswith("."))
-    return " " in text and (n > 2 or (n > 0 and of_value))
-
-
-def tidy(text: str) -> str:
-    """A template in one line; the usages of commands are one template."""
-    text = " ".join(text.split())
-    return "usage: {command}" if text.lower().startswith("usage:") else text
-
-
-def _as_part(node: ast.expr, source: Source, module: Module) -> str:
-    """A part of a text: its words, or ``{name}``."""
-    match node:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.JoinedStr():
-            return "".join(_as_part(value, source, module) for value in node.values)
-        case ast.FormattedValue():
-            return _as_part(node.value, source, module)
-        case ast.BinOp(op=ast.Add()):
-            return _as_part(node.left, source, module) + _as_part(node.right, source, module)
-        case ast.Name() | ast.Attribute():
-            name = name_of(node)
-            text = source.constant_text(name, module) if name.strip("_").isupper() else None
-            is_part = text is not None and not text.lower().startswith("usage:")
-            return text if text is not None and is_part else _placeholder(name)
-        case ast.Call():
-            name = name_of(node.func)
-            if name in WRITTEN and node.args:
-                return _as_part(node.args[0], source, module)
-            if name == "join" and node.args:
-                return _as_part(node.args[0], source, module)
-            return _placeholder("n" if name == "len" else name)
-        case ast.Subscript(value=value) | ast.BoolOp(values=[value, *_]) | ast.BinOp(left=value):
-            return _as_part(value, source, module)
-    return "{...}"
-
-
-def _placeholder(name: str) -> str:
-    return "" if name.strip("_") in HINTS else "{" + name.strip("_").lower() + "}"
-
-
-def _inside(node: ast.AST, module: Module, name: str) -> bool:
-    """Whether an error is only handed to ``refuse``, which is read itself."""
-    return name == "refuse" and isinstance(getattr(node, "args", [None])[0], ast.Call) and (
-        name_of(node.args[0].func) in SINKS  # type: ignore[attr-defined]
-    )
-
-
-def _of_classes(tree: ast.Module) -> list[ast.stmt]:
-    return [each for node in tree.body if isinstance(node, ast.ClassDef) for each in node.body]
-
-
-def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """Names and what they become, or what is put into them, by one node."""
-    match node:
-        case ast.Assign(targets=targets, value=value):
-            for target in targets:
-                yield from _to_target(target, value)
-        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-            yield name, value
-        case ast.AugAssign(target=ast.Name(id=name), value=value):
-            yield name, value
-        case ast.NamedExpr(target=ast.Name(id=name), value=value):
-            yield name, value
-        case ast.For(target=target, iter=value) | ast.comprehension(target=target, iter=value):
-            for one in ast.walk(target):
-                if isinstance(one, ast.Name):
-                    yield one.id, value
-        case ast.Call(
-            func=ast.Attribute(value=ast.Name(id=name), attr="append" | "extend" | "insert" | "add"),
-            args=[*_, value],
-        ):
-            yield name, value
-
-
-def _to_target(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    match target:
-        case ast.Name(id=name) | ast.Subscript(value=ast.Name(id=name)):
-            yield name, value
-        case ast.Tuple(elts=several):
-            starred = any(isinstance(one, ast.Starred) for one in several)
-            for i, one in enumerate(several):
-                name = one.value if isinstance(one, ast.Starred) else one
-                if isinstance(name, ast.Name):
-                    yield name.id, value if starred else _item(value, i)
-
-
-def _item(value: ast.expr, i: int) -> ast.expr:
-    if isinstance(value, ast.Tuple):
-        return value.elts[i]
-    return ast.Subscript(value, ast.Constant(i), ast.Load())
-
-
-def _is_caught(name: str, function: Functions) -> bool:
-    return any(
-        isinstance(node, ast.ExceptHandler) and node.name == name for node in ast.walk(function)
-    )
-
-
-def _is_error(name: str, function: Functions) -> bool:
-    """Whether a parameter is an exception, by its type."""
-    given = function.args
-    return any(
-        one.arg == name
-        and one.annotation is not None
-        and ast.unparse(one.annotation).endswith(("Error", "Exception"))
-        for one in [*given.posonlyargs, *given.args, *given.kwonlyargs]
-    )
-
-
-def _parameters(function: Functions) -> list[str]:
-    given = function.args
-    return [one.arg for one in [*given.posonlyargs, *given.args, *given.kwonlyargs]]
-
-
-def _class_of(function: Functions, module: Module) -> str:
-    node = module.parents.get(function)
-    return node.name if isinstance(node, ast.ClassDef) else function.name
+    """Texts of the log, whose values are at ``%s``; ``"%s"`` alone passes an error on."""
+    words = frozenset(re.sub(r"%[sdg]", "{value}", text) for text in texts.words)
+    return Texts(words, texts.passed_on or "{value}" in words, texts.unread)

@@ -100,8 +100,8 @@ class FilesDataset(DataFormat):
             raise InputError(problems)
         if len(files) > 1 and self._has_labels:
             raise InputError(
-                f"dataset.labels: has one row per event of a single file, and there are {len(files)} "
-                "files: annotate them without, or name one file"
+                f"dataset.labels: has one row per event of a single file, and there are "
+                f"{len(files)} files: annotate them without, or name one file"
             )
         if len(files) == 1 and self.metadata is None and self.n_cells_per_file is None:
             alone = self._one(files[0])

@@ -88,8 +88,8 @@ def match_markers(
         elif places:
             candidates = listed([_shown(columns[i]) for i in places])
             text = (
-                f"marker {marker!r} of the table may be any of {candidates}: give it the exact name "
-                "of one of them in the table"
+                f"marker {marker!r} of the table may be any of {candidates}: give it the exact "
+                "name of one of them in the table"
             )
             problems.append(Mismatch(text, lacking=False))
         else:

@@ -71,7 +71,8 @@ def check_detached(fleet: FleetSettings, task: Task) -> None:
     """
     if not hasattr(task, "check"):
         raise InputError(
-            "hydra.launcher.slurm.detach: only sweeps started with scyan-exp train can continue elsewhere"
+            "hydra.launcher.slurm.detach: only sweeps started with scyan-exp train can continue "
+            "elsewhere"
         )
     commands.check_accepted(options_of(_parameters(fleet.slurm, "scyan_exp")))
 
