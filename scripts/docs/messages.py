@@ -34,8 +34,9 @@ several things are wrong, all of them are told at once, with a number each.
 | 2 | the command, the config or an input is wrong; nothing was trained |
 | 130 | interrupted with Ctrl-C |
 
-Where a message passes on the words of another program, such as Slurm or W&B, only the words around
-them are listed. This page is made from `docs/messages.yaml`, which a test compares with the code.
+Hints such as *Did you mean 'CD8a'?* are left out. Where a message passes on the words of another
+program, such as Slurm or W&B, only the words around them are listed. This page is made from
+`docs/messages.yaml`, which a test compares with the code.
 """
 
 

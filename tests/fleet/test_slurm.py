@@ -105,7 +105,7 @@ def test_a_sweep_of_another_program_is_not_detached(slurm, tmp_path):
     from tests.fleet.units import job
 
     fleet = check_settings({"engine": "slurm", "slurm": {"detach": True}})
-    with pytest.raises(InputError, match=r"slurm\.detach: only sweeps of scyan-exp can be gone on"):
+    with pytest.raises(InputError, match=r"slurm\.detach: only sweeps started with"):
         make_engine([job(0)], fleet, act, tmp_path)
 
 
