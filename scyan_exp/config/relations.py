@@ -132,5 +132,5 @@ def _device_problems(trainer: Any, model: Any) -> Iterator[Problem]:
     n_devices = len(devices) if isinstance(devices, list) else devices
     batch_size = model.get("batch_size") if isinstance(model, Mapping) else None
     if isinstance(n_devices, int) and isinstance(batch_size, int) and 0 < batch_size < n_devices:
-        text = f"{batch_size} cells cannot be shared by {n_devices}"
+        text = f"{batch_size} cells cannot be shared by {n_devices} devices"
         yield Problem("model.batch_size", text)

@@ -43,7 +43,7 @@ def marker_problems(names: pd.Index, markers: list[str]) -> list[str]:
     problems = absent(markers, names, "marker {} of the table is not in the data.", "The data has")
     repeated = names[names.duplicated()].unique()
     problems += [
-        f"marker {marker!r} stands {int((names == marker).sum())} times in the data: rename or "
+        f"marker {marker!r} occurs {int((names == marker).sum())} times in the data: rename or "
         "drop all but one"
         for marker in repeated
         if marker in markers
@@ -53,7 +53,7 @@ def marker_problems(names: pd.Index, markers: list[str]) -> list[str]:
 
 def no_expressions(adata: AnnData) -> list[str]:
     """Cells without X."""
-    return ["the cells have no expressions: X is not there"] if adata.X is None else []
+    return ["the cells have no expressions: X is missing"] if adata.X is None else []
 
 
 def head_problems(dataset: DataFormat, others: Mapping[str, str | None]) -> list[str]:
@@ -147,7 +147,10 @@ def size_problems(adata: AnnData, table: KnowledgeTable) -> list[str]:
     n_pops = len(table.populations)
     if adata.n_obs >= n_pops:
         return []
-    return [f"{adata.n_obs} cells are fewer than the {n_pops} populations of the table"]
+    return [
+        f"{adata.n_obs} cells are fewer than the {n_pops} populations of the table: expected many "
+        "cells of each. Give more cells, or leave populations out with table.drop"
+    ]
 
 
 def expression_problems(raw_NM: np.ndarray, markers: list[str], dataset: DataFormat) -> list[str]:

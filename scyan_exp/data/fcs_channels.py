@@ -54,7 +54,7 @@ def read_channels(text: FcsText, data_type: str, problems: list[str]) -> list[Ch
         channels.append(_channel(text, n, data_type, problems))
         by_name.setdefault(channels[-1].name, []).append(n)
     problems += [
-        f"channel {name!r} stands at $P{'N, $P'.join(map(str, places))}N: rename all but one"
+        f"channel {name!r} is at $P{'N, $P'.join(map(str, places))}N: rename all but one"
         for name, places in by_name.items()
         if len(places) > 1
     ]

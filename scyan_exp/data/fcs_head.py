@@ -84,7 +84,7 @@ def _data_type(text: FcsText, problems: list[str]) -> str:
             "FCS 3.1 with floating-point numbers"
         )
     if mode != "L":
-        problems.append(f"$MODE is {mode}: it holds histograms; expected L, a row an event")
+        problems.append(f"$MODE is {mode}: it holds histograms; expected L, one row per event")
     return found
 
 
@@ -149,8 +149,8 @@ def _misplaced(
     if not segments:
         return "it does not say where its events are: $BEGINDATA and the header are 0"
     if all(start <= text.end for start, _ in segments):
-        return f"its events are said to begin at byte {segments[0][0]:,}, within its keywords"
+        return f"it says that its events begin at byte {segments[0][0]:,}, within its keywords"
     places = " or ".join(f"{start:,} to {stop:,}" for start, stop in segments)
     if all(start + size > text.size for start, _ in segments):
         return f"is cut off: {need} from byte {segments[0][0]:,} on, the file has {text.size:,}"
-    return f"{need}, but they are said to stand at bytes {places}: export the file again"
+    return f"{need}, but the file says that they are at bytes {places}: export the file again"

@@ -129,7 +129,7 @@ def _keywords(path: Path, segment: bytes) -> tuple[dict[str, str], str]:
     delimiter = text[:1]
     if not delimiter or delimiter.isalnum() or delimiter in "$ ":
         raise InputError(
-            f"its keywords begin with {text[:10]!r}; expected the character that parts them",
+            f"its keywords begin with {text[:10]!r}; expected the character that separates them",
             where=str(path),
         )
     body = text[1:]

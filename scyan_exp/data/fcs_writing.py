@@ -154,12 +154,12 @@ def _check_names(channels: Sequence[str], keywords: Mapping[str, str], path: str
     problems = []
     repeated = sorted({name for name in channels if channels.count(name) > 1})
     if repeated:
-        problems.append(f"channels that stand there twice: {listed(repeated)}")
+        problems.append(f"channels that occur twice: {listed(repeated)}")
     if any(not name.strip() for name in channels):
         problems.append("a channel has no name")
     own = [key for key in keywords if _OWN.match(key.upper())]
     if own:
-        problems.append(f"keywords that say where events stand cannot be given: {listed(own)}")
+        problems.append(f"keywords that say where the events are cannot be given: {listed(own)}")
     if problems:
         raise InputError(problems, where=str(path))
 

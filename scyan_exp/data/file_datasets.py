@@ -27,7 +27,7 @@ class FilesDataset(DataFormat):
 
     Attributes:
         path: a file, a list of files, a folder, or a pattern such as ``samples/*.fcs``.
-        metadata: a CSV with a row a file: its name, then what is known of it, for ``obs``.
+        metadata: a CSV with one row per file: its name, then what is known of it, for ``obs``.
         n_cells_per_file: draw so many cells of each file, always the same ones; None for all.
         subset: keep the cells whose ``obs`` columns have these values, such as
             ``{batch: Plate3}`` or ``{batch: [Plate3, Plate4]}``.
@@ -100,8 +100,8 @@ class FilesDataset(DataFormat):
             raise InputError(problems)
         if len(files) > 1 and self._has_labels:
             raise InputError(
-                f"dataset.labels: has a row an event of a single file, and there are {len(files)} "
-                "files: annotate them without, or name one file"
+                f"dataset.labels: has one row per event of a single file, and there are "
+                f"{len(files)} files: annotate them without, or name one file"
             )
         if len(files) == 1 and self.metadata is None and self.n_cells_per_file is None:
             alone = self._one(files[0])
@@ -198,7 +198,7 @@ class FcsDataset(FilesDataset):
     Attributes:
         compensation: ``auto`` for the spillover matrix of each file, if it has one; False for
             none; or a CSV with a matrix.
-        labels: of a single file: a CSV with a row an event, whose columns go to ``obs``.
+        labels: of a single file: a CSV with one row per event, whose columns go to ``obs``.
     """
 
     compensation: Literal[False] | PathName = "auto"

@@ -106,7 +106,7 @@ def other_formats(files: Sequence[Path], kind: FileKind) -> list[str]:
 def fcs_files(
     compensation: Compensation, labels: str | None = None, numbers: Sequence[str] = ()
 ) -> FileKind:
-    """FCS files; ``labels`` is a CSV with a row an event, some of its columns are numbers."""
+    """FCS files; ``labels`` is a CSV with one row per event, some of its columns are numbers."""
 
     def peek(path: Path) -> Peek:
         head = read_head(path)
@@ -174,8 +174,7 @@ def h5ad_files(layer: str | None = None) -> FileKind:
             repeated = sorted({name for name in names if names.count(name) > 1})
             if repeated:
                 raise InputError(
-                    f"markers that stand there twice: {listed(repeated)}: rename or drop all but "
-                    "one",
+                    f"markers that occur twice: {listed(repeated)}: rename or drop all but one",
                     where=str(path),
                 )
             return Peek(blocks.n_cells, [[name] for name in names])

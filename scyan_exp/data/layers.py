@@ -37,7 +37,7 @@ def find_layer(file: h5py.File, layer: str, path: Path) -> tuple[Any, h5py.Group
 
 def no_x(names: list[str]) -> str:
     """What is said of cells without X that have these layers."""
-    said = "the cells have no expressions: X is not there"
+    said = "the cells have no expressions: X is missing"
     if not names:
         return said
     return f"{said}. They have the layers {listed(names)}: set dataset.layer={names[0]}"

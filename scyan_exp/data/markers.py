@@ -87,8 +87,11 @@ def match_markers(
             found[marker] = places[0]
         elif places:
             candidates = listed([_shown(columns[i]) for i in places])
-            text = f"marker {marker!r} of the table may be any of {candidates}: give it the very "
-            problems.append(Mismatch(text + "name of one of them in the table", lacking=False))
+            text = (
+                f"marker {marker!r} of the table may be any of {candidates}: give it the exact "
+                "name of one of them in the table"
+            )
+            problems.append(Mismatch(text, lacking=False))
         else:
             hint = near_matches(marker, [name for column in columns for name in column])
             text = f"marker {marker!r} of the table is not in the data.{hint}"

@@ -46,7 +46,10 @@ def read_cells(
         return read_h5ad(path, layer)
     known = ", ".join([*H5AD, *FCS, *CSV, *PARQUET])
     existing_file(path, "a file of cells")
-    raise InputError(f"what is in it? Its name should end in one of {known}", where=str(path))
+    raise InputError(
+        f"its name does not say what kind of file it is: expected one that ends in {known}",
+        where=str(path),
+    )
 
 
 def dataset_of(path: str | Path) -> str:

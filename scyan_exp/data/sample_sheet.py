@@ -1,4 +1,4 @@
-"""What is known of each file, from a CSV with a row a file; and of each event, from another.
+"""What is known of each file, from a CSV with one row per file; and of each event, from another.
 
 Cells are taken as they are written: ``001`` and ``NA`` are names. Empty ones are missing.
 """
@@ -29,7 +29,7 @@ def read_sheet(
     """The rows of the files, in their order; without the column that names them.
 
     Args:
-        path: a CSV with a row a file: its name, with or without folders and suffix, and what is
+        path: a CSV with one row per file: its name, with or without folders and suffix, and what is
             known of it.
         files: F files.
         samples: their F names.
@@ -39,7 +39,7 @@ def read_sheet(
         InputError: files without a row, or with several; rows that may be several files; text
             where numbers are wanted.
     """
-    frame = read_frame(path, "a CSV with a row a file", numbers)
+    frame = read_frame(path, "a CSV with one row per file", numbers)
     by_name = {str(column).lower(): column for column in reversed(list(frame))}
     key = next((by_name[one] for one in FILE_COLUMNS if one in by_name), frame.columns[0])
     given = frame[key].fillna("").tolist()
@@ -57,7 +57,7 @@ def read_sheet(
     for f, mine in enumerate(places):
         if len(mine) > 1:
             rows = ", ".join(str(i + 2) for i in mine)
-            problems.append(f"{shown[f]} stands in rows {rows}: keep one of them")
+            problems.append(f"{shown[f]} is in rows {rows}: keep one of them")
         elif not mine and f not in unclear:
             hint = near_matches(files[f].stem, [given[i] for i in unused])
             problems.append(f"no row for {shown[f]} in column {key!r}.{hint}")
@@ -92,15 +92,15 @@ def _shown(file: Path, sample: str) -> str:
 
 
 def read_labels(path: str, n_events: int, numbers: Sequence[str] = ()) -> pd.DataFrame:
-    """Columns of a CSV with a row an event; ``numbers`` are numbers, all others are text.
+    """Columns of a CSV with one row per event; ``numbers`` are numbers, all others are text.
 
     Raises:
         InputError: it has another number of rows, or text where numbers are wanted.
     """
-    frame = read_frame(path, "a CSV with a row an event", numbers)
+    frame = read_frame(path, "a CSV with one row per event", numbers)
     if len(frame) != n_events:
         raise InputError(
-            f"expected a row an event: {n_events:,} below the header, found {len(frame):,}",
+            f"expected one row per event: {n_events:,} below the header, found {len(frame):,}",
             where=path,
         )
     return frame

@@ -152,7 +152,9 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     lines = read_text(path).splitlines()
     filled = [line for line in lines if line.strip()]
     if not filled:
-        raise InputError("the file is empty (expected a header and a row a population)", str(path))
+        raise InputError(
+            "the file is empty (expected a header and one row per population)", str(path)
+        )
     first = next((line for line in filled if not line.lstrip().startswith("#")), filled[0])
     separator = max(",;\t", key=first.count)
     reader = csv.reader(lines, delimiter=separator)
@@ -185,16 +187,16 @@ def _structure_problems(
 ) -> list[str]:
     problems = []
     if not rows:
-        problems.append("no populations: expected a row a population below the header")
+        problems.append("no populations: expected one row per population below the header")
     if not markers:
-        problems.append("no markers: expected a column a marker after the population names")
+        problems.append("no markers: expected one column per marker after the population names")
     problems += [f"column {i + 1} has values but no marker name" for i in markers if not header[i]]
     for marker, n in Counter(header[i] for i in markers if header[i]).items():
         if n > 1:
-            problems.append(f"marker {marker!r} stands in {n} columns: keep one of them")
+            problems.append(f"marker {marker!r} is in {n} columns: keep one of them")
     for level, n in Counter(header[i] for i in levels).items():
         if n > 1:
-            problems.append(f"level {level!r} stands in {n} columns: rename or drop all but one")
+            problems.append(f"level {level!r} is in {n} columns: rename or drop all but one")
     for line, row in rows:
         if not row[0].strip():
             problems.append(f"row {line} has no population name")
@@ -204,7 +206,7 @@ def _structure_problems(
         if population and n > 1:
             lines = [str(line) for line, row in rows if row[0].strip() == population]
             problems.append(
-                f"population {population!r} stands in rows {', '.join(lines)}: keep one of them"
+                f"population {population!r} is in rows {', '.join(lines)}: keep one of them"
             )
     return problems
 

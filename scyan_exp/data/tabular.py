@@ -41,7 +41,7 @@ def read_csv(path: str | Path, obs_columns: Sequence[str] = ()) -> AnnData:
     except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
         raise InputError(f"not a CSV of cells ({str(error).strip()})", where=str(path)) from error
     repeated = [
-        f"column {name!r} stands {n} times: rename or drop all but one"
+        f"column {name!r} occurs {n} times: rename or drop all but one"
         for name, n in Counter(name for name in header if name).items()
         if n > 1
     ]
@@ -59,7 +59,7 @@ def read_parquet(path: str | Path, obs_columns: Sequence[str] = ()) -> AnnData:
     try:
         table = parquet.read_table(str(path), use_threads=False, partitioning=None)
         repeated = [
-            f"column {name!r} stands {n} times: rename or drop all but one"
+            f"column {name!r} occurs {n} times: rename or drop all but one"
             for name, n in Counter(table.column_names).items()
             if n > 1
         ]
@@ -136,8 +136,8 @@ def _cells_of(
     problems = [*problems, *(p for name in unasked for p in _stray_text(frame[name]))]
     if not len(frame) or not markers:
         problems.append(
-            f"found {len(frame)} rows and {len(markers)} columns of numbers; expected a row a "
-            "cell and a column a marker"
+            f"found {len(frame)} rows and {len(markers)} columns of numbers; expected one row "
+            "per cell and one column per marker"
         )
     if problems:
         raise InputError(problems, where=str(path))

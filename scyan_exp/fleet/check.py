@@ -63,12 +63,12 @@ def _engine_problems(engine: Any) -> Iterator[Problem]:
 def _device_problems(trainer: TrainerConfig) -> Iterator[str]:
     if trainer.n_processes != 1:
         yield (
-            "the fleet leases one device to each job; use trainer.devices=1, or run this sweep "
+            "each job of this launcher gets one device; use trainer.devices=1, or run this sweep "
             "with hydra/launcher=basic"
         )
     elif trainer.devices not in (1, [0]):
         yield (
-            "the fleet chooses the device; use trainer.devices=1 and "
+            "this launcher chooses the device; use trainer.devices=1 and "
             f"hydra.launcher.devices={trainer.devices}"
         )
 

@@ -88,7 +88,7 @@ def _write(trainings: Sequence[Training], cells: Cells, out: Path) -> RunRecord:
 def _check_new(out: Path) -> None:
     """Nothing that is there is written over."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        reason = "is there already, and nothing is written over: choose another with out=FOLDER"
+        reason = "exists already, and nothing is overwritten: choose another with out=FOLDER"
         raise InputError(reason, where=str(out))
 
 

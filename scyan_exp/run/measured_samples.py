@@ -61,7 +61,7 @@ def measure_again(
             is not given is as in the run, ``null`` is none. Without ``sample_key``, of several
             files each is a sample, unless its cells have a column ``sample``.
         out: the folder for the results; None for that of the run, or one beside the files.
-        metadata: a CSV with a row a file: its name, and columns for the cells.
+        metadata: a CSV with one row per file: its name, and columns for the cells.
 
     Returns:
         The folder with the results.

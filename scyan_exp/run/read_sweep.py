@@ -104,5 +104,5 @@ def why_no_sweep(folder: Path) -> str:
     if not folder.is_dir():
         return "no such folder; expected that of a sweep"
     if RunFolder(folder).result.exists():
-        return "this is the folder of a run: read it with scyan_exp.read_run"
+        return "this is the folder of a run, not of a sweep (in Python: scyan_exp.read_run)"
     return "no sweep: there are neither a sweep.json nor folders of jobs in it"

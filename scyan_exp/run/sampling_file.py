@@ -28,7 +28,7 @@ def check_new_file(path: Path) -> None:
         known = ", ".join(FORMATS)
         raise InputError(f"out: expected a name that ends in one of {known}, found {path.name!r}")
     if path.exists():
-        reason = "is there already, and nothing is written over: choose another with out=FILE"
+        reason = "exists already, and nothing is overwritten: choose another with out=FILE"
         raise InputError(reason, where=str(path))
 
 

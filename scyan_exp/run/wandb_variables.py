@@ -30,7 +30,7 @@ def check_variables() -> None:
         problems = [_refused(str(one["loc"][0]), one) for one in error.errors()]
         raise InputError(problems, where="W&B") from error
     except wandb.Error as error:
-        raise InputError(f"its variables WANDB_*: {error}", where="W&B") from error
+        raise InputError(f"the environment variables WANDB_*: {error}", where="W&B") from error
 
 
 def _refused(setting: str, problem: Mapping[str, Any]) -> str:

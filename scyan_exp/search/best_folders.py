@@ -24,7 +24,7 @@ def best_folders(sweep_dir: Path, n_best: int) -> list[Path]:
         InputError: it is no search with one objective, or has fewer completed trials.
     """
     if not SweepFolder(sweep_dir).holds_search():
-        raise InputError("best= is of a search, and this is none", where=str(sweep_dir))
+        raise InputError("best= needs a search, and this folder holds none", where=str(sweep_dir))
     described = read_description(sweep_dir)
     directions, constraints = described["directions"], parse_constraints(described["constraints"])
     if len(directions) != 1:

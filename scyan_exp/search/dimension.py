@@ -120,7 +120,7 @@ def _choice(key: str, parsed: Override) -> Dimension:
         raise ValueError("there are no values to choose from")
     for i, one in enumerate(choices):
         if one in choices[:i]:  # to Optuna, 1 and true are the same
-            raise ValueError(f"two values cannot be told apart: {texts[i]}")
+            raise ValueError(f"two values are written alike: {texts[i]}")
     return Dimension(key, "choice", choices=choices, texts=texts)
 
 

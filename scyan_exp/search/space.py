@@ -116,7 +116,7 @@ def _read(text: str, config_loader: ConfigLoader | None) -> Dimension | None:
     if not parsed.is_sweep_override():
         return None
     if bare_key(text) in UNSEARCHED or bare_key(text).startswith("hydra."):
-        raise ValueError("cannot be searched")
+        raise ValueError("cannot be searched: it is the same for all trials")
     return dimension_of(parsed)
 
 

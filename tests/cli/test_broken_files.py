@@ -60,10 +60,10 @@ FCS = {
     "header of letters": (at(10, b"abcdefgh"), "its header holds no byte offsets"),
     "keywords before the file": (at(10, b"       0"), "its header puts the keywords at bytes 0"),
     "keywords behind the file": (at(18, b"99999999"), "the keywords end at byte 99,999,999"),
-    "no delimiter": (at(58, b"A"), "expected the character that parts them"),
+    "no delimiter": (at(58, b"A"), "expected the character that separates them"),
     "both offsets wrong": (
         fcs(shift=(0, 44), tail=b" " * 90),
-        "but they are said to stand at",
+        "but the file says that they are at",
     ),
     "within its keywords": (fcs(shift=(-9, -9)), "within its keywords"),
     "offsets of zero": (
@@ -73,7 +73,7 @@ FCS = {
     "zero events": (fcs(n_cells=0), "it holds no events"),
     "too many events": (with_keyword(_TOT="61"), "61 events of 20 bytes need 1,220 bytes"),
     "absurdly many events": (with_keyword(_TOT="9" * 15), "is cut off: 999,999,999,999,999 events"),
-    "fewer events": (with_keyword(_TOT="50"), "50 events of 20 bytes need 1,000 bytes, but they"),
+    "fewer events": (with_keyword(_TOT="50"), "need 1,000 bytes, but the file says"),
     "events of letters": (with_keyword(_TOT="many"), "$TOT is 'many'"),
     "no channels": (with_keyword(_PAR="0"), "$PAR is '0'"),
     "absurdly many channels": (with_keyword(_PAR="999999999"), "$PAR is '999999999'"),
@@ -88,7 +88,7 @@ FCS = {
     ),
     "channels named twice": (
         with_keyword(_P3N="APC-A"),
-        "channel 'APC-A' stands at $P3N, $P4N: rename all but one",
+        "channel 'APC-A' is at $P3N, $P4N: rename all but one",
     ),
     "labels given twice": (with_keyword(_P3S="CD3"), "marker 'CD3' of the table may be any of"),
     "an amplifier of letters": (
@@ -117,7 +117,7 @@ CSV = {
     "another encoding": (f"{HEADER},Zoë\n".encode("latin-1"), "not a CSV of cells ('utf-8' codec"),
     "UTF-16": (f"{HEADER}\n{ROWS}".encode("utf-16"), "not a CSV of cells ('utf-8' codec"),
     "longer rows": (f"{HEADER}\n1,2,3,4\n1,2,3,4,5\n".encode(), "not a CSV of cells (Error"),
-    "a column twice": (f"{HEADER},CD3\n1,2,3,4,5\n".encode(), "column 'CD3' stands 2 times"),
+    "a column twice": (f"{HEADER},CD3\n1,2,3,4,5\n".encode(), "column 'CD3' occurs 2 times"),
     "text for a number": (f"{HEADER}\n{ROWS}1,2,high,4\n".encode(), "row 12 ('high')"),
     "a quote that never ends": (f'{HEADER}\n"1,2,3,4\n{ROWS}'.encode(), "cells.csv: "),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "not a CSV of cells"),

@@ -104,7 +104,7 @@ def test_it_lies_in_the_first_folder_and_is_never_written_over(scyan_exp, copied
     before = result(copied / "sweep" / "consensus")
     code, output = scyan_exp("consensus", str(copied / "sweep"))
     assert code == 2
-    assert "is there already, and nothing is written over: choose another with out=" in output
+    assert "exists already, and nothing is overwritten: choose another with out=" in output
     assert result(copied / "sweep" / "consensus") == before
 
 

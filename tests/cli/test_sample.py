@@ -154,7 +154,7 @@ def test_several_populations_and_the_default_file(scyan_exp, runs, tmp_path):
     assert set(read.obs["population"]) == {"B cells", "CD8 T cells"}
     code, output = scyan_exp("sample", "run", "n=5")
     assert code == 2
-    assert "sampled.h5ad: is there already, and nothing is written over" in output
+    assert "sampled.h5ad: exists already, and nothing is overwritten" in output
 
 
 @pytest.mark.parametrize(

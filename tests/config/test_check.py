@@ -220,7 +220,7 @@ def test_the_cpu_has_processes_and_no_numbers(default):
 def test_a_batch_must_have_a_cell_for_each_device(default, devices):
     gpu = {"trainer__accelerator": "gpu"}
     config = changed(default, model__batch_size=3, trainer__devices=devices, **gpu)
-    assert said(config) == ["model.batch_size: 3 cells cannot be shared by 4"]
+    assert said(config) == ["model.batch_size: 3 cells cannot be shared by 4 devices"]
 
 
 HOSTILE = [

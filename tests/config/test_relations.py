@@ -93,11 +93,11 @@ GPU = {"trainer__accelerator": "gpu"}
         ({"trainer__devices": 3, "model__batch_size": 3}, []),
         (
             {"trainer__devices": 4, "model__batch_size": 3},
-            ["model.batch_size: 3 cells cannot be shared by 4"],
+            ["model.batch_size: 3 cells cannot be shared by 4 devices"],
         ),
         (
             {"trainer__devices": [7, 8], "model__batch_size": 1, **GPU},
-            ["model.batch_size: 1 cells cannot be shared by 2"],
+            ["model.batch_size: 1 cells cannot be shared by 2 devices"],
         ),
     ],
     ids=str,

@@ -32,8 +32,8 @@ def test_markers_that_stand_twice_are_refused(table):
     with pytest.warns(UserWarning, match="Variable names are not unique"):
         adata = anndata.AnnData(x, var=pd.DataFrame(index=names))
     assert problems_of(adata, table) == [
-        "marker 'CD3' stands 3 times in the data: rename or drop all but one",
-        "marker 'CD19' stands 2 times in the data: rename or drop all but one",
+        "marker 'CD3' occurs 3 times in the data: rename or drop all but one",
+        "marker 'CD19' occurs 2 times in the data: rename or drop all but one",
     ]
 
 
@@ -82,7 +82,10 @@ def test_continuous_covariates_are_finite(table):
 
 
 def test_fewer_cells_than_populations(table):
-    expected = "2 cells are fewer than the 3 populations of the table"
+    expected = (
+        "2 cells are fewer than the 3 populations of the table: expected many cells of each. "
+        "Give more cells, or leave populations out with table.drop"
+    )
     assert problems_of(small_adata()[:2].copy(), table) == [expected]
 
 

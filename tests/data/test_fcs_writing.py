@@ -132,17 +132,17 @@ def test_the_analysis_segment_stays(tmp_path, path):
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda path: write_fcs(path, X, ["a", "b", "a"]), "channels that stand there twice: a"),
+        (lambda path: write_fcs(path, X, ["a", "b", "a"]), "channels that occur twice: a"),
         (lambda path: write_fcs(path, X, ["a", "b", " "]), "a channel has no name"),
         (
             lambda path: write_fcs(path, X, NAMES, None, {"$tot": "1", "$P1B": "8", "x": "y"}),
-            "keywords that say where events stand cannot be given: $tot, $P1B",
+            "keywords that say where the events are cannot be given: $tot, $P1B",
         ),
         (
             lambda path: add_channels(
                 FcsFile(X, NAMES).write(path.with_name("old.fcs")), path, ["PE-A"], [X[:, 0]]
             ),
-            "old.fcs: channels that stand there twice: PE-A",
+            "old.fcs: channels that occur twice: PE-A",
         ),
     ],
 )

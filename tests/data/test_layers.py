@@ -76,7 +76,7 @@ def test_cells_without_x_name_their_layers(tmp_path, n_files):
     with pytest.raises(InputError) as caught:
         H5adDataset(path=str(tmp_path)).read()
     assert (
-        "0.h5ad: the cells have no expressions: X is not there. They have the layers counts, "
+        "0.h5ad: the cells have no expressions: X is missing. They have the layers counts, "
         "sparse, raw: set dataset.layer=counts"
     ) in str(caught.value)
 

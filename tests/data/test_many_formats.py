@@ -109,7 +109,7 @@ def test_h5ad_without_expressions_are_named(tmp_path):
     cells(20).write_h5ad(tmp_path / "a.h5ad")
     anndata.AnnData(obs=cells(20).obs, var=cells(20).var).write_h5ad(tmp_path / "b.h5ad")
     (told,) = problems_of(H5adDataset(path=str(tmp_path)).read_for, MARKERS)
-    assert told.endswith("b.h5ad: the cells have no expressions: X is not there")
+    assert told.endswith("b.h5ad: the cells have no expressions: X is missing")
 
 
 def test_sparse_h5ad_become_dense_together(tmp_path):

@@ -65,7 +65,7 @@ def test_what_may_be_several_is_refused_with_the_candidates():
     found, (problem,) = match_markers(["CD20"], columns)
     assert found == {}
     assert problem.text == (
-        "marker 'CD20' of the table may be any of 'CD-20' (x), 'cd20': give it the very name of "
+        "marker 'CD20' of the table may be any of 'CD-20' (x), 'cd20': give it the exact name of "
         "one of them in the table"
     )
 

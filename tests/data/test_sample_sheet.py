@@ -44,7 +44,7 @@ def test_rows_that_lack_or_stand_twice_are_named_at_once(folder, tmp_path):
     dataset = FcsDataset(path=str(folder), metadata=str(tmp_path / "sheet.csv"))
     told = problems_of(dataset.read)
     assert [one.partition("sheet.csv: ")[2] for one in told] == [
-        "p1_day0.fcs stands in rows 2, 3: keep one of them",
+        "p1_day0.fcs is in rows 2, 3: keep one of them",
         "no row for p1_day7.fcs in column 'file'. Did you mean 'p1_day77.fcs'?",
         "no row for p2_day0.fcs in column 'file'.",
     ]
@@ -53,7 +53,7 @@ def test_rows_that_lack_or_stand_twice_are_named_at_once(folder, tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("", "not a CSV (No columns to parse from file); expected a CSV with a row a file"),
+        ("", "not a CSV (No columns to parse from file); expected a CSV with one row per file"),
         ("file,patient\n", "has no rows below its header"),
         ("file,Time\np1_day0,1\np1_day7,1\np2_day0,1\n", "dataset.metadata: Time"),
     ],
@@ -73,13 +73,13 @@ def test_labels_beside_the_events_of_a_file(folder, tmp_path):
     assert drawn["gate"].tolist() == [labels[int(time)] for time in drawn["Time"]]
     other = dataset.model_copy(update={"path": str(folder / "p1_day0.fcs")})
     (told,) = problems_of(other.read)
-    assert told.endswith("gates.csv: expected a row an event: 40 below the header, found 50")
+    assert told.endswith("gates.csv: expected one row per event: 40 below the header, found 50")
 
 
 def test_labels_are_of_a_single_file(folder, tmp_path):
     (tmp_path / "gates.csv").write_text("gate\na\n")
     dataset = FcsDataset(path=str(folder), labels=str(tmp_path / "gates.csv"))
-    with pytest.raises(InputError, match="has a row an event of a single file, and there are"):
+    with pytest.raises(InputError, match="has one row per event of a single file, and there are"):
         dataset.read()
 
 

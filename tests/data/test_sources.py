@@ -169,7 +169,8 @@ WRONG_CSV = {
     "header only": ("CD3,CD4\n", "found 0 rows and "),
     "only text": (
         "label\nB cells\nT cells\n",
-        "found 2 rows and 0 columns of numbers; expected a row a cell and a column a marker",
+        "found 2 rows and 0 columns of numbers; expected one row per cell and one column per "
+        "marker",
     ),
 }
 

@@ -127,18 +127,18 @@ WRONG = {
     ),
     "populations twice": (
         f"{HEADER}B cells,-1,\nT cells,1,1\nB cells,1,\n",
-        ["population 'B cells' stands in rows 2, 4: keep one of them"],
+        ["population 'B cells' is in rows 2, 4: keep one of them"],
     ),
     "markers twice": (
         "Populations,CD3,CD4,CD3\nB cells,-1,-1,-1\n",
-        ["marker 'CD3' stands in 2 columns: keep one of them"],
+        ["marker 'CD3' is in 2 columns: keep one of them"],
     ),
-    "empty": (b"", ["the file is empty (expected a header and a row a population)"]),
-    "blank": ("\n  \n", ["the file is empty (expected a header and a row a population)"]),
-    "header only": (HEADER, ["no populations: expected a row a population below the header"]),
+    "empty": (b"", ["the file is empty (expected a header and one row per population)"]),
+    "blank": ("\n  \n", ["the file is empty (expected a header and one row per population)"]),
+    "header only": (HEADER, ["no populations: expected one row per population below the header"]),
     "no markers": (
         "Populations,level\nB cells,B\n",
-        ["no markers: expected a column a marker after the population names"],
+        ["no markers: expected one column per marker after the population names"],
     ),
     "all NA": (
         f"{HEADER}B cells,NA,\n",
@@ -183,7 +183,7 @@ WRONG = {
     "all at once": (
         "Populations,CD3,CD3\nB cells,x,5\n,1,1\n",
         [
-            "marker 'CD3' stands in 2 columns: keep one of them",
+            "marker 'CD3' is in 2 columns: keep one of them",
             "row 3 has no population name",
             "row 2 (B cells), column CD3: expected a number from -1 to 1 or blank, found 'x'",
             "row 2 (B cells), column CD3: expected a number from -1 to 1 or blank, found 5",

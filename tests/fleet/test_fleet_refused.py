@@ -68,11 +68,14 @@ def test_wrong_settings_are_refused(refused, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["trainer=ddp", "seed=0,1"], "job 1: trainer.devices=2: the fleet leases one device"),
+        (
+            ["trainer=ddp", "seed=0,1"],
+            "job 1: trainer.devices=2: each job of this launcher gets one",
+        ),
         (["seed=0,1", "hydra.launcher.devices=[0]"], "but the jobs train on the CPU"),
         (["trainer=gpu", "hydra.launcher.devices=cpu"], "but the jobs have trainer=gpu"),
         (["trainer=cpu,gpu"], "make them two sweeps"),
-        (["trainer=gpu", "trainer.devices=[1]"], "the fleet chooses the device"),
+        (["trainer=gpu", "trainer.devices=[1]"], "this launcher chooses the device"),
         (["seed=0,1", "hydra.sweep.subdir=same"], "jobs 0, 1 would share the folder"),
     ],
 )

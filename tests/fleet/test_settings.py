@@ -93,8 +93,16 @@ def test_jobs_of_other_programs_fit():
 @pytest.mark.parametrize(
     ("trainers", "settings", "message"),
     [
-        ([trainer(), trainer(devices=2)], {}, "job 1: trainer.devices=2: the fleet leases one"),
-        ([trainer("gpu", [0, 1])], {}, "job 0: trainer.devices=[0, 1]: the fleet leases one"),
+        (
+            [trainer(), trainer(devices=2)],
+            {},
+            "job 1: trainer.devices=2: each job of this launcher gets one",
+        ),
+        (
+            [trainer("gpu", [0, 1])],
+            {},
+            "job 0: trainer.devices=[0, 1]: each job of this launcher gets one",
+        ),
         ([trainer("gpu", [1])], {}, "use trainer.devices=1 and hydra.launcher.devices=[1]"),
         ([trainer("gpu"), trainer()], {}, "make them two sweeps"),
         ([trainer("gpu")], {"devices": "cpu"}, "add trainer=cpu"),

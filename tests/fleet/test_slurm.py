@@ -105,7 +105,7 @@ def test_a_sweep_of_another_program_is_not_detached(slurm, tmp_path):
     from tests.fleet.units import job
 
     fleet = check_settings({"engine": "slurm", "slurm": {"detach": True}})
-    with pytest.raises(InputError, match=r"slurm\.detach: only sweeps of scyan-exp can be gone on"):
+    with pytest.raises(InputError, match=r"slurm\.detach: only sweeps started with"):
         make_engine([job(0)], fleet, act, tmp_path)
 
 
@@ -207,7 +207,10 @@ def test_a_job_at_the_time_limit_saves_and_comes_back_as_often_as_it_may(make, j
     (job_id,) = slurm.jobs()
     slurm.start(job_id)
     (end,) = all_ended(at_work, 1)
-    assert (end.outcome, end.error) == (Outcome.TIMED_OUT, "Slurm cut it off 1 times")
+    assert (end.outcome, end.error) == (
+        Outcome.TIMED_OUT,
+        "Slurm ended its job 1 times while it ran",
+    )
     assert (end.job.folder / "saved").exists()
 
 

@@ -179,5 +179,7 @@ def test_what_is_no_sweep_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"no sweep: there are neither a sweep\.json nor folders"):
         read_sweep(tmp_path)
     job(tmp_path, "seed=0")
-    with pytest.raises(InputError, match=r"the folder of a run: read it with scyan_exp\.read_run"):
+    with pytest.raises(
+        InputError, match=r"the folder of a run, not of a sweep \(in Python: scyan_exp\.read_run\)"
+    ):
         read_sweep(tmp_path)

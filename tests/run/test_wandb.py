@@ -146,7 +146,7 @@ def test_online_without_a_login_is_explained(scyan_exp, tmp_path, monkeypatch):
     ("variable", "value", "told"),
     [
         ("WANDB_MODE", "banana", "W&B: WANDB_MODE=banana: input should be 'online', 'offline'"),
-        ("WANDB_RUN_ID", "a/b", "W&B: its variables WANDB_*: Run ID cannot contain"),
+        ("WANDB_RUN_ID", "a/b", "W&B: the environment variables WANDB_*: Run ID cannot contain"),
     ],
 )
 def test_a_wrong_variable_of_wandb_is_told_before_anything_is_written(

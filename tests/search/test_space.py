@@ -255,7 +255,7 @@ def test_a_number_as_a_key_of_yaml_is_refused_by_name():
 
 @pytest.mark.parametrize("text", ["1,true", "0,false,0.5", "1,1.0"])
 def test_choices_that_optuna_takes_for_one_are_refused(text):
-    with pytest.raises(InputError, match="cannot be told apart"):
+    with pytest.raises(InputError, match="are written alike"):
         parse_space({"k": text}, [])
 
 

@@ -57,7 +57,7 @@ def problems(params: dict[str, object], overrides: list[str]) -> list[str]:
     "text", ["objective=loss,heuristic", "+objective='a=b',c", "hydra.verbose=true,false"]
 )
 def test_what_is_the_same_for_all_trials_cannot_be_searched(text):
-    assert problems({}, [text]) == [f"{text}: cannot be searched"]
+    assert problems({}, [text]) == [f"{text}: cannot be searched: it is the same for all trials"]
 
 
 READABLE = "cannot be read. Spaces look like interval(0.1,0.5), range(2,5), choice(16,32)"

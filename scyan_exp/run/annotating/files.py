@@ -58,7 +58,7 @@ def annotate_files(
         batch_ref: the batch whose expressions the cells get besides their own; None for none.
         compensation: of FCS files: ``auto``, False, or the path of a CSV; as that of the training
             cells if not given.
-        metadata: a CSV with a row a file: its name, and columns for ``obs``.
+        metadata: a CSV with one row per file: its name, and columns for ``obs``.
 
     Raises:
         InputError: everything that is wrong with models and files; nothing is written then. Or

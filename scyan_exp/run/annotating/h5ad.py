@@ -70,7 +70,7 @@ class H5adToH5ad:
             if not cells.has_expressions:
                 problems.append(no_x([]))
             if not cells.n_cells:
-                problems.append("there are no cells in it")
+                problems.append("it holds no cells")
             if not problems:
                 steps = H5adSteps(cells, task)
                 spans = _spans(0, cells.n_cells, 2**20)

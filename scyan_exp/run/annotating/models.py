@@ -99,7 +99,7 @@ def _several(folder: Path, repeats: dict[str, Any]) -> list[ModelFile]:
         if not one.path.is_file()
     ]
     if gone:
-        reason = f"repeats whose models are gone cannot take part: {listed(gone)}"
+        reason = f"repeats whose models are gone cannot annotate: {listed(gone)}"
         raise InputError(reason, where=str(folder))
     return files
 

@@ -134,7 +134,7 @@ def _clashes(jobs: Sequence[Job]) -> list[str]:
         if len(sources) > 1
     ]
     problems += [
-        f"{output}: is an input, and nothing is written over; choose another folder with out=FOLDER"
+        f"{output}: is an input, and no input is overwritten; choose another folder with out=FOLDER"
         for output in of
         if output.resolve() in inputs
     ]

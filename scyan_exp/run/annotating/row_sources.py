@@ -91,7 +91,7 @@ class CsvRows:
 
 def _check_repeated(columns: Sequence[str], path: Path) -> None:
     repeated = [
-        f"column {name!r} stands {n} times: rename or drop all but one"
+        f"column {name!r} occurs {n} times: rename or drop all but one"
         for name, n in Counter(columns).items()
         if n > 1
     ]

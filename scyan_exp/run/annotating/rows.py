@@ -110,7 +110,7 @@ class RowsToRows:
         if bad:
             return bad[:20]
         if not n_cells:
-            return ["there are no cells in it"]
+            return ["it holds no cells"]
         problems = [
             f"marker {name!r} has {n} NaN or infinite expressions in {n_cells} cells: remove these "
             "cells or impute them"

@@ -52,7 +52,7 @@ class Task:
         except FileNotFoundError:
             is_same = False
         if not is_same:
-            raise InputError("has changed while it was annotated: annotate it again")
+            raise InputError("changed while it was annotated: annotate it again")
 
     def with_known(self, obs: pd.DataFrame) -> pd.DataFrame:
         """Columns with what is known besides; it counts more than what stands in the file."""

@@ -149,11 +149,11 @@ def _fcs_problems(task: Task) -> list[str]:
     peek = fcs_files(task.compensation).peek(task.job.source)
     _, problems = marker_places(task.annotator.markers, peek.columns)
     if not head.n_events:
-        problems.append("there are no cells in it")
+        problems.append("it holds no cells")
     chosen_spillover(head, task.compensation)
     problems += [
-        f"covariate {key!r}: the file has no such channel; name a CSV with a row a file and this "
-        "column, metadata=FILE.csv"
+        f"covariate {key!r}: the file has no such channel; name a CSV with one row per file and "
+        "this column, metadata=FILE.csv"
         for key in task.lacking([obs_name(names[0]) for names in peek.columns])
     ]
     problems += name_problems(task, [obs_name(names[0]) for names in peek.columns])

@@ -243,7 +243,7 @@ def test_a_file_that_changes_meanwhile_is_refused(tmp_path, cells):
     task.check_unchanged()
     for change in (lambda: cells.write_bytes(b"other"), cells.unlink):
         change()
-        with pytest.raises(InputError, match="has changed while it was annotated"):
+        with pytest.raises(InputError, match="changed while it was annotated"):
             task.check_unchanged()
 
 

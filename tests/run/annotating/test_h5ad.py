@@ -288,8 +288,8 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_written(trained, tmp_p
         ("a.h5ad", "marker 'CD19' of the table is not in the data"),
         ("b.h5ad", "obs['batch'] has 'c'; the model knows 'a', 'b'"),
         ("b.h5ad", "obs['age'] is not a finite number in 1 of 50 cells"),
-        ("d.h5ad", "the cells have no expressions: X is not there"),
-        ("e.h5ad", "there are no cells in it"),
+        ("d.h5ad", "the cells have no expressions: X is missing"),
+        ("e.h5ad", "it holds no cells"),
         ("f.h5ad", "not an .h5ad file that can be read"),
         ("g.h5ad", "covariate: the cells have no column 'batch'"),
     ]

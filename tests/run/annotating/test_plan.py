@@ -52,7 +52,7 @@ def test_an_input_is_not_written_over(tmp_path):
     for name in ("a.h5ad", "a.annotated.h5ad"):
         (tmp_path / name).touch()
     words = told(*tmp_path.iterdir(), out=tmp_path)
-    assert f"{tmp_path / 'a.annotated.h5ad'}: is an input, and nothing is written over" in words
+    assert f"{tmp_path / 'a.annotated.h5ad'}: is an input, and no input is overwritten" in words
 
 
 def test_results_in_a_folder_are_not_taken_for_inputs(tmp_path, caplog):

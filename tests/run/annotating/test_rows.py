@@ -161,7 +161,7 @@ def test_all_columns_of_an_h5ad_file_are_kept(trained, tmp_path):
     np.testing.assert_allclose(found["CD45"], cells.X[:, 4], rtol=1e-6)
     cells.obs["CD45"] = 1.0
     cells.write_h5ad(path)
-    with pytest.raises(InputError, match="column 'CD45' stands 2 times"):
+    with pytest.raises(InputError, match="column 'CD45' occurs 2 times"):
         annotate_files(trained / "single", [path], tmp_path / "out", result="csv")
 
 
@@ -254,7 +254,7 @@ WRONG = {
         lambda table: table.drop(columns="batch"),
         "covariate: the cells have no column 'batch'",
     ),
-    "cells": (lambda table: table[:0], "there are no cells in it"),
+    "cells": (lambda table: table[:0], "it holds no cells"),
 }
 
 
@@ -305,7 +305,7 @@ def test_a_csv_that_is_none_is_refused(trained, tmp_path):
     with pytest.raises(InputError) as raised:
         annotate_files(trained / "single", paths, tmp_path / "out", result="csv")
     told = str(raised.value)
-    assert f"{tmp_path / 'twice.csv'}: column 'CD4' stands 2 times" in told
+    assert f"{tmp_path / 'twice.csv'}: column 'CD4' occurs 2 times" in told
     assert f"{tmp_path / 'ragged.csv'}: not a CSV of cells (" in told
     assert f"{tmp_path / 'text.parquet'}: marker 'CD3' of the table is not in the data" in told
     assert f"{tmp_path / 'cut.parquet'}: not a Parquet file that pyarrow can read" in told

@@ -182,7 +182,7 @@ class Crew:
             job_id = failed[-1].job_id
             log = log_of(self.folder, job_id)
             raise InputError(
-                f"Slurm jobs end before they begin to work ({listed(one.job_id for one in failed)}"
+                f"Slurm jobs end before they start to work ({listed(one.job_id for one in failed)}"
                 f": {commands.state_of(job_id)}); the last line of {log}: {_last_line(log)}. Can "
                 "all nodes see the folder of the sweep and the Python of this program "
                 "(hydra.launcher.slurm.setup)?"

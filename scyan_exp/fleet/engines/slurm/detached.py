@@ -72,7 +72,8 @@ def check_detached(fleet: FleetSettings, task: Task) -> None:
     """
     if not hasattr(task, "check"):
         raise InputError(
-            "hydra.launcher.slurm.detach: only sweeps of scyan-exp can be gone on with elsewhere"
+            "hydra.launcher.slurm.detach: only sweeps started with scyan-exp train can continue "
+            "elsewhere"
         )
     commands.check_accepted(options_of(_parameters(fleet.slurm, "scyan_exp")))
 

@@ -74,7 +74,7 @@ class Foreman:
             box.tell(mailbox.UP, node=node, slots=self.place.n_slots)
             shift = Shift(box, engine, cut_off, node)
             if n_restarts > self.max_requeues:
-                shift.refuse(f"Slurm cut it off {n_restarts} times")
+                shift.refuse(f"Slurm ended its job {n_restarts} times while it ran")
             shift.work()
         _leave(box, goes_on=bool(shift.open))
 
