@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from scyan_exp.data.download_lock import alone
 from scyan_exp.data.download_reasons import reason, web_page
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable
+from scyan_exp.locks import in_turn
 
 if TYPE_CHECKING:
     from requests import RequestException, Response
@@ -59,7 +59,7 @@ def download(
             arrived are kept for the next try.
         OutputError: it cannot be written.
     """
-    with explain_unwritable(path.parent), alone(path):
+    with explain_unwritable(path.parent), _alone(path):
         if path.is_file() and is_right(path):
             return
         part = path.with_name(f"{path.name}.part")
@@ -79,6 +79,14 @@ def download(
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let no other process download this file within the block; wait while one does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with in_turn(path, lambda: log.info("Another process is downloading %s: waiting for it", path)):
+        yield
 
 
 def _complete(part: Path, url: str, path: Path, size: int | None, timeout: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from scyan_exp.config.plain_values import is_of_hydra
 from scyan_exp.config.schema import RunConfig
 from scyan_exp.errors import InputError
+from scyan_exp.run.config_file import read_config_file
 from scyan_exp.run.folder import RunFolder
 
 #: Checks the config of a job and returns it resolved.
@@ -176,10 +176,16 @@ def collect_jobs(
 
 
 def load_config(folder: Path) -> DictConfig:
-    """The config of a job from the files in its run folder, with Hydra's own part."""
+    """The config of a job from the files in its run folder, with Hydra's own part.
+
+    Raises:
+        InputError: a file is missing, or holds no config.
+        OmegaConfBaseException: Hydra does not take one of the values.
+    """
     own = RunFolder(folder.absolute())
-    hydra = OmegaConf.load(_in_todays_words(own.hydra_config))
-    config = joined(hydra, OmegaConf.load(own.config))
+    config = joined(
+        _in_todays_words(read_config_file(own.hydra_config)), read_config_file(own.config)
+    )
     with open_dict(config.hydra):  # the sweep may have been moved since
         config.hydra.runtime.output_dir = str(own.path)
         config.hydra.sweep.dir = str(_sweep_dir(own.path, config))
@@ -233,11 +239,14 @@ def joined(hydra: Any, task: Any) -> DictConfig:
     return config
 
 
-def _in_todays_words(path: Path) -> io.StringIO:
-    """Hydra's part of a config, whatever version of this program wrote it."""
-    text = path.read_text(encoding="utf-8")
-    # The class has moved since; sweeps that were begun before name its first place.
-    return io.StringIO(text.replace("scyan_exp.logs.Terminal", "scyan_exp.terminal.Terminal"))
+def _in_todays_words(value: Any) -> Any:
+    """Hydra's part of a config in plain containers, whatever version of this program wrote it."""
+    if isinstance(value, dict):
+        return {key: _in_todays_words(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_in_todays_words(one) for one in value]
+    # The class has moved: sweeps of earlier versions name its first place.
+    return "scyan_exp.terminal.Terminal" if value == "scyan_exp.logs.Terminal" else value
 
 
 def _sweep_dir(folder: Path, config: DictConfig) -> Path:

@@ -16,7 +16,12 @@ from scyan_exp.config.compose import COMPOSE_ERRORS
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_jobs_fit, check_settings
 from scyan_exp.fleet.engines.base import ENGINES, Engine, Needs, Task
-from scyan_exp.fleet.engines.lasting import detach, require_none_left, require_not_detached
+from scyan_exp.fleet.engines.lasting import (
+    detach,
+    detaches,
+    require_none_left,
+    require_not_detached,
+)
 from scyan_exp.fleet.grid import compose_grid
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.locking import locked
@@ -75,8 +80,8 @@ def launch(
     with closing(engine), locked(sweep_dir):
         _refuse_search(sweep_dir)
         write_jobs(jobs, sweep_dir, settings)
-        states = [] if fleet.detaches else run_jobs(jobs, fleet, engine, sweep_dir)
-    if fleet.detaches:
+        states = [] if detaches(fleet) else run_jobs(jobs, fleet, engine, sweep_dir)
+    if detaches(fleet):
         detach(sweep_dir, fleet)
         return []
     report_jobs(jobs, sweep_dir)

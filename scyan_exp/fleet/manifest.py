@@ -16,7 +16,7 @@ from yaml import YAMLError
 from scyan_exp.config.check import Checker
 from scyan_exp.config.compose import first_lines
 from scyan_exp.config.plain_values import is_json, with_values
-from scyan_exp.documents import parse_yaml
+from scyan_exp.documents import parse_yaml, read_yaml
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.jobs import Check, Job, Kept, load_config, without_hydra
 from scyan_exp.fleet.varied import Base, Varied
@@ -193,7 +193,7 @@ def _overrides_of(folder: SweepFolder) -> list[str]:
     Raises:
         KeyError: the file ends early: Hydra was cut off while it wrote it.
     """
-    config: Any = OmegaConf.load(folder.multirun)
+    config = read_yaml(folder.multirun)
     hydra = config["hydra"]
     hydra["verbose"]  # the last of its keys
     apart = ["hydra.mode=", "hydra.sweep.dir=", "hydra/launcher="]

@@ -14,7 +14,7 @@ from yaml import YAMLError
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
-from scyan_exp.fleet.engines.lasting import detach, require_not_detached
+from scyan_exp.fleet.engines.lasting import detach, detaches, require_not_detached
 from scyan_exp.fleet.launch import failure_of, make_engine, run_jobs
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import read_jobs, require_sweep
@@ -43,8 +43,8 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
         jobs, settings = read_jobs(sweep_dir, task.check)
         fleet = check_settings(_merged(settings, _parsed(changes)))
         with closing(make_engine(jobs, fleet, task, sweep_dir)) as engine:
-            states = [] if fleet.detaches else run_jobs(jobs, fleet, engine, sweep_dir)
-    if fleet.detaches:
+            states = [] if detaches(fleet) else run_jobs(jobs, fleet, engine, sweep_dir)
+    if detaches(fleet):
         detach(sweep_dir, fleet, changes)
         return
     report_jobs(jobs, sweep_dir)

@@ -60,7 +60,7 @@ def facts_of(folder: Path) -> Facts:
     if not folders:
         reason = "expected the folder of a run, a sweep or a search with a completed run"
         raise InputError(reason if folder.is_dir() else f"no such folder; {reason}", str(folder))
-    configs = [_config(one) for one in folders]
+    configs = [read_config_file(one.config) for one in folders]
     return Facts(
         objectives=tuple(objective_names(configs[0].get("objective", "heuristic"))),
         parameters=_varied(configs) or USUAL,
@@ -84,13 +84,6 @@ def _metrics(run: RunFolder) -> list[str]:
     record = RunRecord.read(run.path)
     values: Mapping[str, Any] = {} if record is None else record.metrics
     return [name for name, value in values.items() if value is not None and math.isfinite(value)]
-
-
-def _config(run: RunFolder) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
-    plain: Any = OmegaConf.to_container(read_config_file(run.config))
-    return dict(plain)
 
 
 def _populations(run: RunFolder) -> list[str]:

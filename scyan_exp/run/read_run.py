@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scyan_exp.errors import InputError
 from scyan_exp.run.cleaned import why_gone
-from scyan_exp.run.config_file import read_config_file
+from scyan_exp.run.config_file import Settings, read_config_file
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value
@@ -70,13 +70,13 @@ class Run:
         return self.record.objective
 
     @cached_property
-    def config(self) -> Any:
-        """The config, interpolations resolved: ``run.config.model.prior_std``.
+    def config(self) -> Settings:
+        """The resolved config, read only: ``run.config.model.prior_std``.
 
         Raises:
             InputError: the file is gone, or damaged.
         """
-        return read_config_file(self._existing(RunFolder(self.folder).config))
+        return Settings(read_config_file(self._existing(RunFolder(self.folder).config)))
 
     @cached_property
     def weights(self) -> DataFrame:

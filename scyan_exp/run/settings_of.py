@@ -43,9 +43,7 @@ def wanted_of(run: Any) -> Wanted:
 
 
 def _of_config(path: Path) -> Wanted:
-    from omegaconf import OmegaConf
-
-    plain: Any = OmegaConf.to_container(read_config_file(path))
+    plain = read_config_file(path)
     problems: list[str] = []
     sections = {
         name: _section(name, schema, plain.get(name) or {}, problems)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scyan_exp.files import remove_leftovers, write_json
-from scyan_exp.run.annotating.alone import in_turn
+from scyan_exp.locks import in_turn
 
 #: The name of the file, and its format.
 NAME, FORMAT = "annotated.json", 1

@@ -29,7 +29,9 @@ from scyan_exp.run.outcome import Outcome
 #: Seconds between looks at what the foremen have written.
 POLL = 0.25
 
-LASTING["slurm"] = Lasting(require_not_detached, require_none_left, detach)
+LASTING["slurm"] = Lasting(
+    require_not_detached, require_none_left, lambda fleet: fleet.slurm.detach, detach
+)
 
 
 @engine("slurm")
