@@ -1,4 +1,4 @@
-"""Reading cells from files into AnnData, and choosing some of them."""
+"""Reading cells from files into AnnData, and selecting some of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scyan_exp.errors import InputError, listed, near_matches
 if TYPE_CHECKING:
     from anndata import AnnData
 
-#: Rows of X read at a time, in bytes of float32.
+#: Bytes of X, as float32, that are read at a time.
 CHUNK_BYTES = 64 * 2**20
 
 
@@ -27,7 +27,7 @@ def read_h5ad(path: str | Path, layer: str | None = None) -> AnnData:
         layer: the layer with the expressions, which is read into memory; ``raw`` for ``raw.X``.
 
     Raises:
-        InputError: there is no such file, or it is no h5ad with expressions.
+        InputError: there is no such file, or it is not an h5ad file with expressions.
     """
     import anndata
 
@@ -35,7 +35,7 @@ def read_h5ad(path: str | Path, layer: str | None = None) -> AnnData:
     if layer is not None:
         return _read_layer(path, layer)
     try:
-        with warnings.catch_warnings():  # repeated markers are reported with the cells
+        with warnings.catch_warnings():  # repeated names are reported when the cells are checked
             warnings.filterwarnings("ignore", message="Variable names are not unique")
             adata = anndata.read_h5ad(path, backed="r")
             shape = _shape_of_x(adata)
@@ -58,7 +58,7 @@ def read_h5ad(path: str | Path, layer: str | None = None) -> AnnData:
 
 
 def _read_layer(path: Path, layer: str) -> AnnData:
-    """The cells with a layer as X, in memory; the layer stays one, so that it is found again."""
+    """The cells with a layer as X, in memory; the layer itself stays, so that it is found again."""
     import anndata
     import h5py
 
@@ -85,10 +85,10 @@ def _no_x(path: Path) -> str:
 
 
 def _shape_of_x(adata: AnnData) -> tuple[int, ...] | None:
-    """What is on disk, whatever ``obs`` and ``var`` say; None without X."""
+    """The shape of X on disk, whatever ``obs`` and ``var`` say; None without X."""
     try:
         return None if adata.X is None else tuple(adata.X.shape)
-    except KeyError:  # of a file that has none
+    except KeyError:  # the file has no X
         return None
 
 
@@ -96,7 +96,7 @@ def existing_file(path: str | Path, expected: str) -> Path:
     """The path of a file that exists.
 
     Raises:
-        InputError: it does not; the message names files of similar names beside it.
+        InputError: it does not; the message lists files with similar names beside it.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -146,12 +146,12 @@ def select_cells(adata: AnnData, subset: Mapping[str, Any] | None) -> AnnData:
 def read_expressions(
     adata: AnnData, markers: Sequence[str], layer: str | None = None
 ) -> np.ndarray:
-    """Expressions of some markers as a dense float32 array (N, M), in the order asked for.
+    """Expressions of some markers as a dense float32 array (N, M), in the given order.
 
-    They are those of X, or of a layer where the cells have it. Dense, sparse and integer X are
-    read alike; X on disk is read in chunks of rows.
+    They come from X, or from the given layer if the cells have it. X may be dense, sparse or
+    integer; on disk it is read in chunks of rows.
     """
-    places = {str(name): i for i, name in enumerate(adata.var_names)}  # others may stand twice
+    places = {str(name): i for i, name in enumerate(adata.var_names)}  # other names may occur twice
     columns = [places[marker] for marker in markers]
     x = adata.layers[layer] if layer is not None and layer in adata.layers else adata.X
     if not isinstance(x, np.ndarray) and not hasattr(x, "chunks"):  # sparse, or sparse on disk

@@ -1,4 +1,4 @@
-"""Who runs the jobs of a sweep: one process at a time."""
+"""Only one process at a time runs the jobs of a sweep."""
 
 from __future__ import annotations
 

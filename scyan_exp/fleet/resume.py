@@ -23,15 +23,15 @@ from scyan_exp.run.job import TrainJob
 
 
 def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> None:
-    """Run what is missing of a sweep: failed jobs again, cut off ones from where they were.
+    """Run what is missing of a sweep: failed jobs start again, jobs that were cut off go on.
 
     Args:
         sweep_dir: its folder.
-        changes: settings of the launcher that are others now, as ``key=value``.
+        changes: settings of the launcher that have changed, as ``key=value``.
         task: the program that each job runs.
 
     Raises:
-        InputError: no sweep, or another process is at it.
+        InputError: there is no sweep, or another process runs it.
         JobFailed: jobs failed again.
         KeyboardInterrupt: Ctrl-C.
     """
@@ -39,7 +39,7 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
     sweep_dir = sweep_dir.absolute()
     require_sweep(sweep_dir)
     require_not_detached(sweep_dir)
-    with locked(sweep_dir):  # before all else: who comes second is told so at once
+    with locked(sweep_dir):  # first of all, so that a second process is refused at once
         jobs, settings = read_jobs(sweep_dir, task.check)
         fleet = check_settings(_merged(settings, _parsed(changes)))
         with closing(make_engine(jobs, fleet, task, sweep_dir)) as engine:
@@ -54,7 +54,7 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
 
 
 def _merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The settings with others in their place, of a section those that are named."""
+    """The settings with some replaced; of a section, only those that are named."""
     merged: Any = OmegaConf.to_container(
         OmegaConf.merge(OmegaConf.create(settings), OmegaConf.create(changes))
     )

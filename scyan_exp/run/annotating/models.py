@@ -1,4 +1,4 @@
-"""The models that annotate: that of a checkpoint or a run, or those of a run with repeats."""
+"""The models that annotate: the one of a checkpoint or a run, or those of a run with repeats."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from scyan_exp.training.scyan import Scyan
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A checkpoint that takes part.
+    """A checkpoint that takes part in an annotation.
 
     Attributes:
         name: what tells it from the others.
@@ -40,7 +40,7 @@ class ModelFile:
 
 
 def load_members(checkpoint: str | Path | Scyan) -> list[Member]:
-    """The models that annotate, with their weights: several of a run with repeats.
+    """The models that annotate, with their weights; a run with repeats has several.
 
     Args:
         checkpoint: a checkpoint, a model, or the folder of a run.
