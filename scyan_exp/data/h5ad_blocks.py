@@ -1,7 +1,7 @@
 """An ``.h5ad`` file read a block of rows at a time: neither X nor ``obs`` is in memory as a whole.
 
 ``anndata`` leaves X on disk but loads all of ``obs``: the names of 50 million cells alone take 4
-    GB.
+GB.
 """
 
 from __future__ import annotations

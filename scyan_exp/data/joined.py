@@ -182,8 +182,6 @@ def _behind_each_other(parts: Sequence[pd.Series]) -> Any:
     if not all(isinstance(part.dtype, pd.CategoricalDtype) or part.isna().all() for part in parts):
         return pd.concat(parts, ignore_index=True).to_numpy()
     whole = [pd.Categorical(part if part.notna().any() else part.astype(object)) for part in parts]
-    if (
-        len({part.categories.dtype for part in whole}) > 1
-    ):  # for example numbers in one file and names in another
+    if len({part.categories.dtype for part in whole}) > 1:  # numbers here and names there
         whole = [pd.Categorical(pd.Series(part).map(str, na_action="ignore")) for part in whole]
     return pd.api.types.union_categoricals(whole, ignore_order=True)

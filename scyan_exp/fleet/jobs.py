@@ -87,7 +87,7 @@ class Job:
         """Write the config to the job's folder, where a worker reads it.
 
         The file may be lost in a crash of the machine: the sweep's list of jobs, or the search, can
-            make it anew.
+        make it anew.
         """
         if not self.source.is_filed:
             own, hydra = RunFolder(self.folder), {"hydra": self.hydra}

@@ -105,9 +105,9 @@ class Family:
     """A job with repeats, and these.
 
     The job itself comes last: it finds all repeats completed, and makes their consensus. In a
-        search that prunes, the first repeat runs alone before the others, as it may be pruned. If
-        the search decides that it wants no more repeats, the job ends with the means of those that
-        are finished.
+    search that prunes, the first repeat runs alone before the others, as it may be pruned. If the
+    search decides that it wants no more repeats, the job ends with the means of those that are
+    finished.
 
     Args:
         state: the state of the job.

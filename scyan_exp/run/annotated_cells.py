@@ -137,8 +137,7 @@ def _of_h5ad(path: Path, file: h5py.File, needed: Collection[str]) -> AnnotatedC
 
 
 def _said(file: h5py.File) -> tuple[list[str], dict[str, dict[str, str]]]:
-    """What was written beside the annotation: the table's populations, and their names at its
-    levels.
+    """What an annotation also wrote: the table's populations, and their names at its levels.
 
     Files of earlier versions do not have it.
     """
@@ -158,7 +157,7 @@ def _said(file: h5py.File) -> tuple[list[str], dict[str, dict[str, str]]]:
 
 
 def _read_rows(path: Path, needed: Collection[str], stack: ExitStack) -> AnnotatedCells:
-    """Read a CSV or a Parquet file, where every column of numbers is a marker unless it is known."""
+    """Read a CSV or a Parquet file: every unknown column of numbers is a marker."""
     kind = csv_files([]) if path.suffix.lower() in CSV else parquet_files([])
     names = [one[0] for one in kind.peek(path).columns]
     key = columns.DEFAULT_KEY

@@ -1,4 +1,4 @@
-"""Who may write to a folder: one process at a time."""
+"""Only one process at a time writes to a run folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def require_free(folder: Path) -> None:
-    """Make sure that no run writes to a folder now; there may be no such folder.
+    """Make sure that no run writes to a folder now; the folder need not exist.
 
     Raises:
         FolderInUse: one does.

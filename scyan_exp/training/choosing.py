@@ -15,9 +15,9 @@ def contenders(
     """The epoch that annotates, and after it those that may still take its place.
 
     The loss alone is a poor judge: it falls when cells drift into populations of which the table
-        says little. So only epochs count whose agreement with the table is within ``tolerance`` of
-        the highest. Among these, the one with the lowest loss is chosen. Epochs of the warm-up have
-        another prior, so they count only while there is no later one.
+    says little. So only epochs count whose agreement with the table is within ``tolerance`` of the
+    highest. Among these, the one with the lowest loss is chosen. Epochs of the warm-up have another
+    prior, so they count only while there is no later one.
 
     The highest agreement never falls. So an epoch is out for the rest of the run once its own
     agreement is too low, or once another one is better in both loss and agreement.

@@ -42,7 +42,7 @@ def with_filled_table(model: Scyan, means_PM: np.ndarray) -> tuple[Scyan, int]:
     """A model with the same weights, whose prior has these means in place of blank entries.
 
     Its table stays as it was: only the prior is filled, which a checkpoint holds too. It has no
-        warm-up, because it is trained already.
+    warm-up, because it is trained already.
 
     Args:
         model: a trained model; it is not changed.

@@ -108,7 +108,7 @@ class Annotator:
         return new_cells_doubts(self.markers, preprocessing, raw_NM)
 
     def _inputs(self, raw_NM: np.ndarray, obs: pd.DataFrame) -> dict[str, Inputs]:
-        """The inputs of each member, by its own preprocessing; members with equal preprocessing share them."""
+        """The inputs of each member; members with equal preprocessing share them."""
         inputs: dict[str, Inputs] = {}
         for i, one in enumerate(self.members):
             model = one.model

@@ -153,7 +153,7 @@ def _write_all(file: int, view: memoryview, offset: int) -> None:
 
 
 def _make_room(target: h5py.File, added: Added, n_cells: int) -> dict[str, Any]:
-    """Make datasets of full size for all that is added; returns where each begins, its type, and the bytes of a row."""
+    """Make datasets for all that is added; returns the place, type and row size of each."""
     for name in ("obsm", "layers", "uns"):  # files of earlier versions leave out empty groups
         if name not in target:
             write_elem(target, name, {})
