@@ -29,7 +29,8 @@ from scyan_exp.config.plain_values import (
     interpolations_in,
     overlap,
 )
-from scyan_exp.fleet.jobs import Check, Job, collect_jobs, hydra_of, settle, without_hydra
+from scyan_exp.fleet.job_config import hydra_of, settle, without_hydra
+from scyan_exp.fleet.jobs import Check, Job, collect_jobs
 from scyan_exp.fleet.mould import CheckPlain, Mould, of_task
 from scyan_exp.fleet.varied import Base, Varied
 

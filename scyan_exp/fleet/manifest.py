@@ -18,7 +18,8 @@ from scyan_exp.config.compose import first_lines
 from scyan_exp.config.plain_values import is_json, with_values
 from scyan_exp.documents import parse_yaml, read_yaml
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.jobs import Check, Job, Kept, load_config, without_hydra
+from scyan_exp.fleet.job_config import load_config, without_hydra
+from scyan_exp.fleet.jobs import Check, Job, Kept
 from scyan_exp.fleet.varied import Base, Varied
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.sweep_files import ListedJob, Manifest

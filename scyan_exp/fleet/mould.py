@@ -21,7 +21,8 @@ from scyan_exp.config.plain_values import (
     with_values,
 )
 from scyan_exp.config.schema import RunConfig
-from scyan_exp.fleet.jobs import Job, without_hydra
+from scyan_exp.fleet.job_config import without_hydra
+from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.varied import Base, Varied
 
 #: Checks a config in plain containers.

@@ -1,7 +1,7 @@
-"""Settings of the fleet launcher, ``hydra.launcher.*``, which are declared only here.
+"""Settings of the fleet launcher: ``hydra.launcher.*``, declared here alone.
 
-Hydra's plugin makes its declaration from this one whenever a program starts, so this file imports
-little.
+Hydra's plugin makes its own declaration from this one at every start of any program, so this file
+imports little.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scyan_exp.config.types import Count
 
 
 class RaySettings(BaseModel):
-    """``hydra.launcher.ray.*``: arguments of ``ray.init``, and CPUs and GPUs per job."""
+    """``hydra.launcher.ray.*``: arguments of ``ray.init``, and CPUs and GPUs a job."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,10 +24,9 @@ class RaySettings(BaseModel):
     num_gpus: Annotated[float, Field(ge=0)] | None = None
 
 
-#: GPUs of a node: their number, their kind (which may be a MIG profile), or both, as in
-#: ``a100_3g.20gb:2``.
+#: GPUs of a node: how many, of which kind (a MIG profile too), or both, as in ``a100_3g.20gb:2``.
 GPUS = r"^([A-Za-z][\w.\-]*(:[1-9]\d*)?|[1-9]\d*)$"
-#: Options of ``sbatch`` that this program sets itself.
+#: What this program says itself to ``sbatch``.
 TAKEN = (
     "array",
     "error",
@@ -42,7 +41,7 @@ TAKEN = (
 
 
 def _additional(value: dict[str, Any]) -> dict[str, Any]:
-    """Check that these options of ``sbatch`` may be set by the user."""
+    """Options of ``sbatch`` that are free to be set."""
     for key in value:
         if key.replace("_", "-") in TAKEN or not re.fullmatch(r"[a-z][a-z0-9_-]*", key):
             raise ValueError(f"long options of sbatch, such as constraint; not {key}")
@@ -56,19 +55,18 @@ class SlurmSettings(BaseModel):
         n_parallel: Slurm jobs at a time.
         jobs_per_allocation: jobs that a Slurm job runs, one after the other, before it ends; None
             for as many as there are.
-        partition: as for ``sbatch``, like the next ones.
-        account: the account that is charged.
+        partition: as for ``sbatch``, as are the next ones.
+        account: to whom it is charged.
         qos: quality of service.
-        time: time limit of a Slurm job, in minutes or as Slurm writes it. A Slurm job that reaches
-            it comes back and goes on.
+        time: limit of a Slurm job: minutes, or as Slurm writes it. It comes back and goes on.
         mem: memory, such as ``16GB``.
-        cpus_per_task: cores; None for one per thread.
+        cpus_per_task: cores; None for one for each thread.
         gpus_per_node: GPUs, of which each job gets one: a number, a kind (such as a MIG profile),
             or both.
         setup: lines of shell before Python starts, such as ``module load ...``.
         additional_parameters: any other long options of ``sbatch``.
-        launcher_parameters: options of ``sbatch`` that differ for the Slurm job of a detached
-            launcher.
+        launcher_parameters: options of ``sbatch`` for the Slurm job of a detached launcher, where
+            it is to have others.
         signal_delay_s: seconds before the time limit at which the jobs are told to save.
         max_requeues: how often a Slurm job that was cut off comes back.
         ask_every_s: seconds between questions to Slurm.
@@ -96,13 +94,13 @@ class SlurmSettings(BaseModel):
 
     @property
     def n_gpus(self) -> int:
-        """GPUs of a Slurm job, if it has any."""
+        """GPUs of a Slurm job that has some."""
         number = str(self.gpus_per_node).rpartition(":")[2]
         return int(number) if number.isdecimal() else 1
 
 
 class FleetSettings(BaseModel):
-    """What can be set for the fleet launcher.
+    """What the fleet launcher can be told.
 
     Attributes:
         engine: ``local`` (this machine), ``ray`` (a Ray cluster, or this machine through Ray),
@@ -110,12 +108,12 @@ class FleetSettings(BaseModel):
         devices: ``auto``, ``cpu`` or numbers of GPUs.
         jobs_per_device: jobs at a time on each GPU, or on the CPU.
         threads_per_job: threads of each job.
-        retries: further attempts at a job whose process was lost.
-        error_retries: further attempts at a job that raised an error or timed out.
+        retries: further attempts of a job whose process was lost.
+        error_retries: further attempts of a job that raised an error or timed out.
         timeout_min: minutes that a job may take.
         on_failure: ``continue`` with the other jobs, or ``stop`` starting new ones.
-        ray: settings of the engine ``ray``.
-        slurm: settings of the engine ``slurm``.
+        ray: what the engine ``ray`` needs.
+        slurm: what the engine ``slurm`` needs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

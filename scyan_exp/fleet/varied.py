@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 
 from scyan_exp.config.hydra_internals import override_dirname
 from scyan_exp.config.plain_values import Place, with_values
-from scyan_exp.fleet.jobs import Job, joined
+from scyan_exp.fleet.job_config import joined
+from scyan_exp.fleet.jobs import Job
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scyan_exp.config.hashing import INCIDENTAL
 from scyan_exp.config.overrides import flat
-from scyan_exp.config.schema import INCIDENTAL, objective_names
+from scyan_exp.config.schema import objective_names
 from scyan_exp.errors import InputError
 from scyan_exp.run.config_file import read_config_file
 from scyan_exp.run.folder import RunFolder, SweepFolder

@@ -1,4 +1,4 @@
-"""The state or the end of a run, a repeat, a job or a trial, in the same words everywhere."""
+"""How a run, a repeat, a job or a trial stands or ended: the same words everywhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How a run ended, in ``result.json``, in ``sweep.csv``, in a search's storage and on W&B."""
+    """How a run ended, in ``result.json``, ``sweep.csv``, the search's storage and W&B."""
 
     NOT_RUN = "not run"
     RUNNING = "running"
@@ -24,5 +24,5 @@ class Outcome(StrEnum):
 
     @property
     def was_cut_off(self) -> bool:
-        """Whether the run was cut off from outside, although nothing was wrong with it."""
+        """Whether the run would have gone on: nothing was wrong with itself."""
         return self in (Outcome.RUNNING, Outcome.INTERRUPTED, Outcome.LOST, Outcome.TIMED_OUT)

@@ -23,7 +23,7 @@ from omegaconf import OmegaConf
 
 from scyan_exp.fleet.engines.base import Task
 from scyan_exp.fleet.engines.devices import Slot
-from scyan_exp.fleet.jobs import load_config, without_hydra
+from scyan_exp.fleet.job_config import load_config, without_hydra
 from scyan_exp.fleet.signals import SIGNALS
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
