@@ -25,10 +25,10 @@ __all__ = ["engine", "ray_home", "uncut"]
 pytestmark = pytest.mark.kills
 N_KILLS = int(os.environ.get("KILLS", "100"))
 #: Seconds between two blows.
-SHORTEST, LONGEST = 0.3, 6.0
+SHORTEST, LONGEST = 0.3, 12.0
 N_JOBS, N_TRIALS = 4, 4
 #: Commands after which one that never ends is given up.
-MOST_COMMANDS = 40
+MOST_COMMANDS = 100
 
 
 class Killer:
