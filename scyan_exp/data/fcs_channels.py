@@ -100,7 +100,7 @@ def _amplifier(
 
 
 def _factor(text: FcsText, n: int, name: str) -> float:
-    """What makes a channel linear: its gain; for the time, the time step."""
+    """What makes values linear: 1 / gain or, for the time, the time step."""
     if name.lower() == "time":
         return number_of(text, "TIMESTEP") or 1.0
     return 1.0 / (number_of(text, f"P{n}G") or 1.0)

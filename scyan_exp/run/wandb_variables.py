@@ -34,7 +34,7 @@ def check_variables() -> None:
 
 
 def _refused(setting: str, problem: Mapping[str, Any]) -> str:
-    """What is wrong with a W&B setting, under the name of the variable that sets it."""
+    """What is wrong with a W&B setting, named after its variable if that is set."""
     short, private = setting.removeprefix("x_"), setting.startswith("x_")
     variable = f"WANDB_{'_' if private else ''}{short}".upper()
     name = variable if variable in os.environ else f"its setting {setting}"

@@ -41,7 +41,7 @@ class H5adFilling:
         n_cells: number of cells.
         x_range: first byte and size of X in the input, if the caller passes its rows to
             :meth:`write`, so that they are read only once. None if X is copied with the rest.
-        partial: how far an earlier start came; None for a new file.
+        partial: how far an earlier start came; nothing is done of a new file.
     """
 
     def __init__(

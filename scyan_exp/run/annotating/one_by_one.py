@@ -22,8 +22,7 @@ from scyan_exp.run.annotating.ways import Task, Way
 
 log = logging.getLogger(__name__)
 
-#: To be raised when the same input and models give other results, so that partial results start
-#: anew.
+#: Raise this when the same input and models give other results: then partial results start anew.
 VERSION = 2
 
 

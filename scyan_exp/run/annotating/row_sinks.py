@@ -54,7 +54,7 @@ class CsvSink:
 
     Args:
         output: the result.
-        partial: how far an earlier start came; None for a new file.
+        partial: how far an earlier start came; nothing is done of a new file.
     """
 
     def __init__(self, output: Path, partial: Partial) -> None:
