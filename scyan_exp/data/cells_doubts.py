@@ -186,7 +186,7 @@ def _rows_without_cells(
 def _worst_entries(
     table: KnowledgeTable, x_NM: np.ndarray, modes: Sequence[Modes | None], p: int
 ) -> str:
-    """The entries of a row without which the most cells would match it, as the end of a sentence."""
+    """The entries of a row without which most cells would match it, as the end of a sentence."""
     gains = {}
     for m, name in enumerate(table.markers):
         if modes[m] is None or np.isnan(table.rho[p, m]):
