@@ -74,11 +74,11 @@ def _settings(checkpoint: Path, given: Given) -> PredictConfig:
 
 def _value(key: str, text: str) -> Any:
     """A value as YAML has it."""
-    import yaml
+    from scyan_exp.documents import parse_yaml
 
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = parse_yaml(text)
+    except ValueError as error:
         raise InputError(f"{key}: expected a value, found {text!r}") from error
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 

@@ -22,5 +22,6 @@ FIGURES: Registry[Callable[..., Any]] = Registry(
         f"{_HERE}.trust",
         f"{_HERE}.places",
         f"{_HERE}.biomarkers",
+        f"{_HERE}.groups",
     ),
 )

@@ -8,17 +8,15 @@ Lightning.
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from scyan_exp.config.formats import DataFormat, TableSource
+from scyan_exp.config.hashing import config_hash
 from scyan_exp.config.types import Count, Fraction, Name, Positive, Section, not_zero
 from scyan_exp.config.wanted import (
-    ADDED_SECTIONS,
     NO_CORRECTION,
     NO_SAMPLES,
     PREDICT,
@@ -43,9 +41,6 @@ TRAINER_ARGUMENTS = {
     "min_epochs",
     "min_steps",
 }
-#: Keys that have no influence on the result of a run, at the top and in ``trainer``.
-INCIDENTAL = ("name", "group", "tags", "figures", "logger", "ckpt_path", "objective", "report")
-PLACE = ("accelerator", "devices", "strategy")
 
 
 def _distinct(devices: list[int]) -> list[int]:
@@ -249,29 +244,6 @@ class RunConfig(RunSettings):
             one = one.model_copy(update={"figures": figures})
             one._plain = {**plain, "figures": {**plain["figures"], "umap": False}}
         return one
-
-
-#: Keys of data sets that configs of earlier versions lack; null means what they did then.
-ADDED_KEYS = ("metadata", "n_cells_per_file", "labels")
-
-
-def config_hash(plain: Mapping[str, Any]) -> str:
-    """Identify a config in plain containers by what decides its result, see `RunConfig.hash`."""
-    decisive = {key: value for key, value in plain.items() if key not in INCIDENTAL}
-    if decisive.get("repeats") == 1:  # a single run has the same hash as before there were repeats
-        del decisive["repeats"]
-    for name, schema in ADDED_SECTIONS.items():
-        given, default = decisive.pop(name, None) or {}, schema().model_dump()
-        changed = {key: value for key, value in given.items() if value != default.get(key)}
-        if changed:
-            decisive[name] = changed
-    if cells := decisive.get("dataset"):
-        unset = [key for key in ADDED_KEYS if cells.get(key) is None]
-        decisive["dataset"] = {key: value for key, value in cells.items() if key not in unset}
-    trainer = decisive.get("trainer", {})
-    decisive["trainer"] = {key: value for key, value in trainer.items() if key not in PLACE}
-    text = json.dumps(decisive, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def objective_names(objective: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""From AnnData and a table to the tensors of the model; every input is checked here."""
+"""From AnnData and a table to the model's tensors; every input is checked here."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class Cells:
         table: the knowledge table.
         x: (N, M) float32 model inputs, markers in the order of the table.
         covariates: (N, C) float32.
-        preprocessing: how ``x`` was made of the raw expressions.
-        encoding: how ``covariates`` was made of ``obs``.
-        labels: N true populations, missing values where not known; None without labels.
+        preprocessing: how ``x`` was made from the raw expressions.
+        encoding: how ``covariates`` was made from ``obs``.
+        labels: N true populations, missing where not known; None without labels.
         batches: N batches; None without a batch key.
     """
 
@@ -67,12 +67,12 @@ class Cells:
         return len(self.x)
 
     def digest(self) -> str:
-        """Tells these cells from others: their number, and sums of inputs and covariates."""
+        """What tells these cells from others: their number, and sums of inputs and covariates."""
         sums = (part.sum(dtype=torch.float64).item() for part in (self.x, self.covariates))
         return " ".join([str(len(self)), *(f"{value:.6g}" for value in sums)])
 
     def close(self) -> None:
-        """Close the file of cells that were left on disk."""
+        """Close the file if the cells were left on disk."""
         if self.adata.isbacked:
             self.adata.file.close()
 
@@ -174,7 +174,7 @@ def encode_expressions(
 
 
 def _transform(raw_NM: np.ndarray, obs: pd.DataFrame, dataset: DataFormat) -> Transform:
-    """The transform that a config names, or that its ``auto`` chooses, which is said."""
+    """The transform that a config names; one that ``auto`` chooses is logged."""
     if dataset.transform != "auto":
         return dataset.transform
     choice = choose_transform(raw_NM)
@@ -190,7 +190,7 @@ def _transform(raw_NM: np.ndarray, obs: pd.DataFrame, dataset: DataFormat) -> Tr
 
 
 def _say_center(dataset: DataFormat, preprocessing: Preprocessing) -> None:
-    """Say what was decided from the cells alone."""
+    """Log what was decided from the cells alone."""
     if dataset.center != "auto" or preprocessing.transform != "asinh" or not dataset.scale:
         return
     if preprocessing.center == preprocessing.std:
@@ -202,18 +202,18 @@ def _say_center(dataset: DataFormat, preprocessing: Preprocessing) -> None:
 def _column(obs: pd.DataFrame, key: str | None) -> pd.Series | None:
     if key is None:
         return None
-    # A table holds names, so gates that are numbers are names too.
+    # Populations are names in the table, so labels that are numbers become names too.
     return obs[key].astype(object).map(str, na_action="ignore").where(obs[key].notna(), None)
 
 
 def _compensation(adata: AnnData) -> dict[str, Any] | None:
-    """What a reader of ours noted; other programs may keep something else in this place."""
+    """What one of our readers noted; other programs may keep something else under this key."""
     noted = adata.uns.get("compensation")
     return _plain(noted) if isinstance(noted, Mapping) and "kind" in noted else None
 
 
 def _plain(value: Any) -> Any:
-    """Plain numbers, texts and lists of what a file of cells makes arrays of."""
+    """Plain numbers, texts and lists again, which a file of cells turns into arrays."""
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, np.ndarray | np.generic):

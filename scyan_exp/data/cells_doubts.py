@@ -1,4 +1,4 @@
-"""What is doubtful about a knowledge table in view of the cells, before anything is trained."""
+"""What looks wrong about a knowledge table once the cells are seen, before anything is trained."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import pandas as pd
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.errors import listed
 
-#: Cells looked at: more change nothing, and take time.
+#: Number of cells looked at: more change nothing, and take time.
 MOST_CELLS = 50_000
 #: Bins of a histogram, and how much it is smoothed (in bins).
 N_BINS, SMOOTHING = 100, 3.0
-#: A valley between two modes is at most this share of the lower one, and a mode holds at least
-#: this share of the cells.
+#: The valley between two modes reaches at most this share of the lower mode's height, and each mode
+#: holds at least this share of the cells.
 DEEPEST, FEWEST = 0.8, 0.005
-#: Modes are clear when the valley is at most this share of the lower one.
+#: Modes are clearly parted when the valley reaches at most this share of the lower mode's height.
 CLEAR = 0.5
 #: Share of the cells below which hardly any cell matches a row.
 HARDLY_ANY = 0.0002
 #: Share of the cells that match no row above which something is wrong: with right tables up to
 #: 0.28 (mouse spleen) match none.
 MOST_LOST = 0.5
-#: Of fewer cells nothing is said of rows.
+#: With fewer cells than this, nothing is said about rows.
 FEWEST_CELLS = 5000
 
 
 @dataclass(frozen=True)
 class Modes:
-    """Two groups of cells by one marker.
+    """The two groups into which one marker parts the cells.
 
     Attributes:
-        threshold: between them.
-        valley: density at the threshold as a share of that of the lower mode; 0 is a clear gap.
-        is_bulk_between: whether the largest mode has another one on either side.
+        threshold: the expression between them.
+        valley: density at the threshold, as a share of that of the lower mode; 0 is a clear gap.
+        is_bulk_between: whether the largest mode lies between two others.
     """
 
     threshold: float
@@ -51,7 +51,7 @@ def find_modes(x_N: np.ndarray) -> Modes | None:
         x_N: (N,) expressions, transformed.
 
     Returns:
-        The modes; None where there is one only.
+        The modes; None if there is only one.
     """
     low, high = np.quantile(x_N, [0.0005, 0.9995])
     if not high > low:
@@ -76,12 +76,12 @@ def find_modes(x_N: np.ndarray) -> Modes | None:
 def cells_doubts(
     table: KnowledgeTable, x_NM: np.ndarray, labels: Sequence[str] | None = None
 ) -> list[str]:
-    """What of a table the cells contradict.
+    """What the cells contradict in a table.
 
     Args:
         table: P populations by M markers.
         x_NM: (N, M) expressions, transformed, in the order of the table's markers.
-        labels: the labels that occur; None without.
+        labels: the labels that occur; None without labels.
     """
     x_NM = some_cells(x_NM)
     modes = [find_modes(x_N) for x_N in x_NM.T]
@@ -89,7 +89,7 @@ def cells_doubts(
 
 
 def cells_remarks(table: KnowledgeTable, x_NM: np.ndarray) -> list[str]:
-    """Markers at which the cells are hard to tell + from -: it may be so, and is worth a look."""
+    """Markers by which + is hard to tell from -: that may be right, but is worth a look."""
     modes = [find_modes(x_N) for x_N in some_cells(x_NM).T]
     return [*_unimodal(table, modes), *_between(table, modes)]
 
@@ -105,7 +105,7 @@ def unused_markers(names: Sequence[str], x_NK: np.ndarray) -> list[str]:
 
 
 def some_cells(x: np.ndarray, most: int = MOST_CELLS) -> np.ndarray:
-    """Enough cells, the same each time."""
+    """As many cells as are looked at, always the same ones."""
     if len(x) <= most:
         return x
     return x[np.random.default_rng(0).choice(len(x), most, replace=False)]
@@ -119,7 +119,7 @@ def _smooth(count: np.ndarray) -> np.ndarray:
 
 
 def _unimodal(table: KnowledgeTable, modes: Sequence[Modes | None]) -> list[str]:
-    """Markers that are said to part populations, and part no cells."""
+    """Markers that part populations in the table, but do not part the cells."""
     parting = [np.nanmin(column) < np.nanmax(column) for column in _known(table)]
     flat = [
         name
@@ -149,10 +149,10 @@ def _between(table: KnowledgeTable, modes: Sequence[Modes | None]) -> list[str]:
 
 
 def matches(table: KnowledgeTable, x_NM: np.ndarray, modes: Sequence[Modes | None]) -> np.ndarray:
-    """Which cells (N) match which rows (P) at every marker with two modes, as booleans (N, P).
+    """Which cells match which rows at every marker with two modes: booleans (N, P).
 
-    An entry below 0 wants a cell below the threshold, one above 0 a cell above it; others, and
-    blanks, want nothing.
+    An entry below 0 asks for a cell below the threshold, an entry above 0 for a cell above it; 0
+    and blanks ask for nothing.
     """
     usable = [m for m, found in enumerate(modes) if found is not None]
     thresholds = np.array([found.threshold for found in modes if found is not None])
@@ -186,7 +186,7 @@ def _rows_without_cells(
 def _worst_entries(
     table: KnowledgeTable, x_NM: np.ndarray, modes: Sequence[Modes | None], p: int
 ) -> str:
-    """The entries without one of which most cells would match the row."""
+    """The entries of a row without which most cells would match it, as the end of a sentence."""
     gains = {}
     for m, name in enumerate(table.markers):
         if modes[m] is None or np.isnan(table.rho[p, m]):
@@ -203,7 +203,7 @@ def _worst_entries(
 
 
 def label_doubts(table: KnowledgeTable, labels: Iterable[str]) -> list[str]:
-    """Labels that are rows but for case and blanks."""
+    """Labels that equal a row except for case and blanks."""
     rows = {_plain(name): name for name in table.populations}
     return [
         f"label {label!r} is the row {rows[_plain(label)]!r} but for case or blanks: cells with it "

@@ -24,11 +24,11 @@ LARGEST_COVARIATE = 1e6
 def new_cells_problems(
     names: pd.Index, columns: pd.Index, markers: list[str], covariates: list[str]
 ) -> list[str]:
-    """What new cells lack, as far as names tell.
+    """What new cells lack, judged by names alone.
 
     Args:
-        names: of the columns of X.
-        columns: of the columns of ``obs``.
+        names: names of the columns of X.
+        columns: names of the columns of ``obs``.
         markers: those of the model.
         covariates: columns of ``obs`` that enter the model.
     """
@@ -38,7 +38,7 @@ def new_cells_problems(
 
 
 def marker_problems(names: pd.Index, markers: list[str]) -> list[str]:
-    """Markers of the table that the data lacks, or has more than once."""
+    """Markers of the table that the data lack, or have more than once."""
     names = names.astype(str)
     problems = absent(markers, names, "marker {} of the table is not in the data.", "The data has")
     repeated = names[names.duplicated()].unique()
@@ -57,11 +57,11 @@ def no_expressions(adata: AnnData) -> list[str]:
 
 
 def head_problems(dataset: DataFormat, others: Mapping[str, str | None]) -> list[str]:
-    """Keys of a config that name no column of the cells, as far as the heads of files tell.
+    """Keys of a config that name no column of the cells, judged by the heads of the files.
 
     Args:
         dataset: where the cells come from.
-        others: columns that other parts of the config name, by their keys.
+        others: the columns that other parts of the config name, by key.
     """
     there = dataset.columns()
     if there is None:
@@ -86,7 +86,7 @@ def _roles(dataset: DataFormat) -> list[tuple[str, str | None]]:
 
 
 def key_problems(adata: AnnData, dataset: DataFormat) -> list[str]:
-    """Columns of ``obs`` that the config names and that are missing or cannot be used."""
+    """Columns of ``obs`` that the config names, but that are missing or cannot be used."""
     obs, problems = adata.obs, []
     for role, key in _roles(dataset):
         if key is None:
@@ -108,7 +108,7 @@ def key_problems(adata: AnnData, dataset: DataFormat) -> list[str]:
 
 
 def constant_covariates(obs: pd.DataFrame, dataset: DataFormat) -> list[str]:
-    """Covariates that say nothing of the cells."""
+    """Covariates that do not differ between cells, so they say nothing."""
     keys = [*dataset.all_categorical, *dataset.continuous_covariates]
     return [
         f"covariate {key!r} is {str(obs[key].iloc[0])!r} in every cell: it tells the model "
@@ -135,7 +135,7 @@ def _number_problems(column: pd.Series, role: str) -> list[str]:
 
 
 def no_column(columns: pd.Index, key: str, role: str) -> str:
-    """What is said of a column that is not there."""
+    """The message for a column that is not there."""
     return (
         f"{role}: the cells have no column {key!r}.{near_matches(key, columns)} "
         f"They have: {listed(columns) or 'none'}"
@@ -154,7 +154,7 @@ def size_problems(adata: AnnData, table: KnowledgeTable) -> list[str]:
 
 
 def expression_problems(raw_NM: np.ndarray, markers: list[str], dataset: DataFormat) -> list[str]:
-    """Expressions that are not finite, constant, or look untransformed where nothing is done."""
+    """Expressions that are constant or not finite, or that look as if they needed a transform."""
     problems = finite_problems(raw_NM, markers)
     if problems:
         return problems
@@ -179,8 +179,8 @@ def expression_problems(raw_NM: np.ndarray, markers: list[str], dataset: DataFor
 
 def finite_problems(raw_NM: np.ndarray, markers: list[str]) -> list[str]:
     """Markers with expressions that are not finite."""
-    # A sum is finite only if all its terms are: the mask is needed for bad data alone.
-    with np.errstate(invalid="ignore"):  # infinities of both signs
+    # A sum is finite only if all its terms are, so the mask is needed only for bad data.
+    with np.errstate(invalid="ignore"):  # infinities of both signs warn
         total = raw_NM.sum(dtype=np.float64)
     if np.isfinite(total):
         return []

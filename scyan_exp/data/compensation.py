@@ -1,4 +1,4 @@
-"""Spillover between the detectors of a flow cytometer, and taking it out again."""
+"""Spillover between the detectors of a flow cytometer, and how it is removed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from scyan_exp.data.sources import existing_file
 from scyan_exp.data.texts import read_text
 from scyan_exp.errors import InputError, listed, near_matches
 
-#: Keywords that hold a spillover matrix; the first of them that a file has counts.
+#: Keywords that hold a spillover matrix; the first that a file has is used.
 KEYWORDS = ("$SPILLOVER", "SPILLOVER", "$SPILL", "SPILL")
-#: A share of one dye's light in another detector is far below this; percent are above.
+#: The share of a dye's light in another detector is far below this; numbers in percent are above
+#: it.
 LARGEST_ENTRY = 20.0
-#: Beyond this condition, rounding alone decides what the compensated values are.
+#: With a larger condition number, compensated values are little more than rounding errors.
 LARGEST_CONDITION = 1e6
-#: Programs put this before the name of a channel that they have compensated.
+#: What programs put before the name of a channel that they have compensated.
 COMPENSATED_PREFIX = "Comp-"
 #: Events compensated at a time.
 CHUNK = 200_000
@@ -34,7 +35,7 @@ class Spillover:
 
     Attributes:
         channels: K detectors, ``$PnN``.
-        matrix: (K, K) float64; a row a dye, 1 in its own detector.
+        matrix: (K, K) float64; a row per dye, 1 in its own detector.
     """
 
     channels: tuple[str, ...]
@@ -46,12 +47,12 @@ class Spillover:
         return bool(np.array_equal(self.matrix, np.eye(len(self.channels))))
 
     def plain(self) -> dict[str, Any]:
-        """As lists of names and numbers."""
+        """The matrix as lists of names and numbers."""
         return {"channels": list(self.channels), "matrix": self.matrix.tolist()}
 
     @classmethod
     def of_plain(cls, values: Mapping[str, Any]) -> Spillover:
-        """What :meth:`plain` gave, also after a stay in a file."""
+        """The matrix that :meth:`plain` described, also after it was stored in a file."""
         channels = tuple(str(name) for name in values["channels"])
         return cls(channels, np.asarray(values["matrix"], np.float64))
 
@@ -60,7 +61,7 @@ def spillover_of(text: FcsText) -> Spillover | None:
     """The matrix of an FCS file; None without one, or if it changes nothing.
 
     Raises:
-        InputError: its keyword holds no matrix, or one that nothing can be compensated with.
+        InputError: its keyword holds no matrix, or one that cannot be used to compensate.
     """
     name = next((name for name in KEYWORDS if (text.exact(name) or "").strip()), None)
     if name is None:
@@ -81,7 +82,7 @@ def spillover_of(text: FcsText) -> Spillover | None:
 
 
 def read_matrix(path: str | Path) -> Spillover:
-    """Read a matrix: a header of channels, a row a dye; its name may stand before the numbers.
+    """Read a matrix: a header of channels, then a row per dye, which may begin with its name.
 
     Raises:
         InputError: there is no such file, or no matrix in it that compensates.
@@ -111,7 +112,7 @@ def read_matrix(path: str | Path) -> Spillover:
 
 
 def compensate(events_NC: np.ndarray, names: Sequence[str], spillover: Spillover) -> None:
-    """Take the spillover out of events (N, C), in place; ``names`` are those of the channels.
+    """Remove the spillover from events (N, C), in place; ``names`` are those of the channels.
 
     Raises:
         InputError: the events lack channels of the matrix.
@@ -124,9 +125,9 @@ def compensate(events_NC: np.ndarray, names: Sequence[str], spillover: Spillover
 
 
 def is_compensated(names: Sequence[str], spillover: Spillover) -> bool:
-    """Whether the channels say by their names that this was done before.
+    """Whether the names of the channels say that they were compensated before.
 
-    Programs that rename the channels may rename those of the matrix, too.
+    Programs that rename the channels may also rename those of the matrix.
     """
     there, prefix = {name.casefold() for name in names}, COMPENSATED_PREFIX.casefold()
 

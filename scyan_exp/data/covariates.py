@@ -14,7 +14,7 @@ from torch import Tensor
 
 from scyan_exp.errors import InputError, listed, near_matches
 
-#: What CSV and Parquet readers take for a number.
+#: What readers of CSV and Parquet take for a number.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -23,10 +23,10 @@ class CovariateEncoding:
     """Which columns of ``obs`` enter the model, and how.
 
     Attributes:
-        categories: for each categorical key its categories; one-hot, one column a category.
-        continuous: keys used as numbers, one column each, after the categorical ones.
+        categories: the categories of each categorical key; one-hot, one column per category.
+        continuous: keys that are numbers, one column each, after the categorical ones.
         batch_key: which of the categorical keys is the batch; None without batches, and in
-            checkpoints of versions that did not correct them.
+            checkpoints of versions that could not correct batch effects.
     """
 
     categories: dict[str, list[str]] = field(default_factory=dict)
@@ -88,11 +88,11 @@ class CovariateEncoding:
         return self.categories.get(self.batch_key or "", [])
 
     def in_batch(self, covariates_NC: Tensor, batch: str) -> Tensor:
-        """The covariates of the same cells, had they been measured in a batch; the rest stays.
+        """The covariates that the same cells would have in another batch; other covariates stay.
 
         Args:
             covariates_NC: (N, C) covariates; they are not changed.
-            batch: the batch.
+            batch: the other batch.
 
         Raises:
             InputError: the model knows no such batch.
@@ -115,7 +115,7 @@ class CovariateEncoding:
             raise InputError(problems)
 
     def batch_problems(self, batch: str | None) -> list[str]:
-        """Why cells cannot be brought to a batch; nothing of None."""
+        """Why cells cannot be brought to a batch; None is no batch, and no problem."""
         if batch is None or batch in self.batches:
             return []
         if not self.batches:
@@ -134,15 +134,15 @@ class CovariateEncoding:
 
 
 def same_words(words: Iterable[str], names: Iterable[str]) -> dict[str, str]:
-    """The categories that words mean which are written otherwise.
+    """The categories meant by words that are spelled differently.
 
-    Batches are often numbered, and whether ``01`` is read as a number depends on what else
-    stands in the column, and on the format. So a word that is no category means the one that is
-    the same number, or the same of true and false.
+    Batches are often numbered, and whether ``01`` is read as a number depends on the rest of the
+    column and on the format. So a word that is not a category stands for the category with the same
+    number, or the same truth value.
 
     Args:
-        words: as they were read.
-        names: of the categories.
+        words: the words as they were read.
+        names: the categories.
 
     Example:
         >>> same_words(["01", "2.0", "TRUE", "3"], ["1", "2", "True", "A"])

@@ -13,29 +13,29 @@ from scyan_exp.data.cells import Cells
 
 Batch = tuple[Tensor, Tensor]
 
-#: Optimiser steps an epoch when the batch size is chosen by itself, and the bounds of that size.
-#: Few large steps leave a small sample untrained: the annotation then depends on the seed.
+#: Optimiser steps per epoch when the batch size is automatic, and the bounds of that size. A few
+#: large steps leave a small sample untrained, and its annotation then depends on the seed.
 STEPS_PER_EPOCH = 40
 SMALLEST_BATCH, LARGEST_BATCH = 256, 8192
-#: Cells an epoch for each cell that is watched, and the least number watched.
+#: Cells per epoch for each cell that is watched, and the least number watched.
 WATCHED_SHARE, FEWEST_WATCHED = 20, 2000
 
 
 def automatic_batch_size(n_cells: int) -> int:
-    """Cells an optimiser step for an epoch of so many cells."""
+    """Cells per optimiser step for an epoch of ``n_cells`` cells."""
     return min(max(n_cells // STEPS_PER_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
 
 
 class CellSampler:
     """Cells of each epoch, drawn without replacement, as whole batches of indices.
 
-    The order depends on the seed and the epoch alone, so a resumed run sees the cells it would
-    have seen. With several processes each batch is shared out: rank r takes the r-th part of
-    every batch, and no cell is seen twice in an epoch.
+    The order depends on the seed and the epoch alone, so a resumed run sees the cells that it would
+    have seen otherwise. Several processes share each batch: rank r takes the r-th part of it, and
+    no cell is seen twice in an epoch.
 
     Args:
         n_cells: number of cells N.
-        batch_size: cells an optimiser step, over all processes; at most ``max_samples``.
+        batch_size: cells per optimiser step, over all processes; at most ``max_samples``.
         max_samples: cells an epoch at most; None for all of them.
         seed: seed of the order.
         rank: index of this process.
@@ -61,7 +61,7 @@ class CellSampler:
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order the next iteration yields (Lightning calls this)."""
+        """Choose the epoch whose order the next iteration follows (Lightning calls this)."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -71,7 +71,7 @@ class CellSampler:
         return iter(self.order())
 
     def order(self) -> Tensor:
-        """Indices of the cells of this process in the epoch, (steps, cells a step)."""
+        """Indices of this process's cells in the epoch, (steps, cells per step)."""
         generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
         drawn = torch.randperm(self.n_cells, generator=generator)
         steps = drawn[: self.n_steps * self.cells_per_step].view(self.n_steps, -1)
@@ -80,7 +80,7 @@ class CellSampler:
 
 
 class BatchLoader:
-    """Iterates over ``(x, covariates)`` batches; the cells stay where they are."""
+    """Iterates over ``(x, covariates)`` batches; the cells stay on their device."""
 
     def __init__(self, x: Tensor, covariates: Tensor, sampler: CellSampler) -> None:
         self.x, self.covariates, self.sampler = x, covariates, sampler
@@ -113,7 +113,7 @@ class CellDataModule(pl.LightningDataModule):
 
     Args:
         cells: the prepared cells.
-        batch_size: cells an optimiser step, whatever the number of devices; ``auto`` for
+        batch_size: cells per optimiser step, whatever the number of devices; ``auto`` for
             :func:`automatic_batch_size`.
         max_samples: cells an epoch at most; None for all of them.
         seed: seed of the order of the cells.
@@ -136,7 +136,7 @@ class CellDataModule(pl.LightningDataModule):
         self._watched_cells: Batch | None = None
 
     def watched(self) -> Batch:
-        """Some cells, the same whatever the epoch and the seed, on the training device."""
+        """Some cells on the training device: the same ones in every epoch and for every seed."""
         if self._watched_cells is None:
             x, covariates = self._on_device()
             indices = self._watched.to(x.device)
@@ -163,7 +163,7 @@ class CellDataModule(pl.LightningDataModule):
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
     ) -> Batch:
-        """Nothing to move: batches are gathered on the device."""
+        """Leave the batch where it is: batches are gathered on the device."""
         return batch
 
     def _on_device(self) -> Batch:
@@ -173,7 +173,7 @@ class CellDataModule(pl.LightningDataModule):
 
 
 def _mix(seed: int, epoch: int) -> int:
-    """One 63-bit seed out of two numbers (the mixing steps of splitmix64)."""
+    """One 63-bit seed from two numbers (the mixing steps of splitmix64)."""
     value = (seed * 0x9E3779B97F4A7C15 + epoch + 1) % 2**64
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         value = (value ^ (value >> shift)) * factor % 2**64

@@ -1,4 +1,4 @@
-"""How the expressions of each marker are distributed, and how far apart two such lie."""
+"""How the expressions of each marker are distributed, and how far apart two distributions lie."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from scyan_exp.data.cells_doubts import some_cells
 
-#: Shares of the cells that lie below the quantiles; beyond the first and last are outliers.
+#: Shares of the cells that lie below each quantile; cells beyond the first and last are outliers.
 SHARES = np.linspace(0.005, 0.995, 100)
-#: Cells looked at: quantiles of more differ by a hundredth of a standard deviation.
+#: Number of cells looked at: the quantiles of more differ by a hundredth of a standard deviation.
 MOST_CELLS = 10_000
 
 
@@ -20,11 +20,11 @@ def quantiles(x_NM: np.ndarray) -> np.ndarray:
 def distances(one_QM: np.ndarray, other_QM: np.ndarray) -> np.ndarray:
     """How far apart two distributions of each marker lie, given their quantiles.
 
-    The mean distance of the quantiles (Wasserstein) in standard deviations: those of the narrower
-    one, so that a spread that shrinks counts as much as one that grows.
+    The mean distance of the quantiles (Wasserstein), in standard deviations of the narrower
+    distribution, so that a spread that shrinks counts as much as one that grows.
 
     Returns:
-        M numbers >= 0; infinite where one is constant and the other is something else.
+        M numbers >= 0; infinite where one distribution is constant and the other differs.
     """
     apart_M = np.abs(one_QM - other_QM).mean(axis=0)
     std_M = np.minimum(one_QM.std(axis=0), other_QM.std(axis=0))

@@ -1,7 +1,7 @@
-"""Downloading a file: it goes on where it was cut off, and is never half there.
+"""Downloading a file: a download goes on where it was cut off, and the file is never half there.
 
-The bytes that have arrived stand beside the file, in ``NAME.part``, until they are all there and
-right. pooch fetches them; what is left to do is to go on, to check, and to say what is wrong.
+The bytes that have arrived wait beside the file, in ``NAME.part``, until all are there and right.
+pooch fetches them; this module goes on after a cut, checks, and says what is wrong.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from scyan_exp.data.download_lock import alone
 from scyan_exp.data.download_reasons import reason, web_page
 from scyan_exp.errors import InputError
 from scyan_exp.files import explain_unwritable
+from scyan_exp.locks import in_turn
 
 if TYPE_CHECKING:
     from requests import RequestException, Response
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds without a byte after which a connection is given up.
 TIMEOUT = 60.0
-#: Connections in a row that may be cut, as long as each brings some bytes.
+#: How many connections in a row may be cut, as long as each brings some bytes.
 TRIES = 10
-#: Bytes that are read at a time; of a connection that is cut, at most so many are lost.
+#: Bytes read at a time: a connection that is cut loses no more than these.
 BLOCK = 2**14
 #: What a server answers when all the bytes are there already, or more.
 NO_SUCH_RANGE = 416
@@ -51,7 +51,7 @@ def download(
         url: where the file is.
         path: where it should be.
         is_right: whether a file has the expected content.
-        size: bytes of the file, if known: another is refused at once.
+        size: bytes of the file, if known; a file of another size is refused at once.
         timeout: seconds without a byte after which a connection is given up.
 
     Raises:
@@ -59,13 +59,13 @@ def download(
             arrived are kept for the next try.
         OutputError: it cannot be written.
     """
-    with explain_unwritable(path.parent), alone(path):
+    with explain_unwritable(path.parent), _alone(path):
         if path.is_file() and is_right(path):
             return
         part = path.with_name(f"{path.name}.part")
         was_begun = part.is_file()
         _complete(part, url, path, size, timeout)
-        if not is_right(part) and was_begun:  # the beginning may be that of another file
+        if not is_right(part) and was_begun:  # it may have begun as another file
             part.unlink()
             _complete(part, url, path, size, timeout)
         if not is_right(part):
@@ -81,8 +81,16 @@ def download(
         part.replace(path)
 
 
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let no other process download this file within the block; wait while one does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with in_turn(path, lambda: log.info("Another process is downloading %s: waiting for it", path)):
+        yield
+
+
 def _complete(part: Path, url: str, path: Path, size: int | None, timeout: float) -> None:
-    """Fetch the bytes that are missing, in as many connections as it takes."""
+    """Fetch the missing bytes, over as many connections as it takes."""
     from requests import RequestException
 
     for left in reversed(range(TRIES)):
@@ -100,12 +108,12 @@ def _complete(part: Path, url: str, path: Path, size: int | None, timeout: float
 
 
 def _connect(part: Path, url: str, size: int | None, timeout: float) -> None:
-    """One connection: append what a server has beyond the bytes that are there."""
+    """Over one connection, append what the server has beyond the bytes that are there."""
     from pooch import HTTPDownloader  # type: ignore[import-untyped]
 
     with part.open("ab") as file, _bar(part.name.removesuffix(".part")) as bar:
         rest = _Rest(file, url, size, bar)
-        headers = {"Accept-Encoding": "identity"}  # a range is one of the file's own bytes
+        headers = {"Accept-Encoding": "identity"}  # a range counts the file's own bytes
         if rest.there:
             headers["Range"] = f"bytes={rest.there}-"
         get = HTTPDownloader(
@@ -128,7 +136,7 @@ class _Rest:
         self._answers: list[Response] = []
 
     def begin(self, answer: Response, **_: object) -> None:
-        """Look at an answer before its bytes come: are they the rest, or the whole again?"""
+        """Look at an answer before its bytes arrive: are they the rest, or the whole file again?"""
         self._answers.append(answer)
         if answer.is_redirect or not answer.ok:
             return
@@ -138,14 +146,14 @@ class _Rest:
         length = answer.headers.get("Content-Length")
         total = None if length is None else there + int(length)
         if not answer.headers.get("Content-Type", "").startswith("text/html"):
-            self._refuse(total)  # a page is told by its first bytes
+            self._refuse(total)  # a web page shows in the first bytes
         if self._bar is not None:
             self._bar.add_task("", total=total, completed=there)
         else:
             log.info("Downloading %s (%s)", self._url, _bytes(total))
 
     def write(self, block: bytes) -> None:
-        """Append some bytes; those that have arrived give way to the whole, not to a page."""
+        """Append some bytes; if the whole file comes again, they replace what was there."""
         if self._is_anew:
             if (page := web_page(block)) is not None:
                 kept = f"; {_bytes(self.there)} of the file are kept" if self.there else ""
@@ -162,17 +170,17 @@ class _Rest:
             self._bar.advance(self._bar.task_ids[-1], len(block))
 
     def flush(self) -> None:
-        """Bytes that have arrived outlive a process that is killed."""
+        """Write what has arrived to the file, so that it survives a kill."""
         self._file.flush()
 
     def end(self) -> None:
-        """Close what a cut connection, or an error, leaves open."""
+        """Close what a cut connection or an error has left open."""
         self._file.flush()
         for answer in self._answers:
             answer.close()
 
     def _refuse(self, total: int | None) -> None:
-        """Do not begin what cannot end well."""
+        """Refuse a download that cannot succeed."""
         if total is None:
             return
         if self._size not in (None, total):
@@ -215,7 +223,7 @@ def _bar(name: str) -> Iterator[Progress | None]:
 def _give_up(
     error: RequestException, arrived: int, url: str, path: Path, timeout: float
 ) -> NoReturn:
-    """Say why it did not work, what is kept, and what to do."""
+    """Raise an error that says why it failed, what is kept, and what to do."""
     kept = f" {_bytes(arrived)} are kept: the next try goes on from there." if arrived else ""
     raise InputError(
         f"cannot be downloaded ({reason(error, timeout)}).{kept} Without network access, fetch "

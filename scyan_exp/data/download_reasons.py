@@ -1,4 +1,4 @@
-"""Why a download failed, in words: the errors of libraries stand one in the other."""
+"""Why a download failed, in words: libraries wrap errors in errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def reason(error: RequestException, timeout: float) -> str:
 
 
 def web_page(block: bytes) -> str | None:
-    """What to call the beginning of an HTML page, with its title; None of anything else."""
+    """How to name the beginning of an HTML page, by its title; None for anything else."""
     text = block.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
     if not re.match(r"<(!doctype html|html|head)\b", text, re.IGNORECASE):
         return None

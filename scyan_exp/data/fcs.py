@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How cells are compensated: by the file (``auto``), not at all, by the CSV of a path, or by
-#: what ``uns["compensation"]`` of other cells says.
+#: How cells are compensated: with the file's matrix (``auto``), not at all, with the matrix in a
+#: CSV, or as ``uns["compensation"]`` of other cells says.
 Compensation = str | bool | Mapping[str, Any]
-#: Channels of every cytometer that measure no marker: time, light scatter, length of a pulse.
+#: Channels that measure no marker, whatever the cytometer: time, light scatter, length of a pulse.
 _NO_MARKER = re.compile(
     r"(?:[vb]?[fs]sc|time|event|width|center|offset|residual)(?:[\W_\d]|$|height|area|length)",
     re.IGNORECASE,
@@ -44,10 +44,10 @@ def read_fcs(
 ) -> AnnData:
     """Read an FCS file: X holds linear float32 numbers, compensated.
 
-    ``var_names`` are the labels ``$PnS``, or ``$PnN`` where there is none; ``var["channel"]`` is
-    ``$PnN``. ``uns["compensation"]`` says what was done: ``{"kind": "file"}``, ``{"kind":
-    "none"}``, ``{"kind": "before"}`` where the channels say so, or ``{"kind": "matrix",
-    "channels": [...], "matrix": [...]}``.
+    ``var_names`` are the labels ``$PnS``, or ``$PnN`` for a channel without one; ``var["channel"]``
+    is ``$PnN``. ``uns["compensation"]`` says what was done: ``{"kind": "file"}``, ``{"kind":
+    "none"}``, ``{"kind": "before"}`` where the channels say so, or ``{"kind": "matrix", "channels":
+    [...], "matrix": [...]}``.
 
     Args:
         path: the file.
@@ -69,7 +69,7 @@ def read_fcs(
 def load_fcs(
     head: FcsHead, compensation: Compensation, rows: np.ndarray | None = None
 ) -> tuple[np.ndarray, pd.DataFrame, dict[str, Any]]:
-    """Events (N, C) float32, a row a channel, and how they were compensated.
+    """Events (N, C) float32, a table with a row per channel, and how the events were compensated.
 
     Raises:
         InputError: what is wrong with the events, or with the matrix.
@@ -88,7 +88,7 @@ def load_fcs(
 
 
 def describe_channels(head: FcsHead) -> pd.DataFrame:
-    """A row a channel: its name in ``var_names``, its ``label`` and its ``channel``."""
+    """A row per channel: its name in ``var_names``, its ``label`` and its ``channel``."""
     labels = [channel.label for channel in head.channels]
     channels = [channel.name for channel in head.channels]
     names = [label or name for label, name in zip(labels, channels, strict=True)]
@@ -101,9 +101,9 @@ def describe_channels(head: FcsHead) -> pd.DataFrame:
 
 
 def is_other_channel(column: pd.Series) -> bool:
-    """Whether a column of ``obs`` is a channel that may be a marker: no time, no scatter.
+    """Whether a column of ``obs`` is a channel that may be a marker: neither time nor scatter.
 
-    Channels are numbers of 32 bits; what is known of files and events is not.
+    Channels are 32-bit numbers, which other columns of ``obs`` are not.
     """
     return column.dtype == np.float32 and may_be_marker(str(column.name))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scyan_exp.data.fcs_text import FcsText
 from scyan_exp.errors import listed
 
-#: Widths of a channel, in bits, by the type of the data.
+#: Widths that a channel may have, in bits, by data type.
 WIDTHS: dict[str, tuple[int, ...]] = {"I": (8, 16, 32, 64), "F": (32,), "D": (64,)}
 
 
@@ -20,9 +20,9 @@ class Channel:
         name: ``$PnN``, the detector: ``FITC-A``, ``Nd142Di``.
         label: ``$PnS``, what it measures: ``CD3``, ``142Nd_CD19``; empty without one.
         bits: its width.
-        mask: the bits that count, for whole numbers; None for all.
-        decades: of a logarithmic amplifier, whole numbers only; 0 for linear.
-        zero: the value at 0 of a logarithmic amplifier.
+        mask: for whole numbers, the bits that count; None for all.
+        decades: for whole numbers, those of a logarithmic amplifier; 0 for a linear one.
+        zero: the value that a logarithmic amplifier has at 0.
         range: ``$PnR``.
         factor: what makes values linear: 1 / ``$PnG``; ``$TIMESTEP`` for the time.
     """
@@ -96,11 +96,11 @@ def _amplifier(
     if not (0 <= decades < 20 and 0 <= zero < math.inf):
         problems.append(f"channel {name!r}: $P{n}E is {found!r}; expected two numbers, as 4,1")
         return 0.0, 0.0
-    return decades, zero or 1.0  # the standard: a zero of 0 stands for 1
+    return decades, zero or 1.0  # by the standard, a zero of 0 stands for 1
 
 
 def _factor(text: FcsText, n: int, name: str) -> float:
-    """The gain of the time means nothing: its step does."""
+    """What makes values linear: 1 / gain or, for the time, the time step."""
     if name.lower() == "time":
         return number_of(text, "TIMESTEP") or 1.0
     return 1.0 / (number_of(text, f"P{n}G") or 1.0)

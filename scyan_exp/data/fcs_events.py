@@ -15,10 +15,10 @@ CHUNK_BYTES = 32 * 2**20
 
 
 def read_events(head: FcsHead, rows: np.ndarray | None = None) -> np.ndarray:
-    """Linear events (N, C) float32: gains, amplifiers and the step of time are applied.
+    """Linear events (N, C) float32: gains, amplifiers and the time step are applied.
 
     Args:
-        head: what stands in the file.
+        head: the description of the file.
         rows: the events wanted, in increasing order; all when None.
 
     Raises:
@@ -37,7 +37,7 @@ def read_events(head: FcsHead, rows: np.ndarray | None = None) -> np.ndarray:
 
 
 def raw_blocks(head: FcsHead) -> Iterator[tuple[int, np.ndarray]]:
-    """The events as they stand on disk, some at a time, each with the number of its first.
+    """The events as they are on disk, a block at a time, each with the number of its first event.
 
     Raises:
         InputError: the file ends before its last event.
@@ -57,11 +57,11 @@ def raw_blocks(head: FcsHead) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def linear(head: FcsHead, block: np.ndarray) -> np.ndarray:
-    """Events (N, C) float32 of a block of raw ones."""
+    """A block of raw events as linear ones (N, C), float32."""
     out = np.empty((len(block), len(head.channels)), np.float32)
     types = {head.row[i] for i in range(len(head.channels))}
-    if len(types) == 1:  # copying the whole is much faster than column by column
-        with np.errstate(over="ignore"):  # numbers of 64 bits may be infinite in 32
+    if len(types) == 1:  # one copy of all is much faster than a copy per column
+        with np.errstate(over="ignore"):  # a 64-bit number may be infinite in 32 bits
             out[:] = block.view(types.pop()).reshape(out.shape)
         columns = [i for i, channel in enumerate(head.channels) if not channel.is_plain]
     else:

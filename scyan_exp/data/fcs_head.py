@@ -13,7 +13,7 @@ from scyan_exp.errors import InputError
 
 #: Programs may count the checksum after the events as part of them.
 CHECKSUM_BYTES = 8
-#: What ``$BYTEORD`` says, for NumPy.
+#: NumPy's sign for each ``$BYTEORD``.
 BYTE_ORDERS = {
     "1,2,3,4": "<",
     "4,3,2,1": ">",
@@ -26,12 +26,12 @@ BYTE_ORDERS = {
 
 @dataclass(frozen=True)
 class FcsHead:
-    """What stands in an FCS file, and where.
+    """What is in an FCS file, and where.
 
     Attributes:
         text: its keywords.
-        channels: C of them.
-        n_events: N.
+        channels: its C channels.
+        n_events: the number N of events.
         data_type: ``I`` (whole numbers), ``F`` (32 bits) or ``D`` (64 bits).
         order: of bytes: ``<`` or ``>``.
         start: first byte of the events.
@@ -58,7 +58,7 @@ class FcsHead:
 
 
 def read_head(path: str | Path) -> FcsHead:
-    """What stands in an FCS file; the events stay on disk, but their bytes are counted.
+    """Read what is in an FCS file; the events stay on disk, but their bytes are counted.
 
     Raises:
         InputError: everything that is wrong with the file.
@@ -96,7 +96,7 @@ def _order(text: FcsText, problems: list[str]) -> str:
 
 
 def _not_several(text: FcsText, problems: list[str]) -> None:
-    """A further data set begins as a file does; some programs write an offset to nothing."""
+    """Refuse a second data set, which begins as a file does; some programs point to nothing."""
     value = (text.get("NEXTDATA") or "0").strip()
     offset = int(value) if value.isascii() and value.isdigit() else 0
     if not 0 < offset < text.size:
@@ -110,10 +110,10 @@ def _not_several(text: FcsText, problems: list[str]) -> None:
 
 
 def _events(text: FcsText, row_bytes: int) -> tuple[int, int]:
-    """How many events there are, and where they begin."""
+    """The number of events, and where they begin."""
     segments = _segments(text)
     n_events = whole_of(text, "TOT")
-    if n_events is None and text.version == "2.0" and segments:  # which need not say it
+    if n_events is None and text.version == "2.0" and segments:  # which need not give it
         start, stop = segments[0]
         n_events = (min(stop, text.size - 1) - start + 1) // row_bytes
     if n_events is None:
@@ -123,7 +123,8 @@ def _events(text: FcsText, row_bytes: int) -> tuple[int, int]:
     if n_events <= 0:
         raise InputError("it holds no events", where=str(text.path))
     size = n_events * row_bytes
-    # Programs differ in whether the last byte belongs to the events; no event hides in the rest.
+    # Programs disagree about whether the last byte belongs to the events; no event fits in the
+    # rest.
     most = size + max(row_bytes, CHECKSUM_BYTES)
     fitting = {
         start

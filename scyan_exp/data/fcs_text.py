@@ -11,11 +11,11 @@ from pathlib import Path
 from scyan_exp.data.sources import existing_file
 from scyan_exp.errors import InputError
 
-#: Versions of the standard whose files are read.
+#: Versions of the standard that are read.
 VERSIONS = ("2.0", "3.0", "3.1", "3.2")
 #: Bytes of the HEADER, and of each number in it.
 HEADER_BYTES, NUMBER_BYTES = 58, 8
-#: Stands for a delimiter that belongs to a value, while the text is split.
+#: Stands for a delimiter within a value while the text is split.
 _ESCAPED = "\ue000"
 
 
@@ -28,8 +28,8 @@ class FcsText:
         size: its bytes.
         version: such as ``3.1``.
         encoding: of the keywords: ``utf-8``, or ``latin-1`` where that fails.
-        header: first and last byte of the segments ``text``, ``data`` and ``analysis``; 0 and 0
-            for one that is not there.
+        header: first and last byte of the segments ``text``, ``data`` and ``analysis``; 0 and 0 for
+            a missing one.
         keywords: as the file spells them, in its order.
         end: the byte of the last delimiter of the TEXT segment; no event stands before it.
     """
@@ -43,12 +43,12 @@ class FcsText:
     end: int
 
     def get(self, name: str) -> str | None:
-        """The value of a keyword, without regard to case and to its ``$``; None without one."""
+        """The value of a keyword in any case, with or without ``$``; None if it is missing."""
         values = self._by_name
         return values.get(f"${name.upper()}", values.get(name.upper()))
 
     def exact(self, name: str) -> str | None:
-        """The value of a keyword, without regard to case; None without one."""
+        """The value of a keyword, whatever its case; None if it is missing."""
         return self._by_name.get(name.upper())
 
     @cached_property
@@ -60,7 +60,7 @@ def read_text(path: str | Path) -> FcsText:
     """Read the HEADER and the keywords of an FCS file; its events stay on disk.
 
     Raises:
-        InputError: there is no such file, or it is no FCS file of a known version.
+        InputError: there is no such file, or it is not an FCS file of a known version.
     """
     path = existing_file(path, "an .fcs file")
     size = path.stat().st_size
@@ -135,10 +135,11 @@ def _keywords(path: Path, segment: bytes) -> tuple[dict[str, str], str]:
     body = text[1:]
     escaped = body.replace(delimiter * 2, _ESCAPED).split(delimiter)
     keywords = _pairs([part.replace(_ESCAPED, delimiter) for part in escaped])
-    # A delimiter within a name is an empty value before it, and the next keyword would be lost.
+    # A delimiter within a name would read as an empty value before it, and the next keyword would
+    # be lost.
     if _is_complete(keywords) and not any(delimiter in key for key in keywords):
         return keywords, encoding
-    # Many programs write empty values, which the standard forbids: two delimiters in a row.
+    # Many programs write empty values, two delimiters in a row, although the standard forbids them.
     plain = _pairs(body.split(delimiter))
     return (plain if _is_complete(plain) else keywords), encoding
 
@@ -148,7 +149,7 @@ def _pairs(parts: list[str]) -> dict[str, str]:
 
 
 def _is_complete(keywords: Mapping[str, str]) -> bool:
-    """Whether every channel is described: what a wrong way to split breaks first."""
+    """Whether every channel is described, which a wrong split would break first."""
     names = {key.upper() for key in keywords}
     if "$PAR" not in names:
         return False

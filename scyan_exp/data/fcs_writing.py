@@ -15,13 +15,13 @@ from scyan_exp.data.fcs_text import HEADER_BYTES
 from scyan_exp.errors import InputError, listed
 from scyan_exp.files import atomic_path
 
-#: Numbers of the HEADER are shorter than this; larger ones stand in the TEXT alone.
+#: The HEADER holds numbers below this; larger ones are written in the TEXT alone.
 MOST_IN_HEADER = 99_999_999
-#: Characters that part keywords; the first that none of them holds is taken.
+#: Characters that may separate keywords; the first that occurs in none of them is taken.
 DELIMITERS = "/|\\\x0c\x1e~^!" + "".join(map(chr, range(1, 32)))
 #: Events written at a time.
 CHUNK = 100_000
-#: Keywords that say where and how events stand: the writer's own.
+#: Keywords that say where and how events are stored; only the writer sets them.
 _OWN = re.compile(
     r"^\$(PAR|TOT|MODE|DATATYPE|BYTEORD|NEXTDATA|(BEGIN|END)(DATA|STEXT|ANALYSIS)|P\d+[BENRGS])$"
 )
@@ -39,15 +39,15 @@ def write_fcs(
 
     Args:
         path: the file.
-        events_NC: (N, C) linear numbers; anything that gives rows by slices, such as an array on
-            disk, of which some are in memory at a time.
-        channels: C names, ``$PnN``, each once.
+        events_NC: (N, C) linear numbers: anything with slices of rows, such as an array on disk, of
+            which only some are in memory at a time.
+        channels: C different names, ``$PnN``.
         labels: C names of what they measure, ``$PnS``; empty for none.
-        keywords: further ones, such as ``{"SCYAN 1": "B cells"}``; those that say where events
-            stand are refused.
+        keywords: further keywords, such as ``{"SCYAN 1": "B cells"}``; those that say where events
+            are stored are refused.
 
     Raises:
-        InputError: names or keywords that no reader would understand.
+        InputError: a reader would not understand a name or a keyword.
     """
     n_events, n_channels = events_NC.shape
     if len(channels) != n_channels or len(labels or channels) != n_channels:
@@ -75,17 +75,18 @@ def add_channels(
     columns: Sequence[np.ndarray],
     keywords: Mapping[str, str] | None = None,
 ) -> None:
-    """Write an FCS file with further channels behind those that it has.
+    """Write an FCS file again with further channels behind its own.
 
-    The events and keywords of the source stay as they are, bit by bit. Only where they are whole
-    numbers and a new channel holds fractions, all become 32-bit numbers on a linear scale.
+    The events and keywords of the source stay as they are, bit by bit. Only if the events are whole
+    numbers and a new channel holds fractions do all of them become 32-bit numbers on a linear
+    scale.
 
     Args:
         source: the file.
         target: the new file; it may be the same.
         names: of the K new channels.
         columns: their values, (N,) each.
-        keywords: further ones.
+        keywords: further keywords.
 
     Raises:
         InputError: the source cannot be read, or has such a channel already.
@@ -116,7 +117,9 @@ def add_channels(
     def blocks() -> Iterator[np.ndarray]:
         for start, block in raw_blocks(head):
             old = linear(head, block).astype("<f4") if is_new else block
-            new = np.empty((len(block), len(columns)), added)  # NumPy's stack forgets byte orders
+            new = np.empty(
+                (len(block), len(columns)), added
+            )  # NumPy's stack would lose the byte order
             for i, column in enumerate(columns):
                 new[:, i] = column[start : start + len(block)]
             yield _beside(old, new)
@@ -144,7 +147,7 @@ def _is_whole(column: np.ndarray) -> bool:
 
 
 def _beside(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """The bytes of events, each behind the other."""
+    """The bytes of old and new channels, event by event."""
     left = np.ascontiguousarray(old).view(np.uint8).reshape(len(old), -1)
     right = np.ascontiguousarray(new).view(np.uint8).reshape(len(old), -1)
     return np.concatenate([left, right], axis=1)
@@ -196,7 +199,7 @@ def _copy(blocks: Iterator[np.ndarray], file: BinaryIO) -> None:
 
 
 def _analysis(source: FcsHead) -> bytes:
-    """The ANALYSIS segment as it stands."""
+    """The ANALYSIS segment as it is."""
     start, stop = source.text.header["analysis"]
     if not 0 < start < stop < source.text.size:
         return b""
@@ -208,7 +211,7 @@ def _analysis(source: FcsHead) -> bytes:
 def _text(
     keywords: Mapping[str, str], n_channels: int, size: int, n_analysis: int, encoding: str
 ) -> tuple[bytes, int]:
-    """The TEXT segment, and the first byte behind it, which it has to name itself."""
+    """The TEXT segment, and the first byte behind it, which the segment itself has to name."""
     begin = HEADER_BYTES
     while True:
         end = begin + size - 1
@@ -230,7 +233,7 @@ def _text(
 
 
 def _joined(keywords: Mapping[str, str], encoding: str) -> bytes:
-    pairs = [(key, value or " ") for key, value in keywords.items()]  # none may be empty
+    pairs = [(key, value or " ") for key, value in keywords.items()]  # a value may not be empty
     everything = "".join(key + value for key, value in pairs)
     delimiter = next((one for one in DELIMITERS if one not in everything), DELIMITERS[0])
     parts = [part.replace(delimiter, 2 * delimiter) for pair in pairs for part in pair]

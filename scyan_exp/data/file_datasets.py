@@ -27,8 +27,8 @@ class FilesDataset(DataFormat):
 
     Attributes:
         path: a file, a list of files, a folder, or a pattern such as ``samples/*.fcs``.
-        metadata: a CSV with one row per file: its name, then what is known of it, for ``obs``.
-        n_cells_per_file: draw so many cells of each file, always the same ones; None for all.
+        metadata: a CSV with one row per file: its name, then columns for ``obs``.
+        n_cells_per_file: draw this many cells from each file, always the same ones; None for all.
         subset: keep the cells whose ``obs`` columns have these values, such as
             ``{batch: Plate3}`` or ``{batch: [Plate3, Plate4]}``.
     """
@@ -43,7 +43,7 @@ class FilesDataset(DataFormat):
         """How the files are read."""
 
     def _one(self, path: Path) -> AnnData | None:
-        """The cells of a single file without metadata; None if they are read as many are."""
+        """The cells of a single file; None if it is read in the way of many files."""
         return None
 
     @property
@@ -69,12 +69,12 @@ class FilesDataset(DataFormat):
 
         try:
             files = find_files(self.path, self._kind().suffixes)
-        except InputError:  # which is told when they are read
+        except InputError:  # reading the files tells it
             files = []
         return [*files, *([Path(self.metadata).expanduser()] if self.metadata else [])]
 
     def columns(self) -> list[str] | None:
-        """What may become a column of ``obs``, from the head of the first file and the sheet."""
+        """What may become a column of ``obs``, by the head of the first file and the sheet."""
         from scyan_exp.data.file_lists import find_files
         from scyan_exp.data.joined import SAMPLE
         from scyan_exp.data.sample_sheet import read_header
@@ -83,7 +83,7 @@ class FilesDataset(DataFormat):
         try:
             own = kind.names(find_files(self.path, kind.suffixes)[0])
             sheet = [] if self.metadata is None else read_header(self.metadata)
-        except (InputError, OSError):  # which is told when they are read
+        except (InputError, OSError):  # reading the files tells it
             return None
         return list(dict.fromkeys([*own, *sheet, SAMPLE]))
 
@@ -117,7 +117,7 @@ class FilesDataset(DataFormat):
 
 
 def _named(adata: AnnData, markers: Sequence[str] | None, path: Path) -> AnnData:
-    """A single file with the names of a table; one that stays on disk keeps its own."""
+    """A single file with the table's names; a file that stays on disk keeps its own."""
     from scyan_exp.data.markers import renamed
 
     return adata if markers is None or adata.isbacked else renamed(adata, markers, str(path))
@@ -145,17 +145,17 @@ class H5adDataset(FilesDataset):
 
 
 class ColumnsDataset(FilesDataset):
-    """Cells of files with a row a cell and a column a marker.
+    """Cells of files with a row per cell and a column per marker.
 
     Attributes:
-        obs_columns: columns that describe the cell (labels, batch) instead of a marker. The
-            columns named by the keys above and columns of text are taken as such anyway.
+        obs_columns: columns that describe the cell (labels, batch) and are no marker. The columns
+            that the keys above name, and columns of text, need not be listed.
     """
 
     obs_columns: Names = Field(default_factory=list)
 
     def _described(self) -> list[str]:
-        """All columns that are no markers by the config."""
+        """All columns that, by the config, are not markers."""
         keys = (self.label_key, self.batch_key, *self.categorical_covariates)
         named = [*self.obs_columns, *self.continuous_covariates, *(self.subset or ())]
         return [*named, *(key for key in keys if key is not None)]
@@ -198,7 +198,7 @@ class FcsDataset(FilesDataset):
     Attributes:
         compensation: ``auto`` for the spillover matrix of each file, if it has one; False for
             none; or a CSV with a matrix.
-        labels: of a single file: a CSV with one row per event, whose columns go to ``obs``.
+        labels: for a single file: a CSV with one row per event, whose columns go to ``obs``.
     """
 
     compensation: Literal[False] | PathName = "auto"

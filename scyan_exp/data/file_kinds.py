@@ -1,4 +1,4 @@
-"""How a file of each format is looked at before it is read, and how it is read."""
+"""How a file of each format is inspected, and how it is read."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from scyan_exp.errors import InputError, listed
 if TYPE_CHECKING:
     from anndata import AnnData
 
-#: Formats by the ends of file names.
+#: Formats by the suffixes of files.
 CSV = (".csv", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
 FCS = (".fcs", ".lmd")
 H5AD = (".h5ad",)
 
-#: The option of ``dataset`` for each; CSV last: beside other files, it is what is known of them.
+#: The option of ``dataset`` for each format. CSV is last: beside other files, a CSV describes them.
 FORMATS = {"fcs": FCS, "parquet": PARQUET, "h5ad": H5AD, "csv": CSV}
 
-#: The rows wanted of a file with so many; None for all.
+#: The rows wanted from a file with a given number of rows; None for all.
 Draw = Callable[[int], "np.ndarray | None"]
 
 
 class Peek(NamedTuple):
-    """A file at a glance.
+    """What is seen of a file without reading its cells.
 
     Attributes:
-        n_rows: its cells, or a few more.
-        columns: the names that each column goes by, the best first.
-        compensation: the kind of compensation that it will get; empty for formats that have none.
+        n_rows: the number of its cells, or a few more.
+        columns: the names by which each column is known, the best first.
+        compensation: the kind of compensation that it will get; empty for formats without one.
     """
 
     n_rows: int
@@ -52,13 +52,13 @@ class Peek(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """The cells of one file, on their way into those of many.
+    """The cells of one file, before they join those of others.
 
     Attributes:
-        x: (N, C) numbers; of a file that stays on disk, its ``AnnData``.
-        var: a row a column.
-        obs: a row a cell.
-        compensation: what was done to them; empty for formats that have none.
+        x: (N, C) numbers; the ``AnnData`` of a file that stays on disk.
+        var: a row per column of ``x``.
+        obs: a row per cell.
+        compensation: how they were compensated; empty for formats without compensation.
     """
 
     x: np.ndarray | AnnData
@@ -68,7 +68,7 @@ class Part:
 
     @classmethod
     def of(cls, adata: AnnData) -> Part:
-        """Cells that were read."""
+        """The part that holds these cells."""
         x = adata.X if isinstance(adata.X, np.ndarray) else adata
         return cls(x, adata.var, adata.obs.reset_index(drop=True))
 
@@ -78,11 +78,11 @@ class FileKind:
     """A format.
 
     Attributes:
-        suffixes: of its files.
-        peek: look at a file without its numbers.
-        names: what may become a column of ``obs``, from the head of a file.
-        read: its cells, in memory or on disk.
-        only_markers: whether columns that are no markers of the table belong into ``obs``.
+        suffixes: the suffixes of its files.
+        peek: looks at a file without reading its numbers.
+        names: what may become a column of ``obs``, by the head of a file.
+        read: reads the cells, into memory or on disk.
+        only_markers: whether columns that are not markers of the table go to ``obs``.
     """
 
     suffixes: tuple[str, ...]
@@ -93,7 +93,7 @@ class FileKind:
 
 
 def other_formats(files: Sequence[Path], kind: FileKind) -> list[str]:
-    """Files whose names say that they are of another format."""
+    """Files whose names show that they are of another format."""
     return [
         f"{file}: expected a file that ends in {' or '.join(kind.suffixes)}; for this one set "
         f"dataset={name}"
@@ -106,7 +106,7 @@ def other_formats(files: Sequence[Path], kind: FileKind) -> list[str]:
 def fcs_files(
     compensation: Compensation, labels: str | None = None, numbers: Sequence[str] = ()
 ) -> FileKind:
-    """FCS files; ``labels`` is a CSV with one row per event, some of its columns are numbers."""
+    """FCS files; ``labels`` is a CSV with one row per event, with ``numbers`` in some columns."""
 
     def peek(path: Path) -> Peek:
         head = read_head(path)
@@ -133,7 +133,7 @@ def fcs_files(
 
 
 def csv_files(obs_columns: Sequence[str]) -> FileKind:
-    """CSV files; ``obs_columns`` are no markers."""
+    """CSV files; ``obs_columns`` are not markers."""
 
     def peek(path: Path) -> Peek:
         existing_file(path, "a CSV file of cells")
@@ -151,7 +151,7 @@ def csv_files(obs_columns: Sequence[str]) -> FileKind:
 
 
 def parquet_files(obs_columns: Sequence[str]) -> FileKind:
-    """Parquet files; ``obs_columns`` are no markers."""
+    """Parquet files; ``obs_columns`` are not markers."""
 
     def peek(path: Path) -> Peek:
         n_rows, names = parquet_head(path)
@@ -164,7 +164,7 @@ def parquet_files(obs_columns: Sequence[str]) -> FileKind:
 
 
 def h5ad_files(layer: str | None = None) -> FileKind:
-    """``.h5ad`` files; ``layer`` holds the expressions, if X does not."""
+    """``.h5ad`` files; ``layer`` holds the expressions; None for X."""
 
     def peek(path: Path) -> Peek:
         with H5adBlocks(path, layer) as blocks:

@@ -13,11 +13,11 @@ from scyan_exp.errors import InputError, listed
 
 
 def find_files(path: str | Sequence[str], suffixes: Sequence[str]) -> list[Path]:
-    """The files that a path, or a list of paths, names; those of a folder or a pattern sorted.
+    """The files that paths name; those of a folder or a pattern are sorted.
 
     Args:
-        path: one or several of: a file, a folder, a pattern such as ``samples/*.fcs``.
-        suffixes: of the files of a folder; others in it are left alone.
+        path: one or several; each is a file, a folder, or a pattern such as ``samples/*.fcs``.
+        suffixes: which files of a folder are meant.
 
     Raises:
         InputError: paths that name no file, or the same file twice.
@@ -63,7 +63,7 @@ def _is_one(path: Path, suffixes: Sequence[str]) -> bool:
 
 
 def sample_names(files: Sequence[Path]) -> list[str]:
-    """A name a file: its own without suffix; with its folders where two have the same."""
+    """A name for each file: its own without suffix; with folders if two would be equal."""
     names = [file.stem for file in files]
     if len(set(names)) == len(names):
         return names

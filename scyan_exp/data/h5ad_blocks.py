@@ -1,7 +1,7 @@
-"""An ``.h5ad`` file read some rows at a time: neither X nor ``obs`` is ever whole in memory.
+"""An ``.h5ad`` file read a block of rows at a time: neither X nor ``obs`` is in memory as a whole.
 
-``anndata`` leaves X on disk but loads all of ``obs``: of 50 million cells their names alone take
-4 GB.
+``anndata`` leaves X on disk but loads all of ``obs``: the names of 50 million cells alone take 4
+GB.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scyan_exp.errors import InputError
 
 #: What h5py, pandas and SciPy say of damaged parts.
 _DAMAGE = (OSError, KeyError, RuntimeError, TypeError, ValueError)
-#: Types of columns in which values may be missing, by the kind of their values.
+#: Column types that allow missing values, by the kind of the values.
 _MASKED = {"b": "boolean", "i": "Int64", "u": "UInt64", "f": "Float64", "O": "string"}
 
 
@@ -38,11 +38,11 @@ class H5adBlocks:
         n_cells: number of cells.
         names: names of the columns of X.
         columns: names of the columns of ``obs``.
-        index: what ``obs`` calls the column with the names of the cells.
+        index: the name in ``obs`` of the column with the cells' names.
         has_expressions: whether there is an X.
 
     Raises:
-        InputError: there is no such file, or it is no such file.
+        InputError: there is no such file, or it is not an ``.h5ad`` file of cells.
     """
 
     def __init__(self, path: str | Path, layer: str | None = None) -> None:
@@ -107,12 +107,12 @@ class H5adBlocks:
 
     @property
     def x_range(self) -> tuple[int, int] | None:
-        """Where in the file X lies in one piece, first byte and number; None if it does not."""
+        """First byte and size of X in the file, if it lies there in one piece; else None."""
         is_x = self._layer is None and isinstance(self._x, _Contiguous)
         return self._x.range if is_x and isinstance(self._x, _Contiguous) else None
 
     def rows(self, start: int, stop: int) -> Any:
-        """Rows of X: an array (B, n_vars) as it is stored, or a sparse matrix.
+        """Rows of X as they are stored: an array (B, n_vars), or a sparse matrix.
 
         Raises:
             InputError: they cannot be read.
@@ -150,7 +150,7 @@ class H5adBlocks:
         item = self._obs[name]
         if "categories" in item.attrs or (isinstance(item, h5py.Group) and "codes" in item):
             return self._categorical(name, item, rows)
-        if isinstance(item, h5py.Group):  # with a mask of what is missing
+        if isinstance(item, h5py.Group):  # a mask says what is missing
             values = pd.Series(_strings(item["values"], rows))
             masked = values.astype(_MASKED[values.dtype.kind])
             return masked.mask(np.asarray(item["mask"][rows]))
@@ -169,7 +169,7 @@ class H5adBlocks:
 
 
 class _Contiguous:
-    """X in one piece: read past HDF5, whose lock would make the other threads wait."""
+    """X in one piece: it is read without HDF5, whose lock would make other threads wait."""
 
     def __init__(self, x: h5py.Dataset) -> None:
         self.shape, self._dtype = x.shape, x.dtype
@@ -226,7 +226,7 @@ class _Sparse:
 
 
 class _SparseByColumns:
-    """X sparse, by columns: it has to be in memory to be read by rows."""
+    """X sparse, by columns: to be read by rows, it has to be in memory."""
 
     def __init__(self, x: h5py.Group) -> None:
         self.shape, self._x = _shape(x), x
@@ -269,7 +269,7 @@ def _length(item: Any) -> int:
 
 
 def _strings(item: Any, rows: slice = slice(None)) -> Any:
-    """A column as it is, text as ``str``."""
+    """A column as it is, but text as ``str``."""
     if isinstance(item, h5py.Group):
         item = item["values"]
     return item.asstr()[rows] if h5py.check_string_dtype(item.dtype) else item[rows]

@@ -1,4 +1,4 @@
-"""Cells of several files, one put behind the other into memory that was taken for all."""
+"""Cells of several files, copied one after the other into memory that is taken once for all."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class JoinedCells:
     """The cells read so far.
 
     Args:
-        names: of the columns of numbers.
-        n_markers: how many of them, the first ones, belong into X; the others into ``obs``.
-        most: cells, or a few more.
+        names: names of the columns of numbers.
+        n_markers: how many of them, from the first on, go to X; the others go to ``obs``.
+        most: the number of cells, or a few more.
     """
 
     def __init__(self, names: Sequence[str], n_markers: int, most: int) -> None:
         self._markers, self._others = list(names[:n_markers]), list(names[n_markers:])
-        # Memory that is never written to is never taken.
+        # The system gives memory only when it is written to.
         self._x = np.empty((most, n_markers), np.float32)
         self._more = np.empty((most, len(self._others)), np.float32)
         self._obs: list[pd.DataFrame] = []
@@ -46,17 +46,17 @@ class JoinedCells:
     def add(
         self, path: Path, part: Part, columns: Sequence[str], rows: np.ndarray | None = None
     ) -> None:
-        """Take over the cells of a file, and close it.
+        """Add the cells of a file, and close it.
 
         Args:
             path: the file.
             part: its cells.
-            columns: what it calls the names.
-            rows: which of its cells these are, if not all.
+            columns: what the file calls the names.
+            rows: which of the file's cells these are, if not all.
 
         Raises:
             InputError: a column that holds numbers in other files holds text in this one, or the
-                file grew meanwhile.
+                file has grown since it was looked at.
         """
         places = part.var.index.get_indexer(pd.Index(columns))
         text = [name for name, place in zip(columns, places, strict=True) if place < 0]
@@ -80,7 +80,7 @@ class JoinedCells:
             part.x.file.close()
 
     def _columns_of(self, part: Part) -> pd.DataFrame:
-        """``obs``; a column of text that is empty in this file was taken for numbers."""
+        """``obs`` of a file; a column of text that is empty in this file looked like numbers."""
         obs = part.obs.copy()
         for name in self._obs[0].columns if self._obs else []:
             if name not in obs and name in part.var.index:
@@ -91,10 +91,10 @@ class JoinedCells:
         return obs.astype(dict.fromkeys(text, "category"))
 
     def finish(self, samples: list[str], sheet: pd.DataFrame | None) -> AnnData:
-        """The cells; ``samples`` are the names of the files, ``sheet`` has a row a file.
+        """The cells; ``samples`` are the names of the files, ``sheet`` has a row per file.
 
         Raises:
-            InputError: ``sheet`` has a column that the files have too.
+            InputError: ``sheet`` has a column that the files have as well.
         """
         import anndata
 
@@ -121,7 +121,7 @@ class JoinedCells:
         return anndata.AnnData(self._x[: self._n], obs=obs, var=self._var, uns=uns)
 
     def _names(self, samples: Sequence[str]) -> list[str]:
-        """A name a cell that no cell of another file has: its sample, and its row there."""
+        """A name for each cell that is unique over all files: its sample, and its row there."""
         parts = zip(samples, self._rows, self._obs, strict=True)
         return [
             f"{sample}_{row}"
@@ -139,7 +139,7 @@ class JoinedCells:
         return {str(name): _behind_each_other([obs[name] for obs in self._obs]) for name in common}
 
     def _compensation(self) -> dict[str, Any]:
-        """What was done to all files; ``file`` if some had a matrix of their own."""
+        """How all files were compensated; ``file`` if some had a matrix of their own."""
         by_kind = {done.get("kind"): done for done in self._done}
         done, n_files = by_kind.get("file", self._done[0]), len(self._done)
         if done.get("kind") == "file":
@@ -171,17 +171,17 @@ def _copy(part: Part, columns: Sequence[str], out: np.ndarray) -> None:
 
 
 def _spread(values: pd.Series, codes: np.ndarray) -> Any:
-    """A value a file, for each of its cells."""
+    """A value per file, repeated for each of its cells."""
     if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy()[codes]
     return pd.Categorical(values)[codes]
 
 
 def _behind_each_other(parts: Sequence[pd.Series]) -> Any:
-    """One column; names stay categories, which take little memory."""
+    """The parts of one column as a whole; names stay categories, which take little memory."""
     if not all(isinstance(part.dtype, pd.CategoricalDtype) or part.isna().all() for part in parts):
         return pd.concat(parts, ignore_index=True).to_numpy()
     whole = [pd.Categorical(part if part.notna().any() else part.astype(object)) for part in parts]
-    if len({part.categories.dtype for part in whole}) > 1:  # numbers in one file, names in another
+    if len({part.categories.dtype for part in whole}) > 1:  # numbers here and names there
         whole = [pd.Categorical(pd.Series(part).map(str, na_action="ignore")) for part in whole]
     return pd.api.types.union_categoricals(whole, ignore_order=True)

@@ -1,4 +1,4 @@
-"""Many files of cells as one: in memory is the result, and one file at a time."""
+"""Many files of cells as one: the result is in memory, and one file at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seed of the cells that are drawn of each file.
+#: Seed of the cells that are drawn from each file.
 SEED = 0
 
 
@@ -31,9 +31,9 @@ class Panel:
     """The columns that all files have.
 
     Attributes:
-        names: of the result.
+        names: their names in the result.
         columns: for each file, what it calls each of them.
-        n_markers: how many of them, the first ones, belong into X; the others into ``obs``.
+        n_markers: how many of them, from the first on, go to X; the others go to ``obs``.
     """
 
     names: list[str]
@@ -41,7 +41,7 @@ class Panel:
     n_markers: int
 
     def without(self, text: Iterable[str]) -> Panel:
-        """The columns that hold numbers in the first file."""
+        """The panel without columns that hold no numbers in the first file."""
         left_out = set(text)
         kept = [i for i, name in enumerate(self.columns[0]) if name not in left_out]
         return Panel(
@@ -65,8 +65,9 @@ def read_files(
         files: F files.
         samples: their F names, for ``obs["sample"]``.
         kind: their format.
-        markers: those of the table; they get its names. All columns stay as they are when None.
-        n_per_file: draw so many cells of each file, in their order; all when None.
+        markers: the markers of the table; columns that match get their names. None leaves all
+            columns as they are.
+        n_per_file: draw this many cells from each file, in their order; None for all.
         sheet: F rows with columns for ``obs``.
 
     Raises:
@@ -80,11 +81,11 @@ def read_files(
     for i, path in enumerate(files):
         drawing = _Drawing(n_per_file)
         part = kind.read(path, drawing)
-        if cells is None:  # only now is it known which columns hold text
+        if cells is None:  # which columns hold text is known only now
             panel = panel.without(part.obs.columns)
             cells = JoinedCells(panel.names, panel.n_markers, sum(most))
         cells.add(path, part, panel.columns[i], drawing.rows)
-        del part  # or two files would be in memory
+        del part  # otherwise two files would be in memory
     assert cells is not None
     joined = cells.finish(list(samples), sheet)
     if len(files) > 1:
@@ -93,13 +94,13 @@ def read_files(
 
 
 class _Drawing:
-    """Draws rows of one file, always the same ones, in their order.
+    """Draws rows of one file: always the same ones, in their order.
 
     Args:
-        wanted: so many; all when None.
+        wanted: how many; None for all.
 
     Attributes:
-        rows: those that were drawn; None for all.
+        rows: the rows that were drawn; None for all.
     """
 
     def __init__(self, wanted: int | None) -> None:
@@ -129,7 +130,7 @@ def _peek_all(files: Sequence[Path], kind: FileKind) -> list[Peek]:
 
 
 def _check_compensation(files: Sequence[Path], peeks: Sequence[Peek]) -> None:
-    """Cells with spillover beside cells without are not comparable."""
+    """Refuse files with spillover beside files without it: their cells cannot be compared."""
     without = [f.name for f, peek in zip(files, peeks, strict=True) if peek.compensation == "none"]
     if without and any(peek.compensation in ("file", "before") for peek in peeks):
         raise InputError(
@@ -143,7 +144,7 @@ def _check_compensation(files: Sequence[Path], peeks: Sequence[Peek]) -> None:
 def _panel(
     files: Sequence[Path], peeks: Sequence[Peek], kind: FileKind, markers: Sequence[str] | None
 ) -> Panel:
-    """The markers of the table in each file, and the other columns that all have."""
+    """The markers of the table in each file, and the other columns that all files have."""
     found = _matched(files, peeks, markers or [])
     own = [
         [names[0] for i, names in enumerate(peek.columns) if i not in mine.values()]
@@ -164,7 +165,7 @@ def _panel(
 
 
 def _others(files: Sequence[Path], own: Sequence[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """The other columns that all files have, by the names of the first; and each file's names."""
+    """The other columns that all files have: their names in the first file, and in each file."""
     found = [_alike(own[0], mine) for mine in own]
     names = [name for name in own[0] if all(name in mine for mine in found)]
     theirs = [[mine[name] for name in names] for mine in found]
@@ -179,7 +180,7 @@ def _others(files: Sequence[Path], own: Sequence[list[str]]) -> tuple[list[str],
 
 
 def _alike(names: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
-    """The column of each name: the same, else one that is matched loosely by no other name."""
+    """The column of each name: the one called so, else the only one that matches it loosely."""
     found, _ = match_markers(names, [[column] for column in columns])
     times = Counter(found.values())
     return {

@@ -1,4 +1,4 @@
-"""Where the expressions of an ``.h5ad`` file stand: X, one of its layers, or the X of ``raw``."""
+"""Where an ``.h5ad`` file holds its expressions: in X, in a layer, or in the X of ``raw``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import h5py
 
 from scyan_exp.errors import InputError, absent, listed
 
-#: The name that stands for the X of ``raw``, unless a layer has it.
+#: The name for the X of ``raw``, unless a layer is called so.
 RAW = "raw"
 
 
 def layers_of(file: h5py.File) -> list[str]:
-    """The names of all expressions besides X."""
+    """The names of all layers, and ``raw`` if there is one."""
     own = list(file["layers"]) if isinstance(file.get("layers"), h5py.Group) else []
     has_raw = isinstance(file.get(RAW), h5py.Group) and "X" in file[RAW]
     return [*own, RAW] if has_raw and RAW not in own else own
@@ -36,7 +36,7 @@ def find_layer(file: h5py.File, layer: str, path: Path) -> tuple[Any, h5py.Group
 
 
 def no_x(names: list[str]) -> str:
-    """What is said of cells without X that have these layers."""
+    """The message for cells without X, given the layers that they have."""
     said = "the cells have no expressions: X is missing"
     if not names:
         return said

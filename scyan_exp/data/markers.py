@@ -1,4 +1,4 @@
-"""Which channel of a file is which marker of the table."""
+"""Matching the channels of a file with the markers of the table."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: An isotope, as cytometers write it: ``147Sm``, ``Nd142``, ``Nd142Di``.
-#: Only elements that label antibodies or cells: ``IL-17A`` and ``HLA-B27`` are no isotopes.
+#: Only elements that label antibodies or cells count: ``IL-17A`` and ``HLA-B27`` are not isotopes.
 _ELEMENT = (
     "(?:La|Ce|Pr|Nd|Pm|Sm|Eu|Gd|Tb|Dy|Ho|Er|Tm|Yb|Lu|Y|Rh|Pd|Ag|Cd|In|Sn|Te|Xe|Cs|Ba|Ir|Pt|Pb|Bi)"
 )
 _ISOTOPE = rf"(?:\d{{2,3}}{_ELEMENT}|{_ELEMENT}\d{{2,3}})(?:D[id])?"
-#: What may stand before a marker: an isotope, or a detector as in ``FITC-A :: CD3``.
+#: What may precede a marker: an isotope, or a detector as in ``FITC-A :: CD3``.
 _BEFORE = re.compile(rf"^(?:{_ISOTOPE}[\W_]+|.*\S\s*::\s*)")
-#: What may stand behind it: an isotope, also in brackets, as in ``CD19(Nd142)Di``.
+#: What may follow it: an isotope, also in brackets, as in ``CD19(Nd142)Di``.
 _BEHIND = re.compile(rf"(?:[\W_]+{_ISOTOPE}|\({_ISOTOPE}\)(?:D[id])?)$")
 #: Greek letters of receptors and chains: alpha to epsilon, kappa and lambda.
 _GREEK = str.maketrans("\u03b1\u03b2\u03b3\u03b4\u03b5\u03ba\u03bb", "abgdekl")
@@ -56,11 +56,11 @@ def bare_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A marker of the table that has no column of its own.
+    """A marker of the table without a column of its own.
 
     Attributes:
         text: what is wrong, and what to do.
-        lacking: whether no column matches; else several do, or one matches several markers.
+        lacking: True if no column matches; False if several do, or if one matches several markers.
     """
 
     text: str
@@ -70,14 +70,14 @@ class Mismatch:
 def match_markers(
     markers: Sequence[str], columns: Sequence[Sequence[str]]
 ) -> tuple[dict[str, int], list[Mismatch]]:
-    """Find the column of each marker: by its very name, else loosely, else without its channel.
+    """Find the column of each marker: by its exact name, else loosely, else without the channel.
 
     Args:
         markers: names of the table.
-        columns: for each column, the names that it goes by, the best first.
+        columns: for each column, the names by which it is known, the best first.
 
     Returns:
-        The column of each marker that has one, and what is wrong with the others.
+        The column of each marker that has one, and what is wrong with the other markers.
     """
     found, problems = dict[str, int](), list[Mismatch]()
     by_name = _by_name(columns)
@@ -100,7 +100,7 @@ def match_markers(
 
 
 def _shared(found: Mapping[str, int], columns: Sequence[Sequence[str]]) -> Iterator[Mismatch]:
-    """Columns that are several markers."""
+    """Columns that match several markers."""
     for place, n in Counter(found.values()).items():
         if n > 1:
             both = listed(repr(marker) for marker, other in found.items() if other == place)
@@ -112,7 +112,7 @@ def _shared(found: Mapping[str, int], columns: Sequence[Sequence[str]]) -> Itera
 
 
 def choose_markers(adata: AnnData, markers: Sequence[str], where: str) -> AnnData:
-    """The cells with the markers of a table alone, by its names; other channels go to ``obs``.
+    """The cells with only the markers of a table, by its names; other channels go to ``obs``.
 
     Args:
         adata: cells in memory, as :func:`~scyan_exp.data.reading.read_cells` gives them.
@@ -120,7 +120,7 @@ def choose_markers(adata: AnnData, markers: Sequence[str], where: str) -> AnnDat
         where: the file, for messages.
 
     Raises:
-        InputError: markers that are not there, or that may be several channels.
+        InputError: markers are missing, or match several channels.
     """
     found, problems = match_markers(markers, names_of(adata))
     if problems:
@@ -136,7 +136,7 @@ def choose_markers(adata: AnnData, markers: Sequence[str], where: str) -> AnnDat
 
 
 def names_of(adata: AnnData) -> list[list[str]]:
-    """The names that each column goes by: its own, its label and its channel."""
+    """The names by which each column is known: its own, its label and its channel."""
     kinds = [kind for kind in ("label", "channel") if kind in adata.var]
     return [
         list(dict.fromkeys([str(name), *(str(adata.var[kind].iloc[i]) for kind in kinds)]))
@@ -145,7 +145,7 @@ def names_of(adata: AnnData) -> list[list[str]]:
 
 
 def obs_name(channel: str) -> str:
-    """A channel's name in ``obs``: h5ad files have no slash there."""
+    """A channel's name in ``obs``, where h5ad files allow no slash."""
     return channel.replace("/", "_")
 
 
@@ -158,7 +158,8 @@ def say_matches(names: Mapping[str, str], where: str) -> None:
         log.info("%s: %s: %s", where, told, listed(loose, limit=100))
 
 
-#: How a name is compared, the strictest first; the first of several names counts alone before.
+#: Ways to compare names, the strictest first. Before these, only the first of a column's names is
+#: tried, as it is.
 _WAYS: tuple[Callable[[str], str], ...] = (str, plain_name, bare_name)
 
 
@@ -186,7 +187,7 @@ def _shown(names: Iterable[str]) -> str:
 
 
 def _with_channels(adata: AnnData, columns: Sequence[int]) -> pd.DataFrame:
-    """``obs`` with expressions as further columns; names that it has stay its own."""
+    """``obs`` with expressions as further columns; its own columns keep their names."""
     names = {i: obs_name(str(adata.var_names[i])) for i in columns}
     kept = {i: name for i, name in names.items() if name not in adata.obs}
     more = pd.DataFrame(
@@ -196,10 +197,10 @@ def _with_channels(adata: AnnData, columns: Sequence[int]) -> pd.DataFrame:
 
 
 def renamed(adata: AnnData, markers: Sequence[str], where: str) -> AnnData:
-    """The cells with the markers' own names where they match loosely; columns stay where they are.
+    """The cells with the table's names for markers that match loosely; columns keep their places.
 
     Raises:
-        InputError: a marker may be several columns. Markers that are not there are not refused.
+        InputError: a marker matches several columns. Missing markers are not refused.
     """
     if set(markers) <= set(adata.var_names):
         return adata

@@ -1,4 +1,4 @@
-"""What is doubtful about new cells in view of the cells that a model was trained on."""
+"""What looks wrong about new cells, compared with those that a model was trained on."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from scyan_exp.data.distribution import distances, quantiles
 from scyan_exp.data.preprocess import Preprocessing
 
-#: Distance from which a marker is far: the least at which 5% or fewer are, of the markers of two
-#: samples from one instrument (HIMC, multicenter; docs/results.md).
+#: Distance from which a marker is far: the least at which this holds for 5% or fewer of the markers
+#: of two samples from one instrument (HIMC, multicenter; docs/results.md).
 FAR = 0.75
-#: Of fewer cells nothing is said: whole populations may be missing.
+#: With fewer cells than this nothing is said: whole populations may be missing.
 FEWEST_CELLS = 200
-#: Share of the markers from which the annotation as a whole is doubtful.
+#: Share of far markers from which the whole annotation is doubtful.
 MOST = 0.5
-#: Ratio of the spreads from which cells are wider or narrower than those of training.
+#: Ratio of the spreads from which cells count as wider or narrower than the training cells.
 OTHER_SPREAD = 1.5
-#: How the training cells were compensated, by what their reader noted.
+#: How the training cells were compensated, in words, by the kind that their reader noted.
 COMPENSATED = {
     "file": "compensated by the matrix of their file",
     "matrix": "compensated by a matrix of a CSV",
@@ -30,11 +30,11 @@ COMPENSATED = {
 def new_cells_doubts(
     markers: Sequence[str], preprocessing: Preprocessing, raw_NM: np.ndarray
 ) -> list[str]:
-    """The markers that are distributed otherwise than in training, after what to check.
+    """What to check, then the markers whose distribution differs from that in training.
 
     Args:
         markers: names of the M markers.
-        preprocessing: that of the training; of earlier versions it knows no quantiles.
+        preprocessing: that of the training; those of earlier versions have no quantiles.
         raw_NM: (N, M) expressions of the new cells, as given.
     """
     if preprocessing.quantiles is None or len(raw_NM) < FEWEST_CELLS:
@@ -56,7 +56,7 @@ def new_cells_doubts(
 def _what_to_check(
     preprocessing: Preprocessing, seen_QF: np.ndarray, new_QF: np.ndarray, n_markers: int
 ) -> str:
-    """The first sentence, given the quantiles (100, F) of the markers that are far."""
+    """The first sentence, given the quantiles (100, F) of the far markers."""
     n_far = seen_QF.shape[1]
     head = f"{n_far} of {n_markers} markers are far from the training cells"
     if n_far < MOST * n_markers:
@@ -72,7 +72,7 @@ def _what_to_check(
 
 
 def _state(preprocessing: Preprocessing) -> str:
-    """In what state the training cells were given, and what the model does to them."""
+    """The state in which the training cells were given, and what the model does to them."""
     kind = (preprocessing.compensation or {}).get("kind")
     given = f"{COMPENSATED[kind]}; " if kind in COMPENSATED else ""
     if preprocessing.transform == "none":

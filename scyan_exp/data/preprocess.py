@@ -1,4 +1,4 @@
-"""Transforming and scaling expressions, remembered so that it can be repeated and undone."""
+"""Transforming and scaling expressions, in a way that can be repeated and undone."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Center = bool | Literal["auto"] | None
 class Preprocessing:
     """How raw expressions became the model's inputs.
 
-    First ``transform`` (asinh: ``arcsinh(x / cofactor)``), then, if ``scale``, each marker is
-    divided by its standard deviation after its ``center`` was subtracted, and clipped to
+    First comes ``transform`` (asinh: ``arcsinh(x / cofactor)``). Then, if ``scale``, ``center`` is
+    subtracted from each marker, the marker is divided by its standard deviation, and clipped to
     ``max_value`` on both sides. Subtracting the mean standardises; subtracting one standard
     deviation sends 0 to -1, which the reference advises for CyTOF data.
 
@@ -30,14 +30,14 @@ class Preprocessing:
         transform: ``none``, ``asinh`` or ``logicle``.
         cofactor: divisor before arcsinh, or M of them; 5 is usual for CyTOF, 150 for flow
             cytometry.
-        center: M numbers, or None when not scaled.
-        std: M positive numbers, or None when not scaled.
+        center: M numbers; None when not scaled.
+        std: M positive numbers; None when not scaled.
         max_value: scaled values are clipped to [-max_value, max_value].
-        quantiles: 100 rows of M raw expressions (``distribution.SHARES``), to compare new cells
-            with; None in checkpoints of earlier versions.
+        quantiles: 100 rows of M raw expressions (at ``distribution.SHARES``), with which new cells
+            are compared; None in checkpoints of earlier versions.
         logicle: M times T, W, M and A of the logicle scale; None for other transforms.
-        compensation: how the raw expressions were compensated, as their file's reader says
-            (``adata.uns["compensation"]``); None where nothing is known of it.
+        compensation: how the raw expressions were compensated, as the reader of their file says
+            (``adata.uns["compensation"]``); None if that is not known.
         layer: the layer that held the raw expressions; None for X.
     """
 
@@ -69,19 +69,19 @@ class Preprocessing:
         compensation: dict[str, Any] | None = None,
         layer: str | None = None,
     ) -> tuple[Preprocessing, np.ndarray]:
-        """Measure the constants on raw expressions (N, M), and make the model's inputs of them.
+        """Measure the constants on raw expressions (N, M), and turn these into the model's inputs.
 
         Args:
             x_NM: raw expressions; they stay as they are.
-            transform: what is done to them first; logicle measures its own parameters.
-            cofactor: of asinh: one for all markers, or M.
+            transform: applied first; logicle measures its own parameters.
+            cofactor: for asinh: one for all markers, or M.
             scale: whether each marker is divided by its standard deviation, and clipped.
             center: send the mean to 0 (True) or 0 to -1 (False); ``auto`` means False for counts
                 (:func:`are_counts`) and True otherwise; None means False for asinh and True
                 otherwise, as the reference does.
             max_value: where scaled values are clipped.
-            compensation: what was done to them before.
-            layer: where they stood, if not in X.
+            compensation: how they were compensated before.
+            layer: the layer that held them; None for X.
 
         Returns:
             The constants, and a new float32 array (N, M): what :meth:`apply` gives.
@@ -135,7 +135,7 @@ class Preprocessing:
         return Logicle(self.logicle or []) if self.transform == "logicle" else None
 
     def _scaled(self, x_NM: np.ndarray) -> np.ndarray:
-        """Transformed expressions (N, M) scaled where they stand."""
+        """Scale transformed expressions (N, M) in place."""
         if self.std is not None:
             x_NM -= np.asarray(self.center, np.float32)
             x_NM /= np.asarray(self.std, np.float32)

@@ -1,4 +1,4 @@
-"""The public data sets of the reference: downloaded once, verified, kept."""
+"""The public data sets of the reference: downloaded once, verified and kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scyan_exp.errors import InputError, near_matches
 #: Where the authors of Scyan publish them.
 BASE_URL = "https://github.com/MICS-Lab/scyan_data/raw/main/data"
 
-#: Git blob ids (sha1) of the files, or sha256 of the one that is too large for git.
+#: Git blob ids (sha1) of the files, or the sha256 of the one that is too large for git.
 FILES: dict[str, str] = {
     "aml/default.h5ad": "3f8d51ce62a978aef86ab3919101efab5bd51124",
     "aml/short.h5ad": "1f4cb356b1dbe2243f4a9cd579ad97a262b6767e",
@@ -28,7 +28,7 @@ FILES: dict[str, str] = {
     "poised/full.csv": "0131708a990a73b4d13bdc8c11b1e060fd2f2372",
     "poised/short.csv": "a889fbeb13a357159d48ee5212cbfab24893e235",
 }
-#: Bytes of those whose size is known; a git blob id is one of the size as well.
+#: Sizes in bytes, where they are known; a git blob id covers the size as well.
 SIZES: dict[str, int] = {"aml/short.h5ad": 144_840, "aml/default.csv": 744}
 
 
@@ -50,12 +50,12 @@ def fetch(
         file: such as ``aml/default.h5ad``.
         base_url: where the files are.
         files: the known files and their digests.
-        sizes: bytes of some of them.
+        sizes: sizes of some of them, in bytes.
         timeout: seconds without a byte after which a connection is given up.
 
     Raises:
-        InputError: there is no such file, it cannot be downloaded, or it is not the file it
-            should be.
+        InputError: there is no such file, it cannot be downloaded, or its content is not the
+            expected one.
     """
     if file not in files:
         raise InputError(f"no public file {file!r}.{near_matches(file, files)}")

@@ -28,12 +28,12 @@ def read_cells(
 
     Args:
         path: the file.
-        compensation: of FCS files, see :func:`~scyan_exp.data.fcs.read_fcs`.
-        obs_columns: columns of numbers that describe the cell, in CSV and Parquet.
-        layer: of ``.h5ad`` files, the layer with the expressions; None for X.
+        compensation: for FCS files, see :func:`~scyan_exp.data.fcs.read_fcs`.
+        obs_columns: in CSV and Parquet, columns of numbers that describe the cell.
+        layer: for ``.h5ad`` files, the layer with the expressions; None for X.
 
     Raises:
-        InputError: there is no such file, or it cannot be read as what its name says.
+        InputError: there is no such file, or it is not what its suffix says.
     """
     suffix = Path(path).suffix.lower()
     if suffix in FCS:
@@ -55,10 +55,10 @@ def read_cells(
 def dataset_of(path: str | Path) -> str:
     """The option of ``dataset`` that reads a file, a folder or a pattern.
 
-    CSV comes last: beside files of another format, it is what is known of them.
+    CSV comes last: beside files of another format, a CSV describes these.
 
     Raises:
-        InputError: the path names no file, or none of a known format.
+        InputError: the path names no file of a known format.
     """
     known = [suffix for suffixes in FORMATS.values() for suffix in suffixes]
     suffixes_there = {one.suffix.lower() for one in find_files(str(path), known)}

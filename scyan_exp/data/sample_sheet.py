@@ -1,6 +1,6 @@
-"""What is known of each file, from a CSV with one row per file; and of each event, from another.
+"""CSVs that describe files, one row per file, or the events of one file, one row per event.
 
-Cells are taken as they are written: ``001`` and ``NA`` are names. Empty ones are missing.
+Fields are taken as they are written: ``001`` and ``NA`` are names. Empty ones are missing values.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from scyan_exp.errors import InputError, listed, near_matches
 
 log = logging.getLogger(__name__)
 
-#: Headers of the column that names the files, the first of them that is there; else it is the
-#: first column.
+#: Headers of the column that names the files: the first of these that there is, else the first
+#: column.
 FILE_COLUMNS = ("file", "filename", "file_name", "fcs", "fcs_file", "sample")
 
 
 def read_sheet(
     path: str, files: Sequence[Path], samples: Sequence[str], numbers: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """The rows of the files, in their order; without the column that names them.
+    """The rows in the order of the files, without the column that names these.
 
     Args:
         path: a CSV with one row per file: its name, with or without folders and suffix, and what is
-            known of it.
+            known about it.
         files: F files.
         samples: their F names.
-        numbers: columns that are numbers; all others are text.
+        numbers: columns with numbers; all others are text.
 
     Raises:
-        InputError: files without a row, or with several; rows that may be several files; text
-            where numbers are wanted.
+        InputError: files without a row, or with several; rows that match several files; text where
+            numbers are wanted.
     """
     frame = read_frame(path, "a CSV with one row per file", numbers)
     by_name = {str(column).lower(): column for column in reversed(list(frame))}
@@ -70,7 +70,7 @@ def read_sheet(
 
 
 def _fitting(name: str, files: Sequence[Path], samples: Sequence[str]) -> list[int]:
-    """The files that a row may be: by their own names, else by the end of their paths."""
+    """The files that a row may mean: by their own names, else by the end of their paths."""
     named = [
         {sample, _shown(file, sample), str(file)}
         for file, sample in zip(files, samples, strict=True)
@@ -81,7 +81,7 @@ def _fitting(name: str, files: Sequence[Path], samples: Sequence[str]) -> list[i
 
 
 def _ends_with(file: Path, wanted: tuple[str, ...]) -> bool:
-    """Whether the path of a file ends so, with or without its suffix."""
+    """Whether the path of a file ends like this, with or without its suffix."""
     full = file.absolute()
     return wanted in (full.parts[-len(wanted) :], full.with_suffix("").parts[-len(wanted) :])
 
@@ -92,10 +92,10 @@ def _shown(file: Path, sample: str) -> str:
 
 
 def read_labels(path: str, n_events: int, numbers: Sequence[str] = ()) -> pd.DataFrame:
-    """Columns of a CSV with one row per event; ``numbers`` are numbers, all others are text.
+    """The columns of a CSV with one row per event; ``numbers`` hold numbers, all others text.
 
     Raises:
-        InputError: it has another number of rows, or text where numbers are wanted.
+        InputError: the number of rows is wrong, or there is text where numbers are wanted.
     """
     frame = read_frame(path, "a CSV with one row per event", numbers)
     if len(frame) != n_events:
@@ -110,13 +110,13 @@ def read_header(path: str) -> list[str]:
     """The names of the columns.
 
     Raises:
-        InputError: it is no CSV.
+        InputError: it is not a CSV.
     """
     return [str(name) for name in _parsed(path, "a CSV with a header", n_rows=0)]
 
 
 def read_frame(path: str, expected: str, numbers: Sequence[str] = ()) -> pd.DataFrame:
-    """A CSV with comma, semicolon or tab, as text; ``numbers`` become numbers.
+    """A CSV, separated by comma, semicolon or tab, as text; ``numbers`` become numbers.
 
     Raises:
         InputError: it cannot be read, has no rows, or text where numbers are wanted.

@@ -1,4 +1,4 @@
-"""Reading cells from files into AnnData, and choosing some of them."""
+"""Reading cells from files into AnnData, and selecting some of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-#: Rows of X read at a time, in bytes of float32.
+#: Bytes of X, as float32, that are read at a time.
 CHUNK_BYTES = 64 * 2**20
 
 
@@ -28,7 +28,7 @@ def read_h5ad(path: str | Path, layer: str | None = None) -> AnnData:
         layer: the layer with the expressions, which is read into memory; ``raw`` for ``raw.X``.
 
     Raises:
-        InputError: there is no such file, or it is no h5ad with expressions.
+        InputError: there is no such file, or it is not an h5ad file with expressions.
     """
     import anndata
 
@@ -38,7 +38,7 @@ def read_h5ad(path: str | Path, layer: str | None = None) -> AnnData:
     if layer is not None:
         return _read_layer(path, layer)
     try:
-        with warnings.catch_warnings():  # repeated markers are reported with the cells
+        with warnings.catch_warnings():  # repeated names are reported when the cells are checked
             warnings.filterwarnings("ignore", message="Variable names are not unique")
             with open_h5ad(path) as file:
                 check_sparse(file.get("X"))
@@ -65,7 +65,7 @@ def read_h5ad(path: str | Path, layer: str | None = None) -> AnnData:
 
 
 def _read_layer(path: Path, layer: str) -> AnnData:
-    """The cells with a layer as X, in memory; the layer stays one, so that it is found again."""
+    """The cells with a layer as X, in memory; the layer itself stays, so that it is found again."""
     import anndata
 
     from scyan_exp.data.h5ad_file import open_h5ad
@@ -106,10 +106,10 @@ def _no_x(path: Path) -> str:
 
 
 def _shape_of_x(adata: AnnData) -> tuple[int, ...] | None:
-    """What is on disk, whatever ``obs`` and ``var`` say; None without X."""
+    """The shape of X on disk, whatever ``obs`` and ``var`` say; None without X."""
     try:
         return None if adata.X is None else tuple(adata.X.shape)
-    except KeyError:  # of a file that has none
+    except KeyError:  # the file has no X
         return None
 
 
@@ -117,7 +117,7 @@ def existing_file(path: str | Path, expected: str) -> Path:
     """The path of a file that exists.
 
     Raises:
-        InputError: it does not; the message names files of similar names beside it.
+        InputError: it does not; the message lists files with similar names beside it.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -167,15 +167,15 @@ def select_cells(adata: AnnData, subset: Mapping[str, Any] | None) -> AnnData:
 def read_expressions(
     adata: AnnData, markers: Sequence[str], layer: str | None = None
 ) -> np.ndarray:
-    """Expressions of some markers as a dense float32 array (N, M), in the order asked for.
+    """Expressions of some markers as a dense float32 array (N, M), in the given order.
 
-    They are those of X, or of a layer where the cells have it. Dense, sparse and integer X are
-    read alike; X on disk is read in chunks of rows.
+    They come from X, or from the given layer if the cells have it. X may be dense, sparse or
+    integer; on disk it is read in chunks of rows.
 
     Raises:
-        InputError: they are no numbers, or damaged.
+        InputError: they are not numbers, or are damaged.
     """
-    places = {str(name): i for i, name in enumerate(adata.var_names)}  # others may stand twice
+    places = {str(name): i for i, name in enumerate(adata.var_names)}  # other names may occur twice
     columns = [places[marker] for marker in markers]
     try:
         return _expressions(adata, columns, layer)

@@ -95,7 +95,7 @@ def _latent(
 
 
 def _distorted(u_NM: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Bend, stretch and move each marker: smooth, strictly increasing, another for each."""
+    """Bend, stretch and shift each marker by a smooth, strictly increasing function of its own."""
     n_markers = u_NM.shape[1]
     bend = rng.uniform(0.3, 1.2, n_markers)
     skew = rng.uniform(-1, 1, n_markers)

@@ -14,11 +14,11 @@ import numpy as np
 from scyan_exp.data.texts import read_text
 from scyan_exp.errors import InputError, listed, near_matches
 
-#: A column whose name starts like this holds population levels, not a marker.
+#: A column whose name starts with this holds population levels and is not a marker.
 LEVEL_PREFIX = "level"
 #: Spellings of "not known", in lower case.
 UNKNOWN = {"", "na", "n/a", "nan", "none", "null"}
-#: What people write for 1 and -1, in lower case.
+#: What people write in place of 1 and -1, in lower case.
 MEANT = {"+", "++", "pos", "positive", "-", "--", "neg", "negative", "\N{MINUS SIGN}"}
 
 
@@ -30,7 +30,7 @@ class KnowledgeTable:
         populations: P names.
         markers: M names, as in the data.
         rho: (P, M) float64: -1 (negative), 1 (positive), any number between, NaN (not known).
-        levels: for each level, the P names that the populations have at that level.
+        levels: for each level, the P names of the populations at that level.
     """
 
     populations: list[str]
@@ -41,14 +41,14 @@ class KnowledgeTable:
     def edited(
         self, changes: Mapping[str, Mapping[str, float | None]], dropped: Sequence[str] = ()
     ) -> KnowledgeTable:
-        """Another table: some entries changed, then some populations left out.
+        """A new table: first some entries are changed, then some populations left out.
 
         Args:
             changes: new entries by population and marker; None for "not known".
             dropped: populations to leave out.
 
         Raises:
-            InputError: populations or markers that the table does not have, or none is left.
+            InputError: populations or markers that are not in the table, or no population is left.
         """
         problems = [*self._unknown("table.set", changes), *self._unknown("table.drop", dropped)]
         problems += [
@@ -98,9 +98,9 @@ class KnowledgeTable:
 def load_table(path: str | Path) -> KnowledgeTable:
     """Read and check a knowledge table.
 
-    The file is a CSV (comma, semicolon or tab) with a row a population: its name, then
-    optional columns whose names start with ``level``, then a column a marker holding -1, 1,
-    any number between, or nothing (also NA) where the expression is not known.
+    The file is a CSV (comma, semicolon or tab) with a row per population: its name, then optional
+    columns whose names start with ``level``, then a column per marker. An entry is -1, 1, any
+    number between, or nothing (or NA) where the expression is not known.
 
     Raises:
         InputError: all problems of the file, each with its row and column.
@@ -146,7 +146,7 @@ def load_table(path: str | Path) -> KnowledgeTable:
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header and the rows that are not blank, each with its line number in the file."""
+    """The header and the rows that are not blank, each with its line number."""
     if not path.is_file():
         raise InputError("no such file. Set table.path to a knowledge table (CSV)", where=str(path))
     lines = read_text(path).splitlines()
@@ -174,7 +174,7 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def _marker_columns(header: list[str], rows: list[tuple[int, list[str]]]) -> list[int]:
-    """Columns after the first, without the empty ones that spreadsheets leave at the end."""
+    """The columns after the first, without the empty ones that spreadsheets leave at the end."""
 
     def is_blank(i: int) -> bool:
         return not header[i] and not any(i < len(row) and row[i].strip() for _, row in rows)

@@ -9,15 +9,15 @@ import numpy as np
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.errors import listed
 
-#: Entries that are named at most.
+#: The most entries that are named.
 MANY_ENTRIES = 5
 
 
 def table_differences(one: KnowledgeTable, other: KnowledgeTable) -> list[str]:
-    """What distinguishes one table from another; nothing if populations, markers and values agree.
+    """How one table differs from another; nothing if populations, markers and values are equal.
 
     Args:
-        one: the table that is looked at.
+        one: the table that is described.
         other: the table that it is compared with.
     """
     names = [

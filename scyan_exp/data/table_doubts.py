@@ -1,4 +1,4 @@
-"""What is doubtful about a knowledge table, before any cell is looked at."""
+"""What looks wrong about a knowledge table, before any cell is seen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scyan_exp.errors import listed
 
 
 def table_doubts(table: KnowledgeTable) -> list[str]:
-    """What in a table will mislead a training: worth a warning at the start of a run."""
+    """What in a table will mislead a training, and deserves a warning at the start of a run."""
     return [
         *_no_negatives(table),
         *_rows_without_knowledge(table),
@@ -21,12 +21,12 @@ def table_doubts(table: KnowledgeTable) -> list[str]:
 
 
 def table_remarks(table: KnowledgeTable) -> list[str]:
-    """What may be right, and is worth a look: for those who ask."""
+    """What may be right but is worth a look; for people who ask with ``scyan-exp check``."""
     return [*_one_sided_markers(table), *_rows_parted_by_a_blank(table)]
 
 
 def _no_negatives(table: KnowledgeTable) -> list[str]:
-    """The common mistake of 0 for "negative"."""
+    """The common mistake of writing 0 for "negative"."""
     known = table.rho[~np.isnan(table.rho)]
     if (known < 0).any() or not (known == 0).any():
         return []
@@ -84,7 +84,7 @@ def _one_sided_markers(table: KnowledgeTable) -> list[str]:
 
 
 def _rows_parted_by_a_blank(table: KnowledgeTable) -> list[str]:
-    """Pairs that differ only where one of them is blank: its cells may be taken for the other's."""
+    """Pairs of rows that differ only where one is blank: their cells may be confused."""
     known = ~np.isnan(table.rho)
     remarks = []
     for p, q in combinations(range(len(table.populations)), 2):

@@ -1,4 +1,4 @@
-"""Cells of one CSV or Parquet file: a row a cell, a column a marker."""
+"""Cells of one CSV or Parquet file: a row per cell, a column per marker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def read_csv(path: str | Path, obs_columns: Sequence[str] = ()) -> AnnData:
-    """Read a CSV with a row a cell; columns of text, and ``obs_columns``, become ``obs``.
+    """Read a CSV with a row per cell; columns of text, and ``obs_columns``, go to ``obs``.
 
     Raises:
         InputError: there is no such file, or it has no rows or no columns of numbers.
@@ -33,7 +33,8 @@ def read_csv(path: str | Path, obs_columns: Sequence[str] = ()) -> AnnData:
             file.seek(0)
             header = next(csv.reader(file, delimiter=separator), [])
         with warnings.catch_warnings():
-            # Rows longer than the header would shift its names by a column, with a warning.
+            # A row longer than the header would shift the names by a column, with no more than a
+            # warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 path, sep=separator, encoding="utf-8-sig", low_memory=False, index_col=False
@@ -126,7 +127,7 @@ def import_parquet(path: Path) -> Any:
 def _cells_of(
     frame: pd.DataFrame, obs_columns: Sequence[str], path: Path, problems: list[str]
 ) -> AnnData:
-    """Columns of numbers become X, the others ``obs``."""
+    """Columns of numbers go to X, the others to ``obs``."""
     import anndata
 
     text = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
@@ -148,12 +149,12 @@ def _cells_of(
 
 
 def _stray_text(column: pd.Series) -> list[str]:
-    """Cells of text in a column that otherwise holds numbers: a typing error, not a label."""
-    if column.dtype != object:  # categories and dates of Parquet are what they say
+    """Text in a column that otherwise holds numbers: a typing error, not a label."""
+    if column.dtype != object:  # in Parquet, categories and dates are declared as such
         return []
     numbers = pd.to_numeric(column, errors="coerce")
     stray = column.notna() & numbers.isna()
-    if not stray.any() or numbers.notna().sum() <= stray.sum():  # none: true, false and gaps
+    if not stray.any() or numbers.notna().sum() <= stray.sum():  # only true, false and gaps
         return []
     rows = [f"row {i + 2} ({column.iloc[i]!r})" for i in np.flatnonzero(stray)]
     return [f"column {column.name}: expected numbers, found text in {listed(rows, limit=5)}"]

@@ -1,4 +1,4 @@
-"""Files of text: read as UTF-8, or told what they are instead."""
+"""Text files: read as UTF-8, or refused with what they are instead."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scyan_exp.errors import InputError
 
-#: How files that are taken for text begin, and what they are.
+#: The first bytes of files that are often mistaken for text, and what they are.
 _BEGINNINGS = {
     b"PK\x03\x04": "an Excel workbook (or another zip archive)",
     b"\xd0\xcf\x11\xe0": "an Excel workbook of an older version",
@@ -18,11 +18,10 @@ _REMEDY = "save it as CSV in UTF-8"
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, without the mark that spreadsheets write at its beginning.
+    """The text of a file, without the byte-order mark that spreadsheets write.
 
     Raises:
-        InputError: it is not in UTF-8; the message says what it is, or where the first other
-            character stands.
+        InputError: it is not UTF-8; the message says what it is, or where the first wrong byte is.
     """
     content = path.read_bytes()
     try:

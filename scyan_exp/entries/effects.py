@@ -11,7 +11,6 @@ from typing import Any
 import h5py
 import numpy as np
 from anndata.io import read_elem
-from omegaconf import OmegaConf
 
 from scyan_exp.config.check import read_config
 from scyan_exp.data.table import KnowledgeTable
@@ -94,8 +93,7 @@ def read_effects(sweep_dir: Path, edits: Mapping[int, Edit]) -> tuple[KnowledgeT
             where=str(sweep_dir),
         )
     first = _run(sweep_dir, done.loc[0, "folder"])
-    plain: Any = OmegaConf.to_container(read_config_file(first.config))
-    cells = load_cells(read_config(plain))
+    cells = load_cells(read_config(read_config_file(first.config)))
     known = Annotated(cells.table, cells.x.numpy())
     before = _population(first, known.table)
     metrics = done.reindex(columns=["loss", "accuracy"]).astype(float)

@@ -16,7 +16,7 @@ from scyan_exp.entries.listing import listed_edits
 from scyan_exp.entries.report import report_entries
 from scyan_exp.entries.settings import check_entries_settings
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.jobs import without_hydra
+from scyan_exp.fleet.job_config import without_hydra
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher

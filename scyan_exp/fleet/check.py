@@ -1,4 +1,4 @@
-"""What is wrong with the settings of the fleet, or with jobs that it cannot run as they ask."""
+"""What is wrong with the settings of the fleet, or with jobs that do not fit its devices."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def check_settings(values: Mapping[str, Any]) -> FleetSettings:
 
 
 def check_jobs_fit(jobs: Sequence[Job], settings: FleetSettings) -> bool:
-    """Make sure that the fleet can give the jobs the devices that they ask for.
+    """Make sure that the fleet can give jobs the devices that they ask for.
 
     Returns:
         Whether the jobs train on GPUs.
 
     Raises:
-        InputError: jobs of several devices, or devices that are not those of the jobs.
+        InputError: jobs ask for several devices, or for other devices than the fleet's.
     """
     trainers = {job.number: job.checked.trainer for job in jobs if job.checked is not None}
     on_gpu = {trainer.on_gpu for trainer in trainers.values()}

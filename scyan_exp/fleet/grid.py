@@ -1,9 +1,9 @@
-"""The jobs of a grid: composed by Hydra once for all that differ in plain values alone.
+"""The jobs of a grid: Hydra composes one for all that differ only in plain values.
 
 Such jobs have the same special overrides (choices of groups, packages, additions, deletions,
-interpolations), and set plain values at the same keys, in the same order. Where each of these keys
-holds its value as it is, and no other override touches it, Hydra's composition for one job is that
-for another with other values in their places. Where one of this is not so, Hydra composes each job.
+interpolations), and set plain values at the same keys, in the same order. If each of these keys
+holds its value unchanged, and no other override touches it, then the config of one job becomes that
+of another when the values are replaced. Otherwise Hydra composes each job.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from scyan_exp.config.plain_values import (
     interpolations_in,
     overlap,
 )
-from scyan_exp.fleet.jobs import Check, Job, collect_jobs, hydra_of, settle, without_hydra
+from scyan_exp.fleet.job_config import hydra_of, settle, without_hydra
+from scyan_exp.fleet.jobs import Check, Job, collect_jobs
 from scyan_exp.fleet.mould import CheckPlain, Mould, of_task
 from scyan_exp.fleet.varied import Base, Varied
 
@@ -45,16 +46,16 @@ def compose_grid(
     """Compose and check the jobs of a grid.
 
     Args:
-        loader: of Hydra.
-        config: as the command composed it, with Hydra's part.
-        task: the program; its ``check`` checks a config, and what its ``checker`` makes of a
-            config in plain containers checks others that are much like it.
+        loader: Hydra's loader of configs.
+        config: the command's config, with Hydra's part.
+        task: the program. Its ``check`` checks a config; its ``checker`` takes a config in plain
+            containers and makes what checks similar ones.
         job_overrides: the overrides of each job.
-        first_number: number of the first one.
-        before_each: is called with the number of each job before it is composed.
+        first_number: number of the first job.
+        before_each: called with the number of each job before it is composed.
 
     Raises:
-        InputError: all that is wrong, with the numbers of the jobs.
+        InputError: everything that is wrong, with the numbers of the jobs.
     """
     grid = Grid(loader, config, getattr(task, "check", None), getattr(task, "checker", None))
 
@@ -66,16 +67,17 @@ def compose_grid(
 
 
 class Grid:
-    """Makes the jobs of a sweep, and composes as little as possible for that.
+    """Makes the jobs of a sweep, with as little composing as possible.
 
     Args:
-        loader: of Hydra; it reads each YAML file once from now on.
-        config: as the command composed it, with Hydra's part.
-        check: checks a config; None for programs that have no check.
-        checker: makes what checks configs much like one; None: each is composed and checked alone.
+        loader: Hydra's loader, which from now on reads each YAML file only once.
+        config: the command's config, with Hydra's part.
+        check: checks a config; None for programs without a check.
+        checker: makes what checks configs similar to one; with None, each is composed and checked
+            alone.
 
     Attributes:
-        n_composed: how often Hydra has composed a config.
+        n_composed: how many configs Hydra has composed.
     """
 
     def __init__(
@@ -116,7 +118,7 @@ class Grid:
         read: Sequence[Setting | Special],
         values: Mapping[Place, Any],
     ) -> Job:
-        """A job of a kind that there was none of, or that each is composed of by Hydra."""
+        """A job that Hydra composes: the first of its kind, or one that only Hydra can make."""
         config = self._loader.load_sweep_config(self._config, overrides)
         self.n_composed += 1
         folder = settle(config, number)
@@ -132,7 +134,7 @@ class Grid:
         return Job(number, folder, of_task(overrides), Varied(base, {}), checked)
 
     def _mould(self, config: DictConfig, read: Sequence[Setting | Special]) -> Mould | None:
-        """What makes jobs of the kind of a composed one; None where only Hydra can."""
+        """What makes jobs of the same kind as a composed one; None if only Hydra can."""
         if not _is_replaceable(config, read):
             return None
         plain = _unresolved(config)
@@ -147,14 +149,14 @@ class Grid:
         return Mould(base, config, places, check)
 
     def _same(self, part: dict[str, Any]) -> dict[str, Any]:
-        """A part of a config whose sections are those of earlier ones, where they are equal."""
+        """A part of a config that shares equal sections with earlier ones."""
         return {
             key: self._shared.setdefault((key, repr(value)), value) for key, value in part.items()
         }
 
 
 def _is_replaceable(config: DictConfig, read: Sequence[Setting | Special]) -> bool:
-    """Whether other values can take the places of those that a composed config has."""
+    """Whether other values can replace those in a composed config."""
     settings = [one.path for one in read if isinstance(one, Setting)]
     changes = [one for one in read if isinstance(one, Special) and one.path is not None]
     touched = [*settings, *(one.path or () for one in changes)]
@@ -176,6 +178,6 @@ def _unresolved(config: DictConfig) -> dict[str, Any]:
 
 
 def _resolved(config: DictConfig) -> dict[str, Any] | None:
-    """A config without interpolations; None where one has no value, or anything is missing."""
+    """A resolved config; None if an interpolation has no value, or a value is missing."""
     plain, problems = resolved(without_hydra(config))
     return None if problems else plain

@@ -1,21 +1,18 @@
-"""Jobs of a sweep: what is known of each, and where its config comes from."""
+"""Jobs of a sweep: what is known about each, and where its config comes from."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from hydra import version
-from hydra.conf import HydraConf
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.config.plain_values import is_of_hydra
 from scyan_exp.config.schema import RunConfig
 from scyan_exp.errors import InputError
+from scyan_exp.fleet.job_config import hydra_of, of_task, settle, without_hydra
 from scyan_exp.run.folder import RunFolder
 
 #: Checks the config of a job and returns it resolved.
@@ -23,7 +20,7 @@ Check = Callable[[DictConfig], RunConfig]
 
 
 class Source(Protocol):
-    """Where the config of a job comes from; jobs need not hold it."""
+    """Where the config of a job comes from, so that jobs need not hold it."""
 
     def config(self, job: Job) -> DictConfig:
         """The composed config, with Hydra's own part."""
@@ -32,11 +29,11 @@ class Source(Protocol):
         """The program's part, in plain containers."""
 
     def hydra(self, job: Job) -> Mapping[str, Any]:
-        """Hydra's own part, interpolations as they stand."""
+        """Hydra's own part, with unresolved interpolations."""
 
     @property
     def is_filed(self) -> bool:
-        """Whether the config lies in the folder of the job already."""
+        """Whether the config is in the folder of the job already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +43,10 @@ class Job:
     Attributes:
         number: its number within the sweep.
         folder: its run folder.
-        overrides: what distinguishes it, as typed.
+        overrides: what tells it from other jobs, as typed.
         source: where its config comes from.
         checked: the config as checked; None for other programs' jobs.
-        repeat: the seed, when this is one of the repeats of the job; None for the job itself.
+        repeat: the seed if this is one of the job's repeats; None for the job itself.
     """
 
     number: int
@@ -61,17 +58,17 @@ class Job:
 
     @property
     def key(self) -> tuple[int, int | None]:
-        """What tells it from the other jobs of the sweep, and from its repeats."""
+        """What tells it from the sweep's other jobs, and from its repeats."""
         return self.number, self.repeat
 
     @property
     def config(self) -> DictConfig:
-        """The composed config, with Hydra's own part; takes a while."""
+        """The composed config, with Hydra's own part; this may be slow."""
         return self.source.config(self)
 
     @property
     def hydra(self) -> Mapping[str, Any]:
-        """Hydra's own part of the config, interpolations as they stand."""
+        """Hydra's own part of the config, with unresolved interpolations."""
         return self.source.hydra(self)
 
     @property
@@ -86,7 +83,8 @@ class Job:
     def write(self) -> None:
         """Write the config to the job's folder, where a worker reads it.
 
-        Not durable: it can be made anew, from the list of the sweep's jobs or by the search.
+        The file may be lost in a crash of the machine: the sweep's list of jobs, or the search, can
+        make it anew.
         """
         if not self.source.is_filed:
             own, hydra = RunFolder(self.folder), {"hydra": self.hydra}
@@ -106,16 +104,16 @@ class Kept:
     is_filed: bool = False
 
     def config(self, job: Job) -> DictConfig:
-        """The very config."""
+        """The config as it was composed."""
         return self.composed
 
     def plain(self) -> dict[str, Any]:
-        """Interpolations as they stand."""
+        """The program's part, with unresolved interpolations."""
         plain: Any = OmegaConf.to_container(without_hydra(self.composed))
         return plain
 
     def hydra(self, job: Job) -> Mapping[str, Any]:
-        """Hydra's part of it."""
+        """Hydra's part."""
         return hydra_of(self.composed)
 
 
@@ -131,7 +129,7 @@ def compose_jobs(
         load_sweep_config: composes the config of one job's overrides.
         job_overrides: the overrides of each job.
         first_number: number of the first one.
-        check: checks a config; None for programs that have no check.
+        check: checks a config; None for programs without a check.
 
     Raises:
         InputError: all that is wrong, with the numbers of the jobs.
@@ -154,7 +152,7 @@ def collect_jobs(
     """Make every job.
 
     Args:
-        make: makes a job of its number and its overrides; an InputError says what is wrong.
+        make: makes a job from its number and its overrides; raises an InputError if they are wrong.
         job_overrides: the overrides of each job.
         first_number: number of the first one.
 
@@ -173,78 +171,6 @@ def collect_jobs(
     if problems:
         raise InputError(problems, where="sweep")
     return jobs
-
-
-def load_config(folder: Path) -> DictConfig:
-    """The config of a job from the files in its run folder, with Hydra's own part."""
-    own = RunFolder(folder.absolute())
-    hydra = OmegaConf.load(_in_todays_words(own.hydra_config))
-    config = joined(hydra, OmegaConf.load(own.config))
-    with open_dict(config.hydra):  # the sweep may have been moved since
-        config.hydra.runtime.output_dir = str(own.path)
-        config.hydra.sweep.dir = str(_sweep_dir(own.path, config))
-    return config
-
-
-def without_hydra(config: DictConfig) -> DictConfig:
-    """The config that a program sees."""
-    task_config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    OmegaConf.set_struct(task_config, True)
-    return task_config
-
-
-def settle(config: DictConfig, number: int) -> Path:
-    """Set what Hydra leaves open until a job starts; returns the job's folder."""
-    with open_dict(config):
-        config.hydra.job.id = number
-        config.hydra.job.num = number
-        # Its time is that of the start, also when a worker reads it.
-        config.hydra.sweep.dir = str(config.hydra.sweep.dir)
-        if config.hydra.job.chdir is None:  # Hydra's rule, settled here for all workers
-            config.hydra.job.chdir = not version.base_at_least("1.2")
-    HydraConfig.instance().set_config(config)
-    folder = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
-    with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-        config.hydra.runtime.output_dir = str(folder.absolute())
-    HydraConfig.instance().set_config(config)
-    return folder.absolute()
-
-
-def of_task(config: DictConfig) -> list[str]:
-    """The overrides of a composed config, without those of Hydra's own part."""
-    typed: Any = OmegaConf.to_container(config.hydra.overrides.task)  # they may name values
-    return list(map(str, typed))
-
-
-def hydra_of(config: DictConfig) -> dict[str, Any]:
-    """Hydra's own part of a config in plain containers, interpolations as they stand."""
-    part: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, "hydra"), enum_to_str=True)
-    own: dict[str, Any] = part["hydra"]
-    return own
-
-
-def joined(hydra: Any, task: Any) -> DictConfig:
-    """The config of a job of its two parts."""
-    config = OmegaConf.structured({"hydra": HydraConf})
-    with open_dict(config), open_dict(config.hydra):
-        config.merge_with(hydra)
-        config.merge_with(task)
-    assert isinstance(config, DictConfig)
-    return config
-
-
-def _in_todays_words(path: Path) -> io.StringIO:
-    """Hydra's part of a config, whatever version of this program wrote it."""
-    text = path.read_text(encoding="utf-8")
-    # The class has moved since; sweeps that were begun before name its first place.
-    return io.StringIO(text.replace("scyan_exp.logs.Terminal", "scyan_exp.terminal.Terminal"))
-
-
-def _sweep_dir(folder: Path, config: DictConfig) -> Path:
-    """The folder of the sweep that holds a job's."""
-    inside = Path(str(config.hydra.sweep.subdir)).parts
-    is_inside = bool(inside) and folder.parts[-len(inside) :] == inside
-    return folder.parents[len(inside) - 1] if is_inside else Path(str(config.hydra.sweep.dir))
 
 
 def _shared_folders(jobs: Iterable[Job]) -> list[str]:

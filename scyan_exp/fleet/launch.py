@@ -1,4 +1,4 @@
-"""From jobs to their results: what Hydra's plugin and ``scyan-exp resume`` have in common."""
+"""From jobs to their results: what Hydra's plugin and ``scyan-exp resume`` share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from scyan_exp.config.compose import COMPOSE_ERRORS
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_jobs_fit, check_settings
 from scyan_exp.fleet.engines.base import ENGINES, Engine, Needs, Task
-from scyan_exp.fleet.engines.lasting import detach, require_none_left, require_not_detached
+from scyan_exp.fleet.engines.lasting import (
+    detach,
+    detaches,
+    require_none_left,
+    require_not_detached,
+)
 from scyan_exp.fleet.grid import compose_grid
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.locking import locked
@@ -47,10 +52,10 @@ def launch(
     """Compose, check and run the jobs of a sweep.
 
     Returns:
-        Their results; none where a launcher in a Slurm job runs them.
+        Their results; none if a launcher in a Slurm job runs them.
 
     Raises:
-        InputError: a setting or a job is wrong; nothing was started.
+        InputError: a setting or a job is wrong, and nothing was started.
         KeyboardInterrupt: Ctrl-C; what has ended is recorded.
     """
     setup_globals()
@@ -75,8 +80,8 @@ def launch(
     with closing(engine), locked(sweep_dir):
         _refuse_search(sweep_dir)
         write_jobs(jobs, sweep_dir, settings)
-        states = [] if fleet.detaches else run_jobs(jobs, fleet, engine, sweep_dir)
-    if fleet.detaches:
+        states = [] if detaches(fleet) else run_jobs(jobs, fleet, engine, sweep_dir)
+    if detaches(fleet):
         detach(sweep_dir, fleet)
         return []
     report_jobs(jobs, sweep_dir)
@@ -87,7 +92,7 @@ def launch(
 def run_jobs(
     jobs: Sequence[Job], fleet: FleetSettings, engine: Engine, sweep_dir: Path
 ) -> list[JobState]:
-    """Run jobs and show what became of them.
+    """Run jobs, and show how they end.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what has ended is recorded.
@@ -97,7 +102,7 @@ def run_jobs(
     try:
         states, interrupted = run_source(source, engine, fleet, sweep_dir, states=source.states)
     finally:
-        engine.close()  # before the folder is free for others
+        engine.close()  # before the folder is unlocked
     print(shown(states), flush=True)
     if interrupted:
         print(f"To go on: {resume_command(sweep_dir)}", flush=True)
@@ -112,17 +117,17 @@ def make_engine(
     sweep_dir: Path,
     n_jobs: int | None = None,
 ) -> Engine:
-    """The engine that the settings ask for, with its devices; it starts nothing yet.
+    """The engine that the settings ask for; it starts nothing yet.
 
     Args:
-        jobs: jobs that say what devices are needed.
+        jobs: jobs whose configs say which devices are needed.
         fleet: the settings.
         task: the program that each job runs.
         sweep_dir: the folder of the sweep.
-        n_jobs: how many jobs there will be; None for those and their repeats.
+        n_jobs: how many jobs there will be; None for these jobs and their repeats.
 
     Raises:
-        InputError: the jobs do not fit to it, or the devices are not there.
+        InputError: the jobs do not fit the engine, or devices are missing.
     """
     wants_gpu = check_jobs_fit(jobs, fleet)
     require_not_detached(sweep_dir)
@@ -157,6 +162,6 @@ def _refuse_search(sweep_dir: Path) -> None:
 
 
 def _discard_unused(sweep_dir: Path) -> None:
-    """Remove the folder of a sweep that never began: Hydra has written its own file there."""
+    """Remove the folder of a sweep that never began, into which Hydra has written a file."""
     if list(sweep_dir.glob("*")) == [SweepFolder(sweep_dir).multirun]:
         shutil.rmtree(sweep_dir)

@@ -1,4 +1,4 @@
-"""Who runs the jobs of a sweep: one process at a time."""
+"""Only one process at a time runs the jobs of a sweep."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 
 from scyan_exp.errors import InputError
 from scyan_exp.files import remove_leftovers
+from scyan_exp.locks import taken
 from scyan_exp.run.folder import SweepFolder
-from scyan_exp.run.locking import taken
 
 
 @contextmanager
 def locked(sweep_dir: Path) -> Iterator[None]:
-    """Let nobody else run jobs in this folder meanwhile; ends with the process at the latest.
+    """Let no other process run jobs in this folder within the block.
 
     Raises:
-        InputError: somebody else does.
+        InputError: another one does.
     """
     with SweepFolder(sweep_dir).lock.open("a") as file:
-        if not taken(file.fileno(), fcntl.LOCK_EX):
+        if not taken(file.fileno()):
             raise InputError(
                 "another process is running the jobs of this sweep; wait for it, or end it",
                 where=str(sweep_dir),
@@ -31,9 +31,9 @@ def locked(sweep_dir: Path) -> Iterator[None]:
 
 
 def is_locked(sweep_dir: Path) -> bool:
-    """Whether a process runs the jobs of a sweep now. Launchers other than the fleet do not say."""
+    """Whether the fleet runs the jobs of a sweep now; other launchers take no lock."""
     try:
         with SweepFolder(sweep_dir).lock.open("r") as file:
             return not taken(file.fileno(), fcntl.LOCK_SH, tries=1)
-    except OSError:  # nobody ever did, or it is not ours to read
+    except OSError:  # no fleet ever did, or the file cannot be read
         return False

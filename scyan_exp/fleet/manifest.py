@@ -1,4 +1,4 @@
-"""The jobs of a sweep, written where a resume finds them, and read again."""
+"""Writing the list of a sweep's jobs, from which a resume reads them again."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from yaml import YAMLError
 from scyan_exp.config.check import Checker
 from scyan_exp.config.compose import first_lines
 from scyan_exp.config.plain_values import is_json, with_values
-from scyan_exp.documents import parse_yaml
+from scyan_exp.documents import parse_yaml, read_yaml
 from scyan_exp.errors import InputError
-from scyan_exp.fleet.jobs import Check, Job, Kept, load_config, without_hydra
+from scyan_exp.fleet.job_config import load_config, without_hydra
+from scyan_exp.fleet.jobs import Check, Job, Kept
 from scyan_exp.fleet.trusting import folder_problems, job_problems
 from scyan_exp.fleet.varied import Base, Varied
 from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.sweep_files import ListedJob, Manifest
 
-#: What damaged files raise when they are read.
+#: The errors of reading damaged files.
 DAMAGED = (
     *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError),
     YAMLError,
@@ -32,10 +33,10 @@ DAMAGED = (
 
 
 def write_jobs(jobs: Sequence[Job], sweep_dir: Path, settings: dict[str, Any]) -> None:
-    """Write the list of all jobs with their configs; those that are kept go to their folders.
+    """Write the list of all jobs with their configs; some configs go to the jobs' folders.
 
-    Jobs that are listed already stay in the list. Editing the YAML files of an experiment
-    afterwards changes nothing of these jobs.
+    Jobs in the list stay there. These jobs do not change when the YAML files of the experiment are
+    edited later.
     """
     path = SweepFolder(sweep_dir).manifest
     known = Manifest.read(path) if path.exists() else Manifest([], {})
@@ -54,7 +55,7 @@ def write_jobs(jobs: Sequence[Job], sweep_dir: Path, settings: dict[str, Any]) -
 
 
 def add_job(job: Job, sweep_dir: Path) -> None:
-    """Add a job to the list, and its config to its folder: this costs the same for each."""
+    """Add a job to the list, and write its config to its folder, at the same cost for each job."""
     job.write()
     Manifest.add(SweepFolder(sweep_dir).manifest, _listed(job, sweep_dir, {}))
 
@@ -64,10 +65,10 @@ def read_jobs(sweep_dir: Path, check: Check) -> tuple[list[Job], dict[str, Any]]
 
     Args:
         sweep_dir: the folder.
-        check: checks configs that lie in the folders of their jobs.
+        check: checks configs that are in the folders of their jobs.
 
     Raises:
-        InputError: the folder holds no sweep of the fleet launcher, or a damaged one.
+        InputError: the folder holds no sweep of the fleet launcher, or the sweep is damaged.
     """
     sweep_dir = sweep_dir.absolute()
     require_sweep(sweep_dir)
@@ -99,7 +100,7 @@ def _told(one: ListedJob, problems: Iterable[str]) -> list[str]:
 
 
 def _filed(one: ListedJob, sweep_dir: Path, check: Check) -> Job:
-    """A job whose config lies in its folder."""
+    """A job whose config is in its folder."""
     folder = sweep_dir / one.folder
     config = load_config(folder)
     HydraConfig.instance().set_config(config)
@@ -123,10 +124,10 @@ def _listed_base(base: Base) -> dict[str, Any]:
 
 
 def _read_base(listed: Mapping[str, Any], sweep_dir: Path) -> Base:
-    """A base of the list; the sweep may have been moved since."""
+    """Read a base from the list; the sweep may have moved since."""
     config, hydra = (_plain(listed[name]) for name in ("config", "hydra"))
     base = Base(config, with_values(hydra, {("sweep", "dir"): str(sweep_dir)}))
-    # Hydra's own part is needed when a job starts: now, one can still refuse it.
+    # Hydra's own part is needed when a job starts; a bad one is refused now, before that.
     assert Job(0, sweep_dir, [], Varied(base, {})).hydra
     return base
 
@@ -140,7 +141,7 @@ def _plain(part: Any) -> dict[str, Any]:
 def _in_use(
     jobs: Iterable[ListedJob], bases: Sequence[Mapping[str, Any]], settings: dict[str, Any]
 ) -> tuple[list[ListedJob], dict[str, Any], list[Mapping[str, Any]]]:
-    """The list without bases that no job has any more."""
+    """The list without bases that no job uses any more."""
     numbers: dict[int, int] = {}
     listed = [
         one if one.base is None else replace(one, base=numbers.setdefault(one.base, len(numbers)))
@@ -167,7 +168,7 @@ def _listed(job: Job, sweep_dir: Path, numbers: Mapping[int, int]) -> ListedJob:
     Args:
         job: the job.
         sweep_dir: the folder of the sweep.
-        numbers: of the bases, by their identities.
+        numbers: numbers of the bases, by ``id``.
     """
     sweep_dir, folder = sweep_dir.absolute(), job.folder
     inside = folder.relative_to(sweep_dir) if folder.is_relative_to(sweep_dir) else folder
@@ -196,12 +197,12 @@ def _why_no_manifest(folder: SweepFolder) -> str:
 
 
 def _overrides_of(folder: SweepFolder) -> list[str]:
-    """What was typed to begin a sweep, without its launcher and its folder.
+    """What was typed to start a sweep, except for its launcher and its folder.
 
     Raises:
-        KeyError: the file ends early: Hydra was cut off while it wrote it.
+        KeyError: the file ends early, because Hydra was cut off while writing it.
     """
-    config: Any = OmegaConf.load(folder.multirun)
+    config = read_yaml(folder.multirun)
     hydra = config["hydra"]
     hydra["verbose"]  # the last of its keys
     apart = ["hydra.mode=", "hydra.sweep.dir=", "hydra/launcher="]

@@ -1,4 +1,4 @@
-"""Making jobs from the one of their kind that Hydra has composed."""
+"""Making jobs from the one that Hydra has composed for all of their kind."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from scyan_exp.config.plain_values import (
     with_values,
 )
 from scyan_exp.config.schema import RunConfig
-from scyan_exp.fleet.jobs import Job, without_hydra
+from scyan_exp.fleet.job_config import without_hydra
+from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.varied import Base, Varied
 
 #: Checks a config in plain containers.
 CheckPlain = Callable[[Mapping[str, Any]], RunConfig]
-#: What stands for the number of a job in the name of its folder.
+#: The placeholder for a job's number in the name of its folder.
 NUMBER = re.compile(r"\$\{hydra[.:]job\.(num|id)\}")
 
 
 class Mould:
-    """Makes jobs that differ in plain values alone.
+    """Makes jobs that differ only in plain values.
 
     Args:
-        base: what they have in common.
-        config: one of them as Hydra composed it; it is changed when others are made.
+        base: what the jobs have in common.
+        config: the config of one of them, as Hydra composed it; making other jobs changes it.
         places: where the program's part has interpolations.
-        check: checks the config of another one; None for programs that have no check.
+        check: checks the config of another job; None for programs without a check.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Mould:
         self._scratch = Scratch(config) if needs_config else None
 
     def job(self, number: int, overrides: list[str], values: Mapping[Place, Any]) -> Job | None:
-        """A job with these values; None where an interpolation has no value then.
+        """A job with these values; None if an interpolation has no value then.
 
         Raises:
             InputError: what is wrong with it.
@@ -67,7 +68,7 @@ class Mould:
                 resolved = self._scratch.resolve(self._places)
             except OmegaConfBaseException:
                 return None
-            if not is_json(list(resolved.values())):  # the list of jobs could not hold it
+            if not is_json(list(resolved.values())):  # the list of jobs cannot hold such a value
                 return None
             values = {**values, **resolved}
         values = {place: value for place, value in values.items() if self._is_new(place, value)}
@@ -76,7 +77,7 @@ class Mould:
         return Job(number, folder, of_task(overrides), Varied(self._base, values), checked)
 
     def _is_new(self, place: Place, value: Any) -> bool:
-        """Whether a value is another one than the base has there: 1 is not 1.0, nor True."""
+        """Whether a value differs from the base's: 1 differs from 1.0 and from True."""
         if place not in self._known:
             self._known[place] = _value_at(self._base.config, place)
         known = self._known[place]
@@ -84,10 +85,10 @@ class Mould:
 
 
 class Scratch:
-    """A composed config that becomes that of one job after the other, to resolve interpolations.
+    """A composed config that is set to one job after the other, to resolve interpolations.
 
     Args:
-        config: the composed config, settled.
+        config: the composed config, after ``settle``.
     """
 
     def __init__(self, config: DictConfig) -> None:
@@ -96,7 +97,7 @@ class Scratch:
         self._reader = OverridesParser.create()
 
     def set(self, number: int, overrides: list[str], values: Mapping[Place, Any]) -> str:
-        """Make it the config of a job; returns the folder of the job within that of the sweep."""
+        """Set it to a job; returns the job's folder within that of the sweep."""
         for place, value in values.items():
             OmegaConf.update(self._config, ".".join(map(str, place)), value)
         words = self._config.hydra.job.config.override_dirname
@@ -116,7 +117,7 @@ class Scratch:
         return subdir
 
     def resolve(self, places: Sequence[Place]) -> dict[Place, Any]:
-        """What stands at places where there are interpolations, in plain containers."""
+        """The resolved values at places with interpolations, in plain containers."""
         task = without_hydra(self._config) if places else None
         return {place: _value_at(task, place) for place in places}
 
@@ -128,5 +129,5 @@ def _value_at(config: Any, place: Place) -> Any:
 
 
 def of_task(overrides: Sequence[str]) -> list[str]:
-    """Overrides without those of Hydra's own part."""
+    """The overrides, except for those of Hydra's own part."""
     return [one for one in overrides if not is_of_hydra(one)]

@@ -1,4 +1,4 @@
-"""Who is told what becomes of the jobs: the table and the terminal."""
+"""Observers are told how the jobs fare: the table and the terminal."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from scyan_exp.fleet.state import JobState
 
 
 class Observer:
-    """Told of each job; an observer overrides what it wants to know."""
+    """Is told about each job; an observer overrides the methods that it needs."""
 
     def began(self, state: JobState) -> None:
-        """A job has been started."""
+        """A job has started."""
 
     def retried(self, state: JobState) -> None:
         """An attempt at a job has failed; another one follows."""
 
     def ended(self, state: JobState) -> None:
-        """A job has come to its end, or had before."""
+        """A job has ended, now or before this sweep was resumed."""
 
     def note(self, text: str) -> None:
         """Something that people should read."""

@@ -1,4 +1,4 @@
-"""What the terminal shows while a sweep runs: a line a job, and a bar with the time left."""
+"""What the terminal shows while a sweep runs: a line per job, and a bar with the time left."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from scyan_exp.fleet.observer import Observer
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
 
-#: Seconds of silence that make people wonder.
+#: Seconds of silence after which people wonder whether anything happens.
 PAUSE = 5.0
 #: Outcomes that need nobody's attention.
 EXPECTED = (Outcome.COMPLETED, Outcome.PRUNED)
 
 
 class Progress(Observer):
-    """A line a job that has ended; on a terminal also one a repeat, and a bar."""
+    """A line for each job that has ended; on a terminal also one for each repeat, and a bar."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
@@ -43,7 +43,7 @@ class Progress(Observer):
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
-        # No thread of its own (workers are forked off this process): tick() refreshes.
+        # tick() refreshes it: there must be no further thread in a process that forks workers.
         self._bar = Bar(
             *columns,
             console=self._console,
@@ -64,13 +64,13 @@ class Progress(Observer):
             self._bar.refresh()
 
     def retried(self, state: JobState) -> None:
-        """A line that says why."""
+        """A line that says why the job is tried again."""
         self.note(f"job {state.job.number}: {state.error}; trying again")
 
     def ended(self, state: JobState) -> None:
         """A line for a job that has ended."""
         if state.job.repeat is not None:
-            if self._is_terminal and state.outcome in EXPECTED:  # a failure is told with its job's
+            if self._is_terminal and state.outcome in EXPECTED:  # failures are told with the job
                 self.note(_line(state, f"seed={state.job.repeat}"))
             return
         if self._bar is not None:
@@ -84,7 +84,7 @@ class Progress(Observer):
 
 
 class Waiting:
-    """Says how far the check of the jobs is, while people wait for it.
+    """Says how many jobs have been checked, while people wait.
 
     Args:
         n_jobs: how many there are.
@@ -96,7 +96,7 @@ class Waiting:
         self._told = time.monotonic()
 
     def tell(self, n_checked: int) -> None:
-        """Print a line, if it is time."""
+        """Print a line, if enough time has passed."""
         now = time.monotonic()
         if now - self._told >= self._pause:
             self._told = now

@@ -22,15 +22,15 @@ from scyan_exp.terminal import short_numbers
 
 
 class WithRepeats:
-    """The jobs of another source, each of them after its repeats.
+    """The jobs of another source, each of which runs after its repeats.
 
     Args:
         source: gives the jobs.
-        observer: is told of jobs that begin with a repeat, or end with one that failed.
-        n_parallel: jobs at a time, whatever the number of their repeats.
+        observer: is told about jobs that begin with a repeat, or end because one failed.
+        n_parallel: jobs at a time, however many repeats each has.
 
     Attributes:
-        n_jobs: jobs in all, without their repeats.
+        n_jobs: number of jobs, without their repeats.
     """
 
     def __init__(self, source: SourceOfRepeats, observer: Observer, n_parallel: int) -> None:
@@ -40,10 +40,10 @@ class WithRepeats:
         self._families: dict[int, Family] = {}
 
     def next(self) -> JobState | None:
-        """A repeat of a job that has begun, that job itself, or a new one.
+        """A repeat of a job that has begun, that job itself, or a new job.
 
-        Of a job that may be decided before all its repeats are finished, one runs at a time for
-        as long as others have something to start.
+        If the search may decide a job before all its repeats are finished, its repeats run one at a
+        time, as long as other jobs have something to start.
         """
         return (
             self._next_of(one for one in self._families.values() if not one.is_waiting)
@@ -68,14 +68,14 @@ class WithRepeats:
         return state
 
     def ended(self, state: JobState) -> None:
-        """A repeat that failed ends its job; the job itself has the seconds of its repeats."""
+        """A repeat that failed ends its job. The seconds of a job include those of its repeats."""
         family = self._families.get(state.job.number)
         if state.job.repeat is None:
             self._begun.discard(state.job.number)
             self._families.pop(state.job.number, None)
             state.seconds += 0.0 if family is None else family.seconds
             self._source.ended(state)
-        elif family is not None:  # None: its job has ended before it
+        elif family is not None:  # None if its job ended before it
             family.ended(state)
             if not family.is_over and self._is_decided(family):
                 family.want_no_more()
@@ -88,9 +88,9 @@ class WithRepeats:
         return bool(values) and family.has_left and self._source.is_decided(family.job, values)
 
     def _begin(self, state: JobState) -> JobState | None:
-        """The first repeat of a job, or the job where all repeats are completed."""
+        """The first repeat of a job, or the job itself if all repeats are completed."""
         family = Family(state)
-        if self._is_decided(family):  # and was killed before that was written
+        if self._is_decided(family):  # the fleet was killed before it wrote that
             family.want_no_more()
             state.is_kept = True
             return state
@@ -105,16 +105,16 @@ class Family:
     """A job with repeats, and these.
 
     The job itself comes last: it finds all repeats completed, and makes their consensus. In a
-    search that prunes, the first repeat runs alone before the others, as it may be pruned; and
-    when it is decided that no more repeats are wanted, the job ends with the means of those that
-    are finished.
+    search that prunes, the first repeat runs alone before the others, as it may be pruned. If the
+    search decides that it wants no more repeats, the job ends with the means of those that are
+    finished.
 
     Args:
-        state: of the job.
+        state: the state of the job.
 
     Attributes:
         seconds: how long its repeats took.
-        is_over: whether a repeat has failed, or no more are wanted, so that the job is not run.
+        is_over: whether a repeat has failed or no more are wanted, so that the job is not run.
     """
 
     def __init__(self, state: JobState) -> None:
@@ -140,12 +140,12 @@ class Family:
 
     @property
     def has_left(self) -> bool:
-        """Whether repeats have not been started."""
+        """Whether some repeats have not been started."""
         return bool(self._left)
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the next repeat may turn out to be unnecessary when the present one has ended."""
+        """Whether the next repeat may turn out to be unnecessary once the present one has ended."""
         return self._prunes and self._n_running > 0
 
     @property
@@ -154,7 +154,7 @@ class Family:
         return finished_values(self._repeats)
 
     def next(self) -> JobState | None:
-        """A repeat to start, or at last the job; None while others must end first."""
+        """A repeat to start, or finally the job; None while others must end first."""
         if self._is_given or (self._n_running and (self._first_alone or not self._left)):
             return None
         if self._left:
@@ -164,7 +164,7 @@ class Family:
         return self.state
 
     def ended(self, repeat: JobState) -> None:
-        """A repeat has ended. After a pruned one only the job is left; a failed one ends it."""
+        """A repeat has ended: after a pruned one only the job is left; a failed one ends it."""
         self._n_running -= 1
         self._first_alone = False
         self.seconds += repeat.seconds
@@ -176,13 +176,13 @@ class Family:
             self._end_early()
 
     def want_no_more(self) -> None:
-        """Start no more repeats, and end when those that run have ended."""
+        """Start no more repeats, and end the job when the running ones have ended."""
         self._left.clear()
         self._is_enough = True
         self._end_early()
 
     def _end_early(self) -> None:
-        """The job ends as pruned, unless all its repeats were running and are finished."""
+        """The job ends as pruned, unless all of its repeats are finished anyway."""
         if self._n_running or all(one.finished is not None for one in self._repeats):
             return
         end_decided(self._record, self._repeats, _config_of(self.job).objective)
@@ -198,12 +198,12 @@ class Family:
 
 
 def n_trainings(jobs: Sequence[Job]) -> int:
-    """Trainings in all."""
+    """How many trainings the jobs consist of."""
     return sum(1 if job.checked is None else job.checked.repeats for job in jobs)
 
 
 def has_repeats(job: Job) -> bool:
-    """Whether a job consists of several trainings."""
+    """Whether a job has repeats."""
     return job.checked is not None and job.checked.repeats > 1
 
 
@@ -217,7 +217,7 @@ def _repeat_job(job: Job, repeat: Repeat, reports: bool) -> Job:
 
     Args:
         job: the job that it is a repeat of.
-        repeat: its seed, folder and config.
+        repeat: the seed, folder and config.
         reports: whether a search may prune it.
     """
     own: dict[str, Any] = copy.deepcopy(dict(job.hydra))
@@ -229,7 +229,7 @@ def _repeat_job(job: Job, repeat: Repeat, reports: bool) -> Job:
     overrides = short_numbers(str(own["job"]["override_dirname"]))
     name = _config_of(job).name or overrides or job.folder.name
     config = repeat.config.changed(name=f"{name} seed={repeat.seed}")
-    # Not durable: it is made anew from the config of the job.
+    # It may be lost in a crash of the machine: it is made anew from the job's config.
     typed = own["overrides"]["task"]
     RunFolder(repeat.folder).write_config(config.plain(), {"hydra": own}, typed, durable=False)
     return replace(job, folder=repeat.folder, checked=config, repeat=repeat.seed)

@@ -1,6 +1,6 @@
-"""The page of a sweep, written when it ends, by a process of its own.
+"""The page of a sweep, written by a process of its own when the sweep ends.
 
-A failure there is one line and costs nothing; and what the page needs is imported by nobody here.
+A failure there costs no more than a line, and this process need not import what the page needs.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pathlib import Path
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.run.folder import SweepFolder
 
-#: ``SCYAN_EXP_REPORT=0`` turns the page off whatever configs say.
+#: ``SCYAN_EXP_REPORT=0`` turns the page off, whatever configs say.
 VARIABLE = "SCYAN_EXP_REPORT"
-#: Longer than a page of thousands of jobs takes.
+#: Seconds for a page; one of thousands of jobs takes less.
 MOST_SECONDS = 900
 
 
 def report_jobs(jobs: Iterable[Job], sweep_dir: Path) -> None:
-    """Write the page of jobs of ours that want one (``report=false`` does not)."""
+    """Write the page, if any of these jobs wants one (``report=true``)."""
     if any(job.checked is not None and job.checked.report for job in jobs):
         report_sweep(sweep_dir)
 

@@ -14,7 +14,7 @@ from yaml import YAMLError
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
-from scyan_exp.fleet.engines.lasting import detach, require_not_detached
+from scyan_exp.fleet.engines.lasting import detach, detaches, require_not_detached
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.launch import failure_of, make_engine, run_jobs
 from scyan_exp.fleet.locking import locked
@@ -26,16 +26,16 @@ from scyan_exp.run.job import TrainJob
 
 
 def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> None:
-    """Run what is missing of a sweep: failed jobs again, cut off ones from where they were.
+    """Run what is missing of a sweep: failed jobs start again, jobs that were cut off go on.
 
     Args:
         sweep_dir: its folder.
-        changes: settings of the launcher that are others now, as ``key=value``; ``trust=true``
-            where what the folder would have a shell run may run.
+        changes: settings of the launcher that have changed, as ``key=value``; ``trust=true`` where
+            what the folder would have a shell run may run.
         task: the program that each job runs.
 
     Raises:
-        InputError: no sweep, or another process is at it.
+        InputError: there is no sweep, or another process runs it.
         JobFailed: jobs failed again.
         KeyboardInterrupt: Ctrl-C.
     """
@@ -44,15 +44,15 @@ def resume_sweep(sweep_dir: Path, changes: Sequence[str], task: TrainJob) -> Non
     changes, is_trusted = without_trust(changes)
     require_sweep(sweep_dir)
     require_not_detached(sweep_dir)
-    with locked(sweep_dir):  # before all else: who comes second is told so at once
+    with locked(sweep_dir):  # first of all, so that a second process is refused at once
         jobs, settings = read_jobs(sweep_dir, task.check)
         if not is_trusted:
             for job in _unlike(jobs):
                 require_trusted(settings, job.hydra["job"], changes, sweep_dir)
         fleet = check_settings(_merged(settings, _parsed(changes)))
         with closing(make_engine(jobs, fleet, task, sweep_dir)) as engine:
-            states = [] if fleet.detaches else run_jobs(jobs, fleet, engine, sweep_dir)
-    if fleet.detaches:
+            states = [] if detaches(fleet) else run_jobs(jobs, fleet, engine, sweep_dir)
+    if detaches(fleet):
         detach(sweep_dir, fleet, changes)
         return
     report_jobs(jobs, sweep_dir)
@@ -72,7 +72,7 @@ def _unlike(jobs: Sequence[Job]) -> Iterator[Job]:
 
 
 def _merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The settings with others in their place, of a section those that are named."""
+    """The settings with some replaced; of a section, only those that are named."""
     merged: Any = OmegaConf.to_container(
         OmegaConf.merge(OmegaConf.create(settings), OmegaConf.create(changes))
     )

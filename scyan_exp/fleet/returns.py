@@ -15,9 +15,9 @@ from scyan_exp.run.outcome import Outcome
 
 
 class QuietReturn(JobReturn):
-    """A result that only raises its error; Hydra's own would print it again, with a traceback.
+    """A result that only raises its error, where Hydra's own would also print it with a traceback.
 
-    Configs are made when somebody asks: a sweep may have thousands of jobs.
+    Configs are made on demand, as a sweep may have thousands of jobs.
 
     Args:
         job: the job.
@@ -32,7 +32,7 @@ class QuietReturn(JobReturn):
 
     @property
     def cfg(self) -> DictConfig:  # type: ignore[override]
-        """What the program saw."""
+        """The config that the program saw."""
         return self._job.task_config
 
     @property
@@ -61,7 +61,7 @@ def job_return(state: JobState, failure: JobFailed | None) -> JobReturn:
 
     Args:
         state: how the job ended.
-        failure: the error of the whole sweep, for jobs that are not completed.
+        failure: the error of the whole sweep, for jobs that did not complete.
     """
     completed = state.outcome == Outcome.COMPLETED
     status = JobStatus.COMPLETED if completed else JobStatus.FAILED

@@ -31,21 +31,21 @@ def run_source(
     n_parallel: int | None = None,
     states: Sequence[JobState] = (),
 ) -> tuple[list[JobState], bool]:
-    """Run jobs until the source gives no more, or Ctrl-C.
+    """Run jobs until the source gives no more, or until Ctrl-C.
 
     Args:
         source: gives the jobs.
         engine: where to run them.
-        fleet: says what follows a failure.
-        sweep_dir: the folder of their sweep, with its table.
+        fleet: the settings, which say what follows a failure.
+        sweep_dir: the folder of the sweep, which gets the table.
         n_parallel: jobs at a time; None for as many as the engine has slots.
-        states: of jobs that are known before they begin.
+        states: the states of jobs that are known before they begin.
 
     Returns:
-        How all jobs stand, by number, and whether Ctrl-C ended them.
+        The state of each job, by number, and whether Ctrl-C ended them.
 
     Raises:
-        JobFailed: the folder cannot be written any more.
+        JobFailed: the folder can no longer be written.
     """
     with _folder_takes(sweep_dir):
         table, progress = Table(SweepFolder(sweep_dir).table, states), Progress()
@@ -62,13 +62,13 @@ def run_source(
 
 
 def resume_command(sweep_dir: Path) -> str:
-    """The command that goes on with a sweep, as a shell takes it."""
+    """The shell command that goes on with a sweep."""
     return shlex.join(["scyan-exp", "resume", str(sweep_dir)])
 
 
 @contextmanager
 def _folder_takes(sweep_dir: Path) -> Iterator[None]:
-    """Say how to go on when the file system takes no more: jobs have been trained by then."""
+    """If the file system takes no more, say how to go on: jobs have been trained by then."""
     try:
         yield
     except OSError as error:
@@ -81,7 +81,7 @@ def _folder_takes(sweep_dir: Path) -> Iterator[None]:
 
 
 def _settle(states: Sequence[JobState], outcome: Outcome) -> None:
-    """Nothing runs any more: jobs that seem to have repeats that never began."""
+    """Set the outcome of jobs that still count as running: some of their repeats never began."""
     for state in states:
         if state.outcome == Outcome.RUNNING:
             state.outcome = outcome

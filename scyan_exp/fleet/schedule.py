@@ -1,4 +1,4 @@
-"""What runs when: starting, retrying and stopping, whatever the source and the engine."""
+"""What runs when: starting, retrying and stopping jobs of any source on any engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scyan_exp.fleet.source import JobSource
 from scyan_exp.fleet.state import JobState
 from scyan_exp.run.outcome import Outcome
 
-#: Seconds between looks at the clock while jobs run.
+#: Seconds between ticks while jobs run.
 TICK = 1.0
 
 
@@ -20,9 +20,9 @@ class Policy:
     """What follows a failure.
 
     Attributes:
-        retries: further attempts of a job whose process was lost.
-        error_retries: further attempts of a job that raised an error or timed out.
-        stop_on_failure: start no new jobs after one has failed for good.
+        retries: further attempts at a job whose process was lost.
+        error_retries: further attempts at a job that raised an error or timed out.
+        stop_on_failure: start no new jobs once one has failed after its last attempt.
     """
 
     retries: int = 1
@@ -30,7 +30,7 @@ class Policy:
     stop_on_failure: bool = False
 
     def allows_retry(self, state: JobState) -> bool:
-        """Whether a job is to be tried again after its last attempt."""
+        """Whether a job is tried again after its latest attempt."""
         if state.outcome == Outcome.LOST:
             return state.attempts <= self.retries
         return state.outcome.is_failure and state.attempts <= self.error_retries
@@ -43,7 +43,7 @@ class Schedule:
         source: gives the jobs.
         engine: where to run them.
         policy: what follows a failure.
-        observer: is told what becomes of each job.
+        observer: is told how each job fares.
 
     Attributes:
         interrupted: whether :meth:`stop` was called.
@@ -68,7 +68,7 @@ class Schedule:
             self._fill()
 
     def stop(self) -> None:
-        """Start no new jobs and let the running ones save; called again: end them at once."""
+        """Start no new jobs and let the running ones save; a second call ends them at once."""
         if self.interrupted:
             self._killed = True
             self._engine.kill()
@@ -82,7 +82,7 @@ class Schedule:
 
     @property
     def _is_closed(self) -> bool:
-        """Whether nothing more is started."""
+        """Whether no more jobs are started."""
         return self.interrupted or self._has_failed
 
     def _fill(self) -> None:
@@ -92,11 +92,11 @@ class Schedule:
             if state is None:
                 break
             self._start(state)
-        if self.interrupted:  # perhaps while a job was being started
+        if self.interrupted:  # a signal may have come while a job was being started
             self._engine.interrupt()
 
     def _next(self) -> JobState | None:
-        """A job to start: one to try again, or a new one."""
+        """A job to start: one that is tried again, or a new one."""
         if self._retries:
             return self._retries.popleft()
         while (state := self._source.next()) is not None and state.is_kept:
@@ -111,7 +111,7 @@ class Schedule:
         self._observer.began(state)
 
     def _take(self, ended: Ended) -> None:
-        """An attempt at a job has come to its end."""
+        """An attempt at a job has ended."""
         state = self._running.pop(ended.job.key)
         state.outcome, state.error = self._judged(ended)
         state.value, state.device = ended.value, ended.device
@@ -126,10 +126,10 @@ class Schedule:
             self._end(state)
 
     def _judged(self, ended: Ended) -> tuple[Outcome, str | None]:
-        """How an attempt ended, knowing what the engine does not: who wanted it so."""
+        """How an attempt ended, knowing what the engine does not: whether it was asked to end."""
         outcome = ended.outcome
         if outcome == Outcome.INTERRUPTED and not self.interrupted:
-            # Not by us: somebody sent a signal to this process alone.
+            # We did not ask: somebody sent a signal to this process alone.
             return Outcome.LOST, "its process was interrupted"
         if outcome == Outcome.LOST and self._killed:
             return Outcome.INTERRUPTED, "stopped at once"
@@ -138,7 +138,7 @@ class Schedule:
         return outcome, ended.error
 
     def _end(self, state: JobState) -> None:
-        """A job has come to its end."""
+        """A job has ended."""
         if not state.is_kept and not state.outcome.is_failure:
             state.take_metrics()
         self._source.ended(state)

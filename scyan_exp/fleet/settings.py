@@ -130,11 +130,6 @@ class FleetSettings(BaseModel):
     slurm: SlurmSettings = SlurmSettings()
 
     @property
-    def detaches(self) -> bool:
-        """Whether the launcher runs elsewhere, and the command returns at once."""
-        return self.engine == "slurm" and self.slurm.detach
-
-    @property
     def timeout(self) -> float | None:
         """Seconds that a job may take; None for any number."""
         return None if self.timeout_min is None else 60 * self.timeout_min

@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` at each signal within the block, instead of what they do otherwise."""
+    """Within the block, each signal calls ``stop`` and does nothing else."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop()
@@ -22,7 +22,7 @@ def on_signal(stop: Callable[[], None]) -> Iterator[None]:
     for number in SIGNALS:
         try:
             before[number] = signal.signal(number, handle)
-        except ValueError:  # not the main thread: signals go to another
+        except ValueError:  # only the main thread gets signals
             break
     try:
         yield
@@ -33,13 +33,13 @@ def on_signal(stop: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def signals_wait() -> Iterator[Callable[[], None]]:
-    """Within the block a signal waits for the next call of what this gives.
+    """Let signals wait within the block until the function that this yields is called.
 
-    Python raises KeyboardInterrupt wherever it happens to be: in a destructor or a callback of a
+    Python raises KeyboardInterrupt wherever it happens to be. In a destructor or a callback of a
     parser, which drop exceptions, Ctrl-C would be lost.
 
     Raises:
-        KeyboardInterrupt: when called, or at the end of the block, if a signal has come.
+        KeyboardInterrupt: from that function, or at the end of the block, if a signal has arrived.
     """
     came: list[bool] = []
 

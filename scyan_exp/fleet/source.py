@@ -11,26 +11,26 @@ from scyan_exp.fleet.state import JobState, label_jobs
 
 
 class JobSource(Protocol):
-    """Gives a job whenever there is room for one: the jobs of a sweep, repeats, a search.
+    """Gives a job whenever there is room for one: a sweep, repeats and a search are sources.
 
     Attributes:
-        n_jobs: jobs in all.
+        n_jobs: number of jobs.
     """
 
     n_jobs: int
 
     def next(self) -> JobState | None:
-        """The next job; None when there is none now. One may follow when another has ended.
+        """The next job; None if there is none now, though one may follow when another has ended.
 
-        A job that is kept is not run, only noted.
+        A job that is kept from an earlier start is noted and not run.
         """
 
     def ended(self, state: JobState) -> None:
-        """A job has come to its end; it will not be tried again."""
+        """A job has ended and will not be tried again."""
 
 
 class SourceOfRepeats(JobSource, Protocol):
-    """Gives jobs that may consist of repeats."""
+    """Gives jobs that may have repeats."""
 
     def is_decided(self, job: Job, values: Sequence[float]) -> bool:
         """Whether a job with repeats needs no more of them.
@@ -45,12 +45,12 @@ class SweepJobs:
     """The jobs of a sweep, in their order.
 
     Args:
-        jobs: the jobs; those whose folders hold their result are not given again.
-        write: writes the config of a job to its folder, when it is about to start.
+        jobs: the jobs; those whose folders hold their results are not given again.
+        write: writes the config of a job to its folder when it is about to start.
 
     Attributes:
-        states: how all of them stand.
-        n_jobs: how many they are.
+        states: the states of all jobs.
+        n_jobs: number of jobs.
     """
 
     def __init__(self, jobs: Sequence[Job], write: Callable[[Job], None] = Job.write) -> None:
@@ -70,7 +70,7 @@ class SweepJobs:
         return state
 
     def ended(self, state: JobState) -> None:
-        """Nothing follows from the end of a job."""
+        """Do nothing: no job of a sweep depends on another."""
 
     def is_decided(self, job: Job, values: Sequence[float]) -> bool:
         """A sweep wants all repeats of all jobs."""

@@ -1,4 +1,4 @@
-"""How a job of a sweep stands: what its row of ``sweep.csv`` says."""
+"""The state of a job of a sweep, as its row of ``sweep.csv`` says."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from scyan_exp.fleet.jobs import Job
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import DO_NOT_USE, RunRecord
 
-#: What tables call a job that an earlier start of the sweep has completed. It is not an outcome.
+#: The word in tables for a job that an earlier start of the sweep completed; it is not an outcome.
 KEPT = "kept"
 
 
 @dataclass
 class JobState:
-    """How a job, or one of its repeats, stands.
+    """The state of a job, or of one of its repeats.
 
     Attributes:
         job: the job.
-        outcome: how it stands or ended.
+        outcome: its state, or how it ended.
         value: its objective (a list of several), or whatever another program returned.
         error: what went wrong.
-        seconds: how long it took, all attempts and repeats together.
+        seconds: how long all its attempts and repeats took together.
         device: the slot that it ran in last.
         attempts: how often it was started.
         is_kept: whether an earlier start of the sweep brought it to its end.
-        metrics: the metrics of its record, once it has ended; None for one that is not finite.
-        verdict: whether its annotation can be used, as its record has it; "" where it does not.
-        label: what tells it from the other jobs, for people.
+        metrics: the metrics of its record, once it has ended; a value that is not finite is None.
+        verdict: whether its annotation can be used, from its record; "" if the record does not say.
+        label: what tells it from the other jobs, for people to read.
     """
 
     job: Job
@@ -46,16 +46,16 @@ class JobState:
 
     @property
     def status(self) -> str:
-        """The word for it in tables."""
+        """The word for its outcome in tables."""
         return KEPT if self.is_kept and self.outcome == Outcome.COMPLETED else str(self.outcome)
 
     @property
     def is_refused(self) -> bool:
-        """Whether its annotation should not be used, however good its objective."""
+        """Whether its annotation should not be used, even if its objective is good."""
         return self.verdict == DO_NOT_USE
 
     def take_earlier_result(self) -> bool:
-        """Take the result that lies in the folder, if it is of the very config of this job."""
+        """Take the result in the folder, if it belongs to the same config."""
         record = self._ended_record()
         if record is None:
             return False
@@ -70,19 +70,19 @@ class JobState:
         self.verdict = "" if record is None else record.verdict
 
     def write_loss(self) -> None:
-        """Complete the record of a job whose process could not do it any more."""
+        """Complete the record of a job whose process is gone."""
         record = RunRecord.read(self.job.folder) if self.job.checked else None
         if record is not None and record.status == Outcome.RUNNING:
             record.fail(self.outcome, self.error)
 
     def _ended_record(self) -> RunRecord | None:
-        if self.job.checked is None:  # of a program that leaves no record
+        if self.job.checked is None:  # a program that leaves no record
             return None
         return RunRecord.read_ended(self.job.folder, self.job.checked)
 
 
 def label_jobs(states: list[JobState]) -> None:
-    """Label each job with its overrides, but for those that all jobs have."""
+    """Label each job with its overrides, except for those that all jobs have."""
     overrides = [set(state.job.overrides) for state in states]
     shared = set.intersection(*overrides) if len(states) > 1 else set()
     for state in states:

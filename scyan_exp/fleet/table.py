@@ -12,22 +12,22 @@ from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.sweep_files import COLUMNS, Row, add_row, read_rows, write_rows
 from scyan_exp.terminal import short_numbers
 
-#: Rows shown on the terminal at most; all are in ``sweep.csv``.
+#: The most rows that the terminal shows; all are in ``sweep.csv``.
 MANY_ROWS = 40
 WIDEST = 70
-#: The table is written again when so large a share of its rows has changed: a change of a row costs
-#: that of ten rows, however long the table is.
+#: The table is written again when this share of its rows has changed. So a change of one row costs
+#: as much as writing ten rows, however long the table is.
 STALE = 0.1
 
 
 class Table(Observer):
-    """Keeps ``sweep.csv`` up to date; rows of jobs that others ran stay in it.
+    """Keeps ``sweep.csv`` up to date; rows of jobs from earlier starts stay in it.
 
     Each change is added to a journal, which :func:`~scyan_exp.run.sweep_files.read_rows` reads too.
 
     Args:
         path: the file.
-        states: jobs that are known before they begin.
+        states: states of jobs that are known before they begin.
     """
 
     def __init__(self, path: Path, states: Iterable[JobState] = ()) -> None:
@@ -39,7 +39,7 @@ class Table(Observer):
 
     @property
     def states(self) -> list[JobState]:
-        """How all jobs stand, by number."""
+        """The states of all jobs, by number."""
         return [self._states[number] for number in sorted(self._states)]
 
     def began(self, state: JobState) -> None:
@@ -60,7 +60,7 @@ class Table(Observer):
         self._n_added = 0
 
     def _update(self, state: JobState) -> None:
-        if state.job.repeat is None:  # a row is a job, not one of its repeats
+        if state.job.repeat is None:  # rows are for jobs, not for repeats
             self._states[state.job.number] = state
             self._others.pop(state.job.number, None)
             add_row(self._path, _row(state))
@@ -70,12 +70,12 @@ class Table(Observer):
 
 
 def other_rows(path: Path, numbers: Container[int]) -> dict[int, Row]:
-    """The rows of an earlier table but for those of some jobs: of earlier batches of a search."""
+    """The rows of an earlier table without some jobs, such as a search's earlier batches."""
     return {number: row for number, row in read_rows(path).items() if number not in numbers}
 
 
 def write_csv(states: Sequence[JobState], path: Path, others: Mapping[int, Row]) -> None:
-    """Write the table atomically, with the rows of other jobs."""
+    """Write the table atomically, together with the rows of other jobs."""
     write_rows(path, {**others, **{state.job.number: _row(state) for state in states}})
 
 
@@ -91,7 +91,7 @@ def _row(state: JobState) -> dict[str, str]:
 
 
 def shown(states: Sequence[JobState]) -> str:
-    """The table as aligned text; of many rows those that need attention."""
+    """The table as aligned text; if it has many rows, those that need attention."""
     is_long = len(states) > MANY_ROWS
     wanted = [one for one in states if not is_long or _needs_attention(one)]
     some = wanted[:MANY_ROWS]
@@ -133,7 +133,7 @@ def _shown_cells(state: JobState) -> tuple[str, ...]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines whose columns stand below each other."""
+    """Rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()

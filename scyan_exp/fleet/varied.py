@@ -1,4 +1,4 @@
-"""Configs of jobs that differ from a common one in some values."""
+"""Configs of jobs that differ from a common config in some values."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from omegaconf import DictConfig
 
 from scyan_exp.config.hydra_internals import override_dirname
 from scyan_exp.config.plain_values import Place, with_values
-from scyan_exp.fleet.jobs import Job, joined
+from scyan_exp.fleet.job_config import joined
+from scyan_exp.fleet.jobs import Job
 
 
 @dataclass(frozen=True)
 class Base:
-    """What jobs have in common that differ in plain values alone. Nobody changes it.
+    """What jobs that differ only in plain values have in common; it is never changed.
 
     Attributes:
-        config: the program's part of the config of one of them, in plain containers; resolved
-            where it was checked.
-        hydra: Hydra's own part, interpolations as they stand.
+        config: the program's part of the config of one of them, in plain containers; resolved if it
+            was checked.
+        hydra: Hydra's own part, with unresolved interpolations.
     """
 
     config: dict[str, Any] = field(repr=False)
@@ -35,27 +36,27 @@ class Varied:
 
     Attributes:
         base: the base.
-        values: the values by their places.
+        values: the values that differ, by place.
     """
 
     base: Base
     values: Mapping[Place, Any]
 
     def config(self, job: Job) -> DictConfig:
-        """Both parts as they stand in the files of a job."""
+        """Both parts, as a job's files have them."""
         return joined({"hydra": self.hydra(job)}, job.plain())
 
     def plain(self) -> dict[str, Any]:
-        """The base with the values."""
+        """The program's part: the base with the values."""
         return copy.deepcopy(with_values(self.base.config, self.values))
 
     def hydra(self, job: Job) -> Mapping[str, Any]:
-        """Hydra's part of the base, with what it says of this job alone."""
+        """Hydra's part of the base, with what concerns only this job."""
         return with_values(self.base.hydra, _of_job(self.base.hydra, job))
 
     @property
     def is_filed(self) -> bool:
-        """The list of the sweep's jobs has it."""
+        """True: the config is in the list of the sweep's jobs."""
         return False
 
 

@@ -1,6 +1,6 @@
-"""Compiling the C code for this very processor, once a machine.
+"""Compiling the C code for this processor, once per machine.
 
-No compiler, no harm: the plain PyTorch version of the model is used then.
+Without a compiler, the plain PyTorch version of the model is used.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ log = logging.getLogger(__name__)
 SOURCES = Path(__file__).parent
 #: Set to 0 to train with plain PyTorch.
 SWITCH = "SCYAN_EXP_FUSED"
-#: No option that changes what NaN and infinity mean: a diverged loss must be seen.
+#: None of these options changes what NaN and infinity mean: a diverged loss must be seen.
 OPTIONS = ("-O3", "-std=gnu11", "-fno-math-errno", "-ffp-contract=fast", "-fPIC", "-shared")
-#: How compilers are told to use all that the processor has; the first one they know.
+#: Options that let the compiler use all instructions of the processor; the first one that it knows
+#: is taken.
 PROCESSOR = (("-march=native",), ("-mcpu=native",))
 #: OpenMP; PyTorch has loaded the library already, so its threads are used.
 THREADS = ("-fopenmp",)
@@ -35,7 +36,7 @@ COMPILE_SECONDS = 120
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled code, or None where it is switched off or cannot be compiled."""
+    """The compiled code; None if it is switched off or cannot be compiled."""
     if os.environ.get(SWITCH, "1") == "0" or os.name == "nt":
         return None
     try:
@@ -70,13 +71,13 @@ def _loaded(compiler: list[str]) -> ctypes.CDLL:
     path = _compiled(compiler)
     try:
         return ctypes.CDLL(str(path))
-    except OSError:  # damaged, or of a system that has changed since
+    except OSError:  # damaged, or compiled before the system changed
         path.unlink(missing_ok=True)
         return ctypes.CDLL(str(_compiled(compiler)))
 
 
 def _compiled(compiler: list[str]) -> Path:
-    """The shared library; compiled unless it is there for this code, compiler and processor."""
+    """The shared library; compiled unless there is one for this code, compiler and processor."""
     processor, macros = _processor(compiler)
     sources = sorted((*SOURCES.glob("*.c"), *SOURCES.glob("*.h")))
     key = hashlib.sha256(repr((compiler, OPTIONS, processor)).encode() + macros)
@@ -136,11 +137,11 @@ def _is_private(folder: Path) -> bool:
 
 @functools.cache
 def _private_folder() -> Path:
-    """A new folder of this process alone, where there is no cache to write to."""
+    """A new folder for this process alone, for when the cache cannot be written."""
     holder = tempfile.TemporaryDirectory(prefix="scyan_exp-")
     _KEPT.append(holder)
     return Path(holder.name)
 
 
-#: Temporary folders go with their objects.
+#: A temporary folder is removed when its object is.
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []

@@ -13,20 +13,20 @@ from torch.autograd.function import once_differentiable
 from scyan_exp.fused.compiling import library
 from scyan_exp.module.scyan_module import ScyanModule
 
-#: Parts of a batch that are summed apart. Their number does not depend on that of the threads,
-#: so results do not either; 24 is shared out evenly by 2, 3, 4, 6, 8, 12 or 24 threads.
+#: A batch is summed in so many parts, whatever the number of threads, so that results do not depend
+#: on it. 24 can be shared evenly among 2, 3, 4, 6, 8, 12 or 24 threads.
 N_CHUNKS = 24
-#: Cells that C takes at a time, TILE of products.h. A chunk without any would add zeros: at 256
-#: cells, clearing and adding those of 20 chunks took a fifth of the step.
+#: Cells that the C code takes at a time (TILE of products.h). A part without cells would add zeros:
+#: at 256 cells, clearing and adding 20 such parts took a fifth of the step.
 TILE = 64
-#: Log-probability of the populations that fill up a vector: next to nothing.
+#: Log-probability of the padding populations that fill up a vector: as good as zero probability.
 NOTHING = -1e30
 #: What the compiled code reads and writes, whatever PyTorch's defaults are.
 FLOATS: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
 
 
 def fused(module: ScyanModule) -> FusedModule | None:
-    """The compiled version of a module; None where there is no compiler."""
+    """The compiled version of a module; None without a compiler."""
     code = library()
     return None if code is None else FusedModule(module, code)
 
@@ -65,9 +65,9 @@ class _Prior(ctypes.Structure):
 class FusedModule:
     """Computes what a :class:`ScyanModule` does, for parameters in float32 on the CPU.
 
-    It reads the module's parameters and buffers at each call. Results equal the module's but for
-    rounding, and to the bit whatever the number of threads, which is PyTorch's. Gradients are
-    those of the parameters, not of the cells.
+    It reads the module's parameters and buffers at each call. Results equal those of the module up
+    to rounding, and do not depend on the number of threads, which is PyTorch's. There are gradients
+    of the parameters, but none of the cells.
 
     Args:
         module: the module to compute.
@@ -90,7 +90,7 @@ class FusedModule:
             hparams.hidden_size,
         )
         self._packed = torch.empty(code.packed_size(ctypes.byref(self._shape)), **FLOATS)
-        # Kept from step to step: the system would hand out the same memory page by page again.
+        # Kept from step to step: taking the memory anew each time would cost page faults.
         self._workspace = torch.empty(0, **FLOATS)
         self._sums = torch.empty(N_CHUNKS, 2, dtype=torch.float64, device="cpu")
         self._posteriors = torch.empty(N_CHUNKS, _padded(module.n_pops, code.lanes()), **FLOATS)
@@ -100,7 +100,7 @@ class FusedModule:
         self._prior_key: tuple[float | int, ...] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies of a model compile again; what C holds is not copied."""
+        """A copy sets itself up anew: what the C code holds is not copied."""
         return fused, (self.module,)
 
     @property
@@ -109,7 +109,7 @@ class FusedModule:
 
     @property
     def applies(self) -> bool:
-        """Whether the module is in float32 on the CPU, and not to be computed otherwise."""
+        """Whether the module can be computed here: in float32 on the CPU, without autocast."""
         pi_logit = self.module.pi_logit
         return (
             pi_logit.device.type == "cpu"
@@ -178,10 +178,10 @@ class FusedModule:
         return -(log_likelihood + ldj), ldj, posterior_P / -len(x), d_phi
 
     def _checked(self, x: Tensor, covariates: Tensor) -> tuple[Tensor, Tensor]:
-        """What C may read: it knows neither shapes nor types.
+        """A tensor that the C code may read: it checks neither shapes nor types itself.
 
         Raises:
-            ValueError: another shape or type than the module has.
+            ValueError: the shape or type is not that of the module.
         """
         expected = (len(x), self._shape.n_markers), (len(x), self._shape.n_covariates)
         found = tuple(x.shape), tuple(covariates.shape)
@@ -198,10 +198,10 @@ class FusedModule:
         )
 
     def _prior(self, log_weights: Tensor) -> tuple[_Prior, Tensor]:
-        """The prior in the layout of the compiled code; only its constant changes every step.
+        """The prior in the layout of the compiled code; its constant changes at every step.
 
         Returns:
-            The prior, and the tensor of the constant, which must live as long.
+            The prior, and the tensor of the constant, which must be kept as long as the prior.
         """
         prior = self.module.prior
         std = float(prior.prior_std)
@@ -283,12 +283,12 @@ def _padded(n: int, lanes: int) -> int:
 
 
 def _widen(matrix: Tensor, width: int) -> Tensor:
-    """With zeros in further columns."""
+    """A matrix with further columns of zeros."""
     wide = matrix.new_zeros(len(matrix), width)
     wide[:, : matrix.shape[1]] = matrix
     return wide
 
 
 def _pad(matrix: Tensor, lanes: int) -> Tensor:
-    """With zeros in further columns, up to whole vectors."""
+    """A matrix with further columns of zeros, up to whole vectors."""
     return _widen(matrix, _padded(matrix.shape[1], lanes))

@@ -76,8 +76,8 @@ class CouplingLayer(nn.Module):
         self.shapes = [
             shape for n_in, n_out in pairwise(sizes) for shape in ((2, n_in, n_out), (2, 1, n_out))
         ]
-        # The first bound counts every marker, as in the reference, whose first layer also
-        # holds (unused) weights of the transformed markers.
+        # The first bound counts every marker, as in the reference, whose first layer also has
+        # (unused) weights for the transformed markers.
         bounds = [1 / math.sqrt(fan) for fan in (input_size, *sizes[1:-1])]
         self.phi = _uniform(self.shapes, bounds, generator)
         if starts_as_identity:

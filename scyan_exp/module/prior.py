@@ -58,10 +58,10 @@ class PriorDistribution(nn.Module):
 
     @torch.no_grad()
     def fill(self, means: Tensor) -> int:
-        """Make unknown entries known: a mode each, in place; known entries stay as they are.
+        """Give each unknown entry a mode, in place; known entries stay as they are.
 
-        The mode is the number given, also of a continuum marker (where the reference divides it
-        by 5, as it does the entries of the table).
+        The mode is the number given, also for a continuum marker. (The reference divides that by 5,
+        like the entries of the table.)
 
         Args:
             means: (P, M) modes; NaN leaves an entry unknown.
@@ -70,7 +70,7 @@ class PriorDistribution(nn.Module):
             The number of entries filled.
 
         Raises:
-            ValueError: another shape than that of the table.
+            ValueError: the shape is not that of the table.
         """
         if means.shape != self.rho.shape:
             raise ValueError(
@@ -103,7 +103,7 @@ class PriorDistribution(nn.Module):
         return constant_P, self.known.T * -half_precision, self.modes.T * (2 * half_precision)
 
     def half_precision(self, dtype: torch.dtype) -> Tensor:
-        """1 / (2 prior_std^2), without dimension."""
+        """1 / (2 prior_std^2), a scalar."""
         return 0.5 / self.prior_std.to(dtype).square()
 
     def log_prob_per_marker(self, u: Tensor) -> Tensor:

@@ -17,9 +17,9 @@ _LAYER = re.compile(r"module\.real_nvp\.module_list\.(\d+)\.sfun\.(\d+)\.weight"
 def load_reference_module(path: str | Path, temperature: float = 0.5) -> ScyanModule:
     """Build the module whose weights ``scyan.Scyan.save`` wrote to ``path``.
 
-    Every size, the table and ``prior_std`` are read from the file; only the temperature is not
-    stored there. The file is read without unpickling objects. The columns of the table are the
-    markers in the order in which the reference was given them.
+    Every size, the table and ``prior_std`` are read from the file, which lacks only the
+    temperature. The file is read without unpickling objects. The columns of the table are the
+    markers in the order in which the reference got them.
 
     Args:
         path: file written by ``scyan.Scyan.save`` (version 1.8.0).
@@ -77,7 +77,7 @@ def _copy_layer(state: dict[str, Tensor], prefix: str, layer: CouplingLayer, ord
 
 
 def _table(state: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """The table with NaN restored, and which markers are a continuum."""
+    """The table with its NaN restored, and which markers are a continuum."""
     rho = state["module.prior.rho"].clone()
     modes = state["module.prior.modes"][0]
     is_continuum_marker = ((rho != 0) & ((modes - rho).abs() > 1e-6)).any(dim=0)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scyan_exp.config.hashing import INCIDENTAL
 from scyan_exp.config.overrides import flat
-from scyan_exp.config.schema import INCIDENTAL, objective_names
+from scyan_exp.config.schema import objective_names
 from scyan_exp.errors import InputError
 from scyan_exp.run.config_file import read_config_file
 from scyan_exp.run.folder import RunFolder, SweepFolder
@@ -60,7 +61,7 @@ def facts_of(folder: Path) -> Facts:
     if not folders:
         reason = "expected the folder of a run, a sweep or a search with a completed run"
         raise InputError(reason if folder.is_dir() else f"no such folder; {reason}", str(folder))
-    configs = [_config(one) for one in folders]
+    configs = [read_config_file(one.config) for one in folders]
     return Facts(
         objectives=tuple(objective_names(configs[0].get("objective", "heuristic"))),
         parameters=_varied(configs) or USUAL,
@@ -84,13 +85,6 @@ def _metrics(run: RunFolder) -> list[str]:
     record = RunRecord.read(run.path)
     values: Mapping[str, Any] = {} if record is None else record.metrics
     return [name for name, value in values.items() if value is not None and math.isfinite(value)]
-
-
-def _config(run: RunFolder) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
-    plain: Any = OmegaConf.to_container(read_config_file(run.config))
-    return dict(plain)
 
 
 def _populations(run: RunFolder) -> list[str]:

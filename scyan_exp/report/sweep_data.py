@@ -233,8 +233,6 @@ def _config_value(folders: Iterable[Path], *keys: str) -> Any:
         except InputError:
             continue
         for key in keys:
-            value = value.get(key) if hasattr(value, "get") else None
-        from omegaconf import OmegaConf
-
-        return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
     return None

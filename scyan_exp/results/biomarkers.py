@@ -86,6 +86,11 @@ class Biomarkers:
     groups: Groups | None = None
     level: str | None = None
 
+    @property
+    def own_populations(self) -> pd.DataFrame:
+        """The rows of ``populations`` for the table's own populations and unannotated cells."""
+        return self.populations[self.populations["level"] == OWN_LEVEL]
+
 
 def measure_biomarkers(
     adata: AnnData | CellsOfFiles,

@@ -13,8 +13,8 @@ def command_again(folder: Path) -> str | None:
     """The command that made a run, into the folder of that run.
 
     Returns:
-        None of a job of a sweep, and where Hydra's files are gone: there, the same command into
-        the same folder goes on.
+        None for a job of a sweep, and if Hydra's files are gone; then the same command into the
+        same folder goes on.
     """
     try:
         hydra = read_yaml(RunFolder(folder).hydra_config)["hydra"]

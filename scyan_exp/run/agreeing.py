@@ -1,4 +1,4 @@
-"""Several trainings on the same cells: their consensus, measured, and written to one folder."""
+"""The consensus of several trainings on the same cells: measured, and written to one folder."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from scyan_exp.training.scyan import Scyan
 
 @dataclass(frozen=True)
 class Training:
-    """A training that takes part in a consensus.
+    """A training that takes part in a consensus: a repeat, or a run of its own.
 
     Attributes:
         name: what tells it from the others, such as ``seed_3``.
-        folder: its folder as the record of the consensus names it, relative to that record.
-        record: what it did.
+        folder: its folder, relative to that of the consensus.
+        record: its record.
         model: its model.
-        inputs: its inputs and covariates, if they are not those of the cells.
+        inputs: its inputs and covariates, if they differ from those of the cells.
     """
 
     name: str
@@ -46,16 +46,16 @@ class Training:
 
 @dataclass(frozen=True, repr=False)
 class Agreed:
-    """What several trainings agree on.
+    """The consensus of several trainings.
 
     Attributes:
         consensus: the annotation.
-        metrics: those of the consensus.
-        mean: of every metric of the trainings.
-        summary: as ``result.json`` has it under ``repeats``.
-        figures: the files.
+        metrics: the metrics of the consensus.
+        mean: the mean of each metric over the trainings.
+        summary: what ``result.json`` has under ``repeats``.
+        figures: the files of the figures.
         verdict: whether to use the annotation.
-        tables: of populations, labels and trainings, for a dashboard.
+        tables: tables of populations, labels and trainings, for a dashboard.
     """
 
     consensus: Consensus
@@ -67,15 +67,15 @@ class Agreed:
     tables: dict[str, Table]
 
     def say(self, folder: Path) -> None:
-        """Tell the log of it."""
+        """Log it."""
         say_repeats(self.mean, self.summary)
         say_results(self.consensus, self.metrics, self.verdict, folder)
 
 
 def trained(record: RunRecord, name: str, folder: str, device: str = "cpu") -> Training:
-    """A training as its run folder has it."""
+    """Read a training from its run folder."""
     model = load_model(RunFolder(record.folder).best).to(device)
-    if model.encoding.batch_key is None:  # of an earlier version, whose models do not say it
+    if model.encoding.batch_key is None:  # models of earlier versions do not say it
         key = Run(record.folder).config.dataset.get("batch_key")
         model.encoding = replace(model.encoding, batch_key=key)
     return Training(name, folder, record, model)
@@ -92,11 +92,12 @@ def agree(
     Args:
         trainings: two or more, with one table.
         cells: the cells that all of them were trained on.
-        folder: where to.
-        wanted: what to make of the cells; what the defaults say when None.
+        folder: where to write.
+        wanted: what is made of the cells; None for the defaults.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C, also while the figures were drawn; the cells are annotated then.
+        KeyboardInterrupt: Ctrl-C, perhaps while figures were drawn: then the cells are annotated
+            already.
     """
     wanted = wanted or Wanted()
     members, consensus = _combine(trainings, cells, wanted.predict)
@@ -124,9 +125,9 @@ def _combine(
 
 
 def _corrector(trainings: Sequence[Training], members: Sequence[Member]) -> Corrector:
-    """What corrects the batch effect: the model of the training with the largest weight alone.
+    """What corrects the batch effect: only the model of the training with the largest weight.
 
-    The mean of several inverse flows is the inverse of none.
+    The mean of several inverse flows would be the inverse of none of them.
     """
     heaviest = max(members, key=lambda one: one.weight)
     training = next(one for one in trainings if one.name == heaviest.name)
@@ -134,14 +135,14 @@ def _corrector(trainings: Sequence[Training], members: Sequence[Member]) -> Corr
 
 
 def _weights(members: Sequence[Member]) -> np.ndarray:
-    """(P,) weights of the populations: the mean of the members', by their own weights."""
+    """(P,) weights of the populations: the mean over the members, weighted by their weights."""
     of_each = [one.model.module.log_pi.detach().exp().cpu().numpy() for one in members]
     mean: np.ndarray = np.average(of_each, axis=0, weights=[one.weight for one in members])
     return mean
 
 
 def _described(training: Training, member: Member, consensus: Consensus) -> dict[str, Any]:
-    """What the record of the consensus has of a training."""
+    """What the record of the consensus says about a training."""
     own = consensus.members[member.name].population
     return {
         "seed": training.record.seed,

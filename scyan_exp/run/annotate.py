@@ -1,4 +1,4 @@
-"""Annotating new cells in memory with what a run left behind."""
+"""Annotating new cells in memory with the model of a run."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def annotate(
 ) -> Annotation:
     """Annotate new cells with a checkpoint alone: add ``scyan_*`` columns to ``adata``.
 
-    The cells are preprocessed with the constants of the training cells, which the checkpoint
-    holds; give them in the same state (raw, transformed, ...) as those were given. Markers that
-    are far from the training cells are warned of in the log.
+    The cells are preprocessed with the constants of the training cells, which the checkpoint holds.
+    So they must be in the same state (raw, transformed, ...) as the training cells were. The log
+    warns of markers that are far from those of the training cells.
 
     Args:
-        checkpoint: ``checkpoints/best.ckpt`` of a run, a model, or the folder of a run; that of
-            a run with repeats annotates by consensus.
+        checkpoint: ``checkpoints/best.ckpt`` of a run, a model, or the folder of a run. The folder
+            of a run with repeats annotates by consensus.
         adata: cells with the markers and covariates of the model; changed in place.
         settings: the threshold, the name of the column, and whether all probabilities are kept;
-            None for those of the run.
+            None for the run's settings.
 
     Raises:
-        InputError: a marker or covariate is missing, or an expression is not finite; the column
-            is there already; or there is no run, or no model of it.
+        InputError: a marker or covariate is missing; an expression is not finite; the column exists
+            already; or there is no run, or it has no model.
     """
     annotation = annotation_of(checkpoint, adata, settings)
-    with warnings.catch_warnings():  # a view becomes a copy, which is what the user wants
+    with warnings.catch_warnings():  # a view becomes a copy, as it should
         warnings.filterwarnings("ignore", message=".*view.*")
         drop_earlier(adata, annotation.key)
         for name, column in annotation.obs().items():
@@ -58,7 +58,7 @@ def annotate(
 def annotation_of(
     checkpoint: str | Path | Scyan, adata: AnnData, settings: PredictConfig | None = None
 ) -> Annotation:
-    """The annotation of new cells, which stay as they are; arguments as in :func:`annotate`.
+    """The annotation of new cells, which are not changed; arguments as for :func:`annotate`.
 
     Raises:
         InputError: as :func:`annotate` does.

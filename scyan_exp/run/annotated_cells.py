@@ -1,4 +1,4 @@
-"""Cells that were annotated before, read from a file of any format that an annotation writes."""
+"""Cells that were annotated before, read from any format that an annotation writes."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from scyan_exp.results import columns
 if TYPE_CHECKING:
     import h5py
 
-#: The files that are read.
+#: Suffixes of the files that are read.
 SUFFIXES = (*H5AD, *CSV, *PARQUET, *FCS)
 
 
 @dataclass(frozen=True)
 class OnDisk:
-    """Cells as far as they are needed: AnnData would read all of ``obs`` and ``obsm``.
+    """The part of the cells that is needed, as AnnData would read all of ``obs`` and ``obsm``.
 
     Attributes:
-        X: (N, M) expressions in a file that is open.
-        n_obs: N cells.
-        var_names: M markers.
+        X: (N, M) expressions, in an open file.
+        n_obs: the number N of cells.
+        var_names: names of the M markers.
     """
 
     X: Any
@@ -53,13 +53,14 @@ class AnnotatedCells:
 
     Attributes:
         path: the file.
-        cells: their expressions; AnnData, or what has its ``X``, ``n_obs`` and names.
-        obs: N rows of the columns that were asked for, as far as there are such.
-        names: of all columns that describe cells.
+        cells: their expressions: an AnnData, or an object with its ``X``, ``n_obs`` and names.
+        obs: N rows, with the columns that were asked for and exist.
+        names: names of all columns that describe cells.
         populations: names of P populations.
         codes: (N,) index of each cell's population, -1 for unannotated cells.
-        levels: for each level of the table, its name for each of the populations; blank for none.
-        table: the populations of the table that annotated, if the file says so.
+        levels: for each level of the table, the populations' names there; blank where there is
+            none.
+        table: the populations of the table that annotated the cells, if the file says it.
     """
 
     path: Path
@@ -78,10 +79,10 @@ def read_annotated(path: Path, needed: Collection[str], stack: ExitStack) -> Ann
     Args:
         path: the file.
         needed: columns that are asked for.
-        stack: closes the file in the end.
+        stack: closes the file at its end.
 
     Raises:
-        InputError: it cannot be read, or nobody has annotated its cells.
+        InputError: it cannot be read, or its cells are not annotated.
     """
     path = existing_file(path, "the folder of a run, or a file that was annotated")
     suffix = path.suffix.lower()
@@ -126,7 +127,7 @@ def _of_h5ad(path: Path, file: h5py.File, needed: Collection[str]) -> AnnotatedC
         raise _not_annotated(path, names, key)
     wanted = [one for one in names if one in needed or one == key or _level_of(one, key)]
     n_obs = len(about[about.attrs["_index"]])
-    # All columns may be larger than memory.
+    # All columns together may be larger than memory.
     obs = pd.DataFrame({one: read_elem(about[one]) for one in wanted}, pd.RangeIndex(n_obs))
     x, var = file["X"], file["var"]
     markers = pd.Index(read_elem(var[var.attrs["_index"]]))
@@ -136,9 +137,9 @@ def _of_h5ad(path: Path, file: h5py.File, needed: Collection[str]) -> AnnotatedC
 
 
 def _said(file: h5py.File) -> tuple[list[str], dict[str, dict[str, str]]]:
-    """What was written with the annotation: the table's populations, and their names at levels.
+    """What an annotation also wrote: the table's populations, and their names at its levels.
 
-    Files of earlier versions say nothing.
+    Files of earlier versions do not have it.
     """
     from anndata.io import read_elem
 
@@ -156,7 +157,7 @@ def _said(file: h5py.File) -> tuple[list[str], dict[str, dict[str, str]]]:
 
 
 def _read_rows(path: Path, needed: Collection[str], stack: ExitStack) -> AnnotatedCells:
-    """A CSV or a Parquet file: every column of numbers is a marker, but for those known."""
+    """Read a CSV or a Parquet file: every unknown column of numbers is a marker."""
     kind = csv_files([]) if path.suffix.lower() in CSV else parquet_files([])
     names = [one[0] for one in kind.peek(path).columns]
     key = columns.DEFAULT_KEY
@@ -170,20 +171,20 @@ def _read_rows(path: Path, needed: Collection[str], stack: ExitStack) -> Annotat
 
 
 def _as_names(column: pd.Series) -> pd.Series:
-    """Names of populations; those that are numbers, without the ``.0`` of missing ones beside."""
+    """Names of populations. Numbers lose the ``.0`` that they have if others are missing."""
     if not pd.api.types.is_float_dtype(column) or (column.dropna() % 1 != 0).any():
         return column
     return column.astype("Int64").astype("string")
 
 
 def _is_added(name: str, key: str) -> bool:
-    """Whether an annotation added a column."""
+    """Whether a column was added by an annotation."""
     prefixes = (key, columns.CONFIDENCE, columns.PROBA, columns.CORRECTED)
     return name in (key, *columns.FIXED) or name.startswith(tuple(f"{one}_" for one in prefixes))
 
 
 def _read_fcs(path: Path, needed: Collection[str], stack: ExitStack) -> AnnotatedCells:
-    """An FCS file; its keywords say which channel has the populations."""
+    """Read an FCS file, whose keywords say which channel has the populations."""
     text, adata = read_text(path), read_cells(path)
     names = [str(name) for name in adata.var_names]
     found = [one for one in names if text.exact(f"{one} 0") == columns.NOT_ANNOTATED]
@@ -214,17 +215,17 @@ def _annotated(
     table: Sequence[str] = (),
     said: Mapping[str, Mapping[str, str]] | None = None,
 ) -> AnnotatedCells:
-    """Cells whose populations are a column.
+    """The annotated cells, given the column of their populations.
 
     Args:
         path: the file.
         cells: their expressions.
-        obs: the columns of the population and of levels, and others.
-        names: of all columns.
+        obs: the columns of populations and levels, and others.
+        names: names of all columns.
         key: the column of the population.
-        table: the populations of the table, if that is known.
-        said: their names at its levels, if these are known. They go by name: somebody may have
-            put the categories of the column into another order.
+        table: the populations of the table, if known.
+        said: their names at its levels, if known. They are looked up by name, as the column's
+            categories may have been reordered.
     """
     column = obs[key].astype("category")
     populations = [str(name) for name in column.cat.categories]
@@ -244,14 +245,14 @@ def _annotated(
 
 
 def _level_of(name: str, key: str) -> str | None:
-    """The level of the table whose names a column has; None if it is another column."""
+    """The level of the table that a column holds; None for any other column."""
     level = name.removeprefix(f"{key}_")
     is_level = level != name and level.lower().startswith(LEVEL_PREFIX)
     return level if is_level else None
 
 
 def _names_at(codes_N: np.ndarray, column: pd.Series, populations: list[str]) -> dict[str, str]:
-    """The name of each population at a level, read from its cells; of none without cells."""
+    """The name of each population at a level, read from its cells; blank without cells."""
     pairs = pd.DataFrame({"code": codes_N, "name": column}).drop_duplicates("code")
     pairs = pairs[(pairs["code"] >= 0) & pairs["name"].notna()]
     return {populations[p]: str(one) for p, one in zip(pairs["code"], pairs["name"], strict=True)}

@@ -1,7 +1,7 @@
-"""Work that goes on beside a run's own, in a thread.
+"""Work that goes on in a thread, beside that of the run.
 
-It pays for what waits for others: W&B starts a process, while the compiled model computes. It does
-not pay for imports and figures: they hold Python's lock.
+It saves time for work that waits for others: W&B starts a process while the compiled model
+computes. It saves none for imports and figures, which hold Python's lock.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 
 class Beside:
-    """Calls in a thread of their own, one after the other.
+    """Makes calls in a thread, one after the other.
 
-    When one fails, those after it are not made, and whoever asks for anything next gets its error.
+    When one fails, later ones are not made, and the next use of this object raises its error.
     """
 
     def __init__(self, name: str) -> None:
@@ -23,10 +23,10 @@ class Beside:
         self._error: Exception | None = None
 
     def do(self, call: Callable[..., object], *arguments: Any) -> None:
-        """Make a call after those before it; do not wait for it.
+        """Make a call after all earlier ones, without waiting for it.
 
         Raises:
-            Exception: that of an earlier call.
+            Exception: the error of an earlier call.
         """
         self._tell()
         self._last = self._thread.submit(self._make, call, arguments)
@@ -35,14 +35,14 @@ class Beside:
         """Wait until all calls are made.
 
         Raises:
-            Exception: that of a call.
+            Exception: the error of a call.
         """
         if self._last is not None:
             self._last.result()
         self._tell()
 
     def close(self) -> None:
-        """End the thread, when its calls are made."""
+        """End the thread once its calls are made."""
         self._thread.shutdown()
 
     def _make(self, call: Callable[..., object], arguments: tuple[Any, ...]) -> None:

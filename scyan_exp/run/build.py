@@ -26,7 +26,7 @@ from scyan_exp.training.scyan import Scyan
 
 log = logging.getLogger(__name__)
 
-#: What each epoch logs, besides pi/<population>.
+#: What each epoch logs, besides ``pi/<population>``.
 LOGGED = (
     "loss",
     "table_agreement",
@@ -76,13 +76,14 @@ def make_trainer(
     loggers: Sequence[Logger],
     folder: Path,
 ) -> pl.Trainer:
-    """The Lightning trainer of the config, with its callbacks and ours.
+    """The Lightning trainer of the config, with the config's callbacks and our own.
 
     Raises:
         InputError: Lightning does not take the settings of a callback, or of the trainer.
     """
     configured = [make_callback(name, one) for name, one in config.callbacks.items()]
-    # In temperature epochs the weights of the populations do not learn: DDP must expect that.
+    # In epochs with the temperature, the weights of the populations are not trained, which DDP must
+    # expect.
     many = config.trainer.n_processes > 1
     strategy = "ddp_find_unused_parameters_true" if many else "auto"
     settings: dict[str, Any] = {**config.trainer.arguments(), "strategy": strategy}
@@ -92,7 +93,8 @@ def make_trainer(
             callbacks=[*configured, *callbacks],
             logger=list(loggers),
             default_root_dir=folder,
-            # The run starts its processes itself, also where a cluster's variables are set.
+            # The run starts its processes itself, even where a cluster has set variables for
+            # Lightning.
             plugins=[LightningEnvironment()],
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
@@ -103,7 +105,7 @@ def make_callback(name: str, callback: CallbackConfig) -> pl.Callback:
     """A callback of the config.
 
     Raises:
-        InputError: it does not take the arguments given.
+        InputError: it does not accept the arguments.
     """
     try:
         made: pl.Callback = instantiate(callback.plain(), _convert_="all")
@@ -111,7 +113,7 @@ def make_callback(name: str, callback: CallbackConfig) -> pl.Callback:
         cause = error.__cause__
         if isinstance(cause, InputError):
             raise cause from None
-        if isinstance(cause, (TypeError, MisconfigurationException)):  # arguments it refuses
+        if isinstance(cause, (TypeError, MisconfigurationException)):  # it refuses the arguments
             raise InputError(f"callbacks.{name}: {cause}", where="config") from error
         raise
     return made
@@ -158,11 +160,11 @@ def check_trainer(config: RunConfig, populations: Sequence[str], folder: Path) -
 
 
 def check_cells(config: RunConfig, cells: Cells) -> None:
-    """Make sure that all that the config wants to know of these cells can be measured.
+    """Make sure that all that the config asks for can be measured on these cells.
 
     Raises:
-        InputError: the objective needs labels, and none of them is a row of the table; samples
-            cannot be measured or compared; or cells are to be brought to a batch that is none.
+        InputError: the objective needs labels, but none of them is a row of the table; samples
+            cannot be measured or compared; or cells are to be brought to an unknown batch.
     """
     levels = list(cells.table.levels)
     problems = [

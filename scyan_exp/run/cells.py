@@ -1,4 +1,4 @@
-"""The cells of the present run, kept for the next one that asks for the same."""
+"""Loading the cells of a run, and keeping them for the next run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 
 class KeptCells:
-    """Cells that stay loaded until others are asked for, or it is closed; a context.
+    """Cells that stay loaded until others are asked for, or until this context is closed.
 
-    Jobs of a sweep mostly share their cells; each reads them again only when a file has changed.
+    Most jobs of a sweep share their cells, which are read again only when a file has changed.
     """
 
     def __init__(self) -> None:
@@ -65,13 +65,15 @@ def load_cells(config: RunConfig) -> Cells:
     others = {f"biomarkers.{key}": name for key, name in named.items()}
     problems: list[str | Problem] = [*head_problems(config.dataset, others)]
     problems += level_problems(table.levels, samples)
-    if problems:  # without reading cells for minutes
+    if problems:  # before cells are read, which may take minutes
         raise InputError(problems)
     try:
         cells = prepare_cells(config.dataset.read_for(table.markers), table, config.dataset)
     except OSError as error:
         reason = error.strerror or error
-        where = error.filename or getattr(config.dataset, "path", None)  # HDF5 names no file
+        where = error.filename or getattr(
+            config.dataset, "path", None
+        )  # HDF5's message does not name the file
         raise InputError(
             f"the cells cannot be read ({reason})", where=None if where is None else str(where)
         ) from error
@@ -82,7 +84,7 @@ def load_cells(config: RunConfig) -> Cells:
 
 
 def _key(config: RunConfig) -> str:
-    """Tells cells from others; also when their files have changed since they were read."""
+    """What tells cells from others, and from those that their files held earlier."""
     parts = [config.plain()[name] for name in ("table", "dataset")]
     table = Path(str(parts[0].get("path", ""))).expanduser()
     paths = [table, *config.dataset.sources()]

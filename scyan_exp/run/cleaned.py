@@ -1,4 +1,4 @@
-"""``cleaned.json``: what ``scyan-exp clean`` has removed from the folder of a run, and when."""
+"""``cleaned.json``: what ``scyan-exp clean`` removed from the folder of a run, and when."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from scyan_exp.run.folder import FORMAT, RunFolder
 
 
 def note_cleaned(folder: Path, files: Sequence[Path]) -> None:
-    """Write what is about to be removed from a folder; earlier files stay named.
+    """Note what is about to be removed from a folder, after what was removed earlier.
 
     Args:
         folder: the folder of a run or of a repeat.
-        files: files in it.
+        files: the files to be removed.
     """
     names = [str(path.relative_to(folder)) for path in files]
     names = list(dict.fromkeys([*_removed(folder), *names]))
@@ -25,7 +25,7 @@ def note_cleaned(folder: Path, files: Sequence[Path]) -> None:
 
 
 def why_gone(folder: Path, path: Path | None = None) -> str:
-    """Why a file is not in a folder, if that is because of a cleaning; else "".
+    """Why a file is gone, if a cleaning removed it; else "".
 
     Args:
         folder: the folder of a run or of a repeat.

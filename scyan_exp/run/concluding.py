@@ -1,4 +1,4 @@
-"""From annotated cells to what lies in a folder: the same for a training and for a consensus."""
+"""From annotated cells to the files of a folder, for a single training and for a consensus."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Corrector:
 
     Attributes:
         model: the model.
-        inputs: its inputs (N, M) and covariates (N, C), if they are not those of the cells.
+        inputs: its inputs (N, M) and covariates (N, C), if they differ from those of the cells.
     """
 
     model: Scyan
@@ -46,16 +46,16 @@ class Corrector:
 
 @dataclass(frozen=True, repr=False)
 class Concluded:
-    """What was made of annotated cells.
+    """What concluding an annotation gives.
 
     Attributes:
         annotation: the annotation.
         cells: the cells.
-        metrics: what was measured.
-        signs: what speaks for and against the annotation.
-        verdict: whether to use it.
-        figures: the files.
-        is_whole: whether nobody pressed Ctrl-C while the figures were drawn: else some are missing.
+        metrics: the metrics.
+        signs: the signs for and against the annotation.
+        verdict: whether to use the annotation.
+        figures: the files of the figures.
+        is_whole: False if Ctrl-C ended the drawing, so that some figures are missing.
         biomarkers: what was measured in each sample; None without samples.
     """
 
@@ -86,13 +86,13 @@ def conclude(
 ) -> Concluded:
     """Measure and judge an annotation, write cells and samples to a folder, then draw figures.
 
-    Ctrl-C while figures are drawn ends the drawing alone: all else is there by then.
+    Ctrl-C while figures are drawn ends only the drawing: everything else is written by then.
 
     Args:
         annotation: the annotation, or a consensus.
         cells: the cells.
-        folder: where to.
-        wanted: what the config says.
+        folder: where to write.
+        wanted: what the config asks for.
         corrector: what corrects the batch effect, if there are batches.
         trained: the training that annotates; None for a consensus.
         members: the members of a consensus.
@@ -139,6 +139,6 @@ def conclude(
 
 
 def _roles(cells: Cells) -> set[str]:
-    """Columns that the training used, such as labels that are an earlier annotation."""
+    """Columns that the training used; labels, for instance, may be an earlier annotation."""
     named = [one.name for one in (cells.labels, cells.batches) if one is not None]
     return {*map(str, named), *cells.encoding.categories, *cells.encoding.continuous}

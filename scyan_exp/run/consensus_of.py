@@ -32,7 +32,7 @@ from scyan_exp.training.checkpoint import cells_of
 if TYPE_CHECKING:
     from anndata import AnnData
 
-#: Sums of inputs that differ by less than this times the number of cells are those of one input.
+#: Sums of inputs that differ by less than this times the number of cells count as equal.
 ROUNDING = 1e-5
 
 
@@ -45,18 +45,19 @@ class _Roles:
 
 
 def consensus_of(folders: Sequence[Path], out: Path) -> RunRecord:
-    """Combine the completed runs in folders, as repeats are combined, into a new folder.
+    """Combine completed runs, in the way of repeats, and write the result to a new folder.
 
-    The cells are those that the first run left behind. Every model sees them as it was trained:
-    transformed and scaled by the constants in its checkpoint. The first run also says how they
-    are annotated (``predict``).
+    The cells are those that the first run left behind. For every model they are transformed and
+    scaled with the constants in its own checkpoint. The first run's config says how they are
+    annotated (``predict``).
 
     Args:
         folders: of runs, sweeps and searches.
         out: a new folder, for ``annotated.h5ad``, figures and ``result.json``.
 
     Raises:
-        InputError: the runs cannot be combined, or ``out`` is no new folder; nothing was written.
+        InputError: the runs cannot be combined, or ``out`` is not a new folder; nothing was
+            written.
     """
     _check_new(out)
     records = completed_trainings(folders)
@@ -72,7 +73,7 @@ def consensus_of(folders: Sequence[Path], out: Path) -> RunRecord:
 
 
 def _write(trainings: Sequence[Training], cells: Cells, out: Path) -> RunRecord:
-    """All of the new folder, or nothing of it."""
+    """Write the whole new folder, or nothing."""
     try:
         return _conclude(trainings, cells, out)
     except BaseException as error:
@@ -86,17 +87,17 @@ def _write(trainings: Sequence[Training], cells: Cells, out: Path) -> RunRecord:
 
 
 def _check_new(out: Path) -> None:
-    """Nothing that is there is written over."""
+    """Refuse a folder that holds something: nothing is overwritten."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         reason = "exists already, and nothing is overwritten: choose another with out=FOLDER"
         raise InputError(reason, where=str(out))
 
 
 def _load(records: Sequence[RunRecord], out: Path) -> list[Training]:
-    """The models, with one table.
+    """Load the trainings, which must share one table.
 
     Raises:
-        InputError: a model is gone, or of another table than the first one.
+        InputError: a model is gone, or has another table than the first one.
     """
     paths = [RunFolder(record.folder).best for record in records]
     problems = [_gone(path) for path in paths if not path.is_file()]
@@ -126,18 +127,18 @@ def _gone(path: Path) -> str:
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:
-    """What tells folders from each other: their paths below the folder that holds them all."""
+    """Different names for folders: their paths below the folder that holds them all."""
     paths = [one.resolve() for one in folders]
     common = Path(os.path.commonpath(paths))
     parts = [one.relative_to(common).parts or (one.name,) for one in paths]
     names = ["_".join(one) for one in parts]
-    if len(set(names)) < len(names):  # a_b/c and a/b_c
+    if len(set(names)) < len(names):  # such as a_b/c and a/b_c
         names = [f"{i}_{name}" for i, name in enumerate(names)]
     return names
 
 
 def _read_cells(trainings: Sequence[Training]) -> Cells:
-    """The cells as one of the runs left them behind, and as the first model sees them."""
+    """The cells that one of the runs left behind, prepared for the first model."""
     paths = [RunFolder(one.record.folder).annotated for one in trainings]
     there = [path for path in paths if path.is_file()]
     if not there:
@@ -168,7 +169,7 @@ def _roles(training: Training) -> _Roles:
 def _original(
     obs: pd.DataFrame, training: Training, roles: _Roles, key: str = DEFAULT_KEY
 ) -> pd.DataFrame:
-    """The columns without those of the run's own annotation."""
+    """The columns without those that the run's annotation added."""
     added = {*added_columns(key, training.model.table.levels)} - {roles.label_key, roles.batch_key}
     return obs.drop(columns=[name for name in obs if name in added])
 
@@ -178,7 +179,7 @@ def _column(adata: AnnData, key: str | None) -> pd.Series | None:
 
 
 def _with_inputs(trainings: Sequence[Training], cells: Cells) -> list[Training]:
-    """The trainings with the cells as each of them saw these.
+    """The trainings, each with the cells prepared for its model.
 
     Raises:
         InputError: one was trained on other cells.
@@ -202,19 +203,19 @@ def _with_inputs(trainings: Sequence[Training], cells: Cells) -> list[Training]:
 
 
 def _seen_by(training: Training, cells: Cells) -> Cells | None:
-    """The cells transformed and encoded for a model; None if they are not such cells."""
+    """The cells prepared for a model; None if they do not fit it."""
     model = training.model
     if model.preprocessing == cells.preprocessing and model.encoding == cells.encoding:
         return cells
     try:
         x, covariates = encode_cells(cells.adata, model.table, model.preprocessing, model.encoding)
-    except InputError:  # other covariates, or other categories of these
+    except InputError:  # other covariates, or other categories
         return None
     return replace(cells, x=x, covariates=covariates)
 
 
 def _is_alike(digest: str, trained_on: str | None) -> bool:
-    """Whether two of :meth:`Cells.digest` are of the same cells, up to rounding."""
+    """Whether two digests (:meth:`Cells.digest`) are of the same cells, up to rounding."""
     if not trained_on:
         return False
     now, then = ([float(part) for part in one.split()] for one in (digest, trained_on))
@@ -224,7 +225,7 @@ def _is_alike(digest: str, trained_on: str | None) -> bool:
 
 
 def _conclude(trainings: Sequence[Training], cells: Cells, out: Path) -> RunRecord:
-    """Write cells and figures, then the record, and say what came out."""
+    """Write cells and figures, then the record, and log the results."""
     agreed = agree(trainings, cells, out, wanted_of(trainings[0].record.folder))
     records = [one.record for one in trainings]
     hashes = " ".join(sorted(record.config_hash for record in records))
@@ -248,7 +249,7 @@ def _conclude(trainings: Sequence[Training], cells: Cells, out: Path) -> RunReco
 
 
 def _shared_objective(trainings: Sequence[Training]) -> str | list[str] | None:
-    """The objective of the runs, if it is one and the same."""
+    """The objective of the runs, if all have the same."""
     objectives = [Run(one.record.folder).config.objective for one in trainings]
     if any(one != objectives[0] for one in objectives):
         return None

@@ -1,4 +1,4 @@
-"""Covariates for synthetic cells: one batch for all, or those of cells of the run."""
+"""Covariates for synthetic cells: taken from cells of the run, perhaps of a single batch."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from scyan_exp.run.folder import RunFolder, run_folder_of
 def draw_covariates(
     run: Any, members: Sequence[Member], n: int, batch: str | None, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """A row for each of n synthetic cells, with the columns that the models take.
+    """A row for each of n synthetic cells, with the covariates that the models take.
 
     Args:
-        run: the folder of a run, or a checkpoint in it: its cells are drawn from.
+        run: the folder of a run, or a checkpoint in it; rows are drawn from the run's cells.
         members: the models.
         n: number of cells.
-        batch: a batch for all of them; then only cells of this batch are drawn from.
+        batch: one batch for all of them; then rows are drawn only from cells of this batch.
         rng: the source of randomness.
 
     Raises:
-        InputError: no batch has this name, or the cells of the run are gone.
+        InputError: there is no such batch, or the cells of the run are gone.
     """
     categories = _categories(members)
     keys = [*categories, *(key for one in members for key in one.model.encoding.continuous)]
@@ -48,7 +48,7 @@ def draw_covariates(
 
 
 def _categorical(obs: pd.DataFrame, categories: Mapping[str, list[str]]) -> pd.DataFrame:
-    """The same with the categories that the models know."""
+    """The same rows, as categories that the models know."""
     columns = {
         key: pd.Categorical(obs[key].astype(str), categories=names)
         for key, names in categories.items()
@@ -82,7 +82,7 @@ def _key_of(batch: str, categories: dict[str, list[str]]) -> str:
 
 
 def _cells_of_run(run: Any, keys: Sequence[str]) -> pd.DataFrame:
-    """The covariates of the cells that the run has annotated."""
+    """The covariates of the cells that the run annotated."""
     import h5py
     from anndata.io import read_elem
 

@@ -35,12 +35,12 @@ from scyan_exp.training.reporting import Reporter
 
 log = logging.getLogger(__name__)
 
-#: Room for checkpoints, figures and logs, besides the annotated cells.
+#: Bytes for checkpoints, figures and logs, besides the annotated cells.
 SMALL_FILES_BYTES = 50 * 2**20
 
 
 class RunPruned(Exception):
-    """The search stopped the run; it is recorded as pruned."""
+    """The search stopped the run, which is recorded as pruned."""
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -62,18 +62,18 @@ def run(
         config: the config.
         folder: the run folder; ``docs/results.md`` lists what it will hold.
         identity: name, group and tags on dashboards.
-        continuing: go on from the folder's own last checkpoint, if there is one that fits.
+        continuing: whether to go on from the folder's last checkpoint, if it fits.
         reporter: takes the value of each epoch, and may end the run.
-        cells: cells of an earlier run, used again if they are those of this config; the cells of
-            this run stay loaded in it.
+        cells: keeps cells loaded from run to run; they are used again if this config has the same
+            ones.
 
     Returns:
-        The value of the objective; a list of several.
+        The value of the objective; a list if there are several.
 
     Raises:
-        InputError: an input is wrong; nothing was trained or written.
-        RunInterrupted: Ctrl-C; the best weights so far are annotated and saved.
-        RunPruned: the search stopped it; nothing is annotated.
+        InputError: an input is wrong, and nothing was trained or written.
+        RunInterrupted: Ctrl-C; the best model so far is saved and has annotated.
+        RunPruned: the search stopped it, and nothing is annotated.
     """
     with KeptCells() if cells is None else nullcontext(cells) as kept:
         experiment = prepare(config, folder, kept)
@@ -127,7 +127,7 @@ def _run(
 
 @dataclass(frozen=True)
 class _Annotated:
-    """What came out of a training."""
+    """The annotation of a training, and all that was made of it."""
 
     annotation: Annotation
     metrics: dict[str, float]
@@ -139,13 +139,13 @@ class _Annotated:
 def _annotate(
     config: RunConfig, experiment: Experiment, trained: Trained, folder: Path, tracker: Tracker
 ) -> _Annotated:
-    """Annotate the cells, refine if asked for, and write what came out."""
+    """Annotate the cells, refine the model if asked for, and write the results."""
     cells, model = experiment.cells, experiment.model
     annotation = predict_cells(model, cells.x, cells.covariates, config.predict)
     better = refined(config, experiment, annotation, trained.outcome, folder)
     done = conclude(annotation, cells, folder, config.wanted, Corrector(better.model), trained)
     tables = {}
-    if tracker.run_id is not None:  # nobody else looks at them
+    if tracker.run_id is not None:  # nobody else uses them
         tables = done.tables(model.module.log_pi.detach().exp().cpu().numpy())
     tracker.log_results(done.metrics, done.figures, tables)
     tracker.log_verdict(done.verdict)
@@ -169,9 +169,9 @@ def prepare(config: RunConfig, folder: Path, cells: KeptCells) -> Experiment:
 
 
 def _check_resume(config: RunConfig, experiment: Experiment, folder: Path) -> str | None:
-    """The id of the W&B run to go on with, if the run starts from a checkpoint that has one.
+    """The id of the W&B run to continue, if the run starts from a checkpoint that has one.
 
-    One that was cut off after its last epoch is not trained again: the rest is still to do.
+    A run that was cut off after its last epoch need not be trained, but the rest is still to do.
     """
     if config.ckpt_path is None:
         return None
@@ -186,7 +186,7 @@ def _check_resume(config: RunConfig, experiment: Experiment, folder: Path) -> st
 
 
 def _continued(config: RunConfig, experiment: Experiment, folder: Path) -> RunConfig:
-    """The config that goes on from the run folder's last checkpoint, if there is training left."""
+    """The config, which goes on from the run folder's last checkpoint if that fits."""
     last = RunFolder(folder).last
     continued = config.changed(ckpt_path=str(last))
     try:
@@ -199,7 +199,7 @@ def _continued(config: RunConfig, experiment: Experiment, folder: Path) -> RunCo
 
 
 def _bytes_needed(config: RunConfig, cells: Cells) -> int:
-    """About the size of ``annotated.h5ad``, and room for the rest."""
+    """About the size of ``annotated.h5ad``, and of the other files."""
     n_obs, n_vars = cells.adata.shape
     n_layers = 1 if config.correct.batch_ref is None else 2
     n_proba = len(cells.table.populations) if config.predict.proba else 0

@@ -1,4 +1,4 @@
-"""Training the model of a run, and what a training leaves behind."""
+"""Training the model of a run."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training leaves behind, besides the best weights in the model.
+    """The result of a training, besides the best weights, which are in the model.
 
     Attributes:
-        history: metrics of every epoch.
+        history: metrics of each epoch.
         best_epoch: index of the best epoch, whose weights are in the model.
         best_loss: its loss.
         seconds: time spent in training.
@@ -50,7 +50,7 @@ class Trained:
 
     @property
     def is_finished(self) -> bool:
-        """Whether there was an epoch after the best one: more would hardly have been better."""
+        """Whether there was an epoch after the best one, so that more would hardly have helped."""
         return self.best_epoch < len(self.history) - 1
 
 
@@ -61,7 +61,7 @@ def fit(
     tracker: Tracker,
     reporter: Reporter | None = None,
 ) -> Trained:
-    """Train on the chosen devices; leave the best weights in the model."""
+    """Train on the chosen devices, and leave the best weights in the model."""
     saved = SaveRun(RunFolder(folder), tracker.run_id, experiment.cells.digest())
     interrupt, reporting = Interrupt(), _reporting(reporter, config, experiment.cells)
     loggers = [CSVLogger(folder, name="", version=""), *tracker.loggers()]
@@ -77,7 +77,7 @@ def fit(
 
 
 def _reporting(reporter: Reporter | None, config: RunConfig, cells: Cells) -> list[ReportEpochs]:
-    """What reports epochs to the search, if there is one to report to."""
+    """The callbacks that report epochs to a search, if there is one."""
     if reporter is None:
         return []
     if config.trainer.n_processes > 1:
@@ -113,7 +113,7 @@ def _take_part(config: RunConfig, experiment: Experiment, folder: Path) -> None:
 def train_model(
     trainer: pl.Trainer, experiment: Experiment, saved: SaveRun, ckpt_path: str | None
 ) -> float:
-    """Train, and leave the best weights in the model, on the device; return the seconds."""
+    """Train, and leave the best weights in the model, on its device; returns the seconds."""
     started = time.perf_counter()
     with stopped_as_asked():
         trainer.fit(experiment.model, experiment.datamodule, ckpt_path=ckpt_path, weights_only=True)
@@ -126,14 +126,14 @@ def train_model(
 
 
 def quiet_libraries() -> None:
-    """Leave out what Lightning says that no user can act on."""
+    """Hide messages of Lightning on which users cannot act."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
         ".*LeafSpec.*",
         ".*logs directory .* exists and is not empty.*",
         ".*is smaller than the logging interval.*",
-        ".*when logging on epoch level in distributed setting.*",  # the module reduces itself
+        ".*when logging on epoch level in distributed setting.*",  # ours are reduced
         ".*`srun` command is available.*",  # the run starts its processes itself
     ):
         warnings.filterwarnings(

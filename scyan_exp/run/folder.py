@@ -1,4 +1,4 @@
-"""The folders of runs and sweeps: the name of every file in them, in one place."""
+"""The folders of runs and sweeps: the names of all their files, in one place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scyan_exp.errors import InputError
 from scyan_exp.files import write_text
 from scyan_exp.run.journal import journal_of
 
-#: Of the files that this version writes; a file that names no format is of format 1.
+#: The format of files that this version writes; a file that names none has format 1.
 FORMAT = 4
 #: The page of a run or a sweep.
 REPORT = "report.html"
@@ -25,7 +25,7 @@ class RunFolder:
     """The folder of a run.
 
     Attributes:
-        path: where it is.
+        path: its path.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class RunFolder:
 
     @property
     def overrides(self) -> Path:
-        """What was typed to get this config, a list of ``key=value``."""
+        """What was typed to get this config: a list of ``key=value``."""
         return self.hydra / "overrides.yaml"
 
     @property
@@ -67,12 +67,12 @@ class RunFolder:
 
     @property
     def last(self) -> Path:
-        """The checkpoint of the last epoch: what a run that was cut off continues from."""
+        """The checkpoint of the last epoch, from which a run that was cut off goes on."""
         return self.checkpoints / "last.ckpt"
 
     @property
     def refined(self) -> RunFolder:
-        """The folder of the refined model: checkpoints and course, as of a run."""
+        """The folder of the refined model: its checkpoints and metrics, as in a run's folder."""
         return RunFolder(self.path / "refined")
 
     @property
@@ -82,7 +82,7 @@ class RunFolder:
 
     @property
     def population_weights(self) -> Path:
-        """The weights of the populations, a row an epoch."""
+        """The weights of the populations, a row per epoch."""
         return self.path / "population_weights.csv"
 
     @property
@@ -92,26 +92,26 @@ class RunFolder:
 
     @property
     def biomarkers(self) -> Path:
-        """Intensities, a row a sample, population and marker; with ``biomarkers.sample_key``."""
+        """Intensities, a row per sample, population and marker; with ``biomarkers.sample_key``."""
         return self.path / "biomarkers.csv"
 
     @property
     def populations(self) -> Path:
-        """Counts and shares, a row a sample and population; with ``biomarkers.sample_key``."""
+        """Counts and shares, a row per sample and population; with ``biomarkers.sample_key``."""
         return self.path / "populations.csv"
 
     @property
     def groups(self) -> Path:
-        """What differs between groups of samples; with ``biomarkers.group_key``."""
+        """Differences between groups of samples; with ``biomarkers.group_key``."""
         return self.path / "groups.csv"
 
     def of_samples(self) -> tuple[Path, Path, Path]:
-        """The files that are there only if samples were measured."""
+        """The files that exist only if samples were measured."""
         return self.populations, self.biomarkers, self.groups
 
     @property
     def figures(self) -> Path:
-        """The folder of the figures, a PNG each."""
+        """The folder of the figures, one PNG each."""
         return self.path / "figures"
 
     @property
@@ -121,7 +121,7 @@ class RunFolder:
 
     @property
     def cleaned(self) -> Path:
-        """What ``scyan-exp clean`` has removed from the folder; only there if it has."""
+        """What ``scyan-exp clean`` removed from the folder; exists only then."""
         return self.path / "cleaned.json"
 
     @property
@@ -131,7 +131,7 @@ class RunFolder:
 
     @property
     def report(self) -> Path:
-        """The page of this run, if somebody asked for it."""
+        """The page of this run, if it was asked for."""
         return self.path / REPORT
 
     def repeat(self, seed: int) -> RunFolder:
@@ -146,12 +146,12 @@ class RunFolder:
         *,
         durable: bool = True,
     ) -> None:
-        """Write the config of a run, unless it is there already.
+        """Write the config of a run, unless the files hold it already.
 
         Args:
             config: the resolved config.
-            hydra: Hydra's own part of it, under the key ``hydra``; None leaves its file alone.
-            overrides: what was typed; None leaves their file alone.
+            hydra: Hydra's own part, under the key ``hydra``; None leaves its file as it is.
+            overrides: what was typed; None leaves the file as it is.
             durable: whether the files must survive a crash of the machine.
         """
         parts = {self.config: config, self.hydra_config: hydra, self.overrides: overrides}
@@ -166,19 +166,19 @@ class SweepFolder:
     """The folder of a sweep or a search.
 
     Attributes:
-        path: where it is.
+        path: its path.
     """
 
     path: Path
 
     @property
     def table(self) -> Path:
-        """A row a job."""
+        """The table of the jobs, a row each."""
         return self.path / "sweep.csv"
 
     @property
     def slurm(self) -> Path:
-        """What launcher and Slurm jobs tell each other, and their logs; only there on Slurm."""
+        """What launcher and Slurm jobs tell each other, and their logs; exists only on Slurm."""
         return self.path / ".slurm"
 
     @property
@@ -188,22 +188,22 @@ class SweepFolder:
 
     @property
     def new_rows(self) -> Path:
-        """Rows that are not in the table yet, while jobs run."""
+        """Rows that are not in the table yet; exists while jobs run."""
         return journal_of(self.table)
 
     @property
     def new_jobs(self) -> Path:
-        """Trials that are not in the list of jobs yet, while a search runs."""
+        """Trials that are not in the list of jobs yet; exists while a search runs."""
         return journal_of(self.manifest)
 
     @property
     def search(self) -> Path:
-        """What is searched; only the folder of a search has it."""
+        """The description of a search; only the folder of a search has it."""
         return self.path / "study.json"
 
     @property
     def journal(self) -> Path:
-        """The trials of a search that has no other storage."""
+        """The trials of a search without another storage."""
         return self.path / "study.journal"
 
     @property
@@ -218,25 +218,25 @@ class SweepFolder:
 
     @property
     def entries_table(self) -> Path:
-        """What each edit of the table did."""
+        """The effect of each edit of the table."""
         return self.path / "table_entries.csv"
 
     @property
     def figures(self) -> Path:
-        """The folder of the figures, a PNG each."""
+        """The folder of the figures, one PNG each."""
         return self.path / "figures"
 
     @property
     def artifacts(self) -> Path:
-        """The figures of the trials of a search, as optuna-dashboard takes them."""
+        """The figures of a search's trials, in the form that optuna-dashboard takes."""
         return self.path / "artifacts"
 
     def experiments(self, name: str) -> tuple[Path, Path]:
-        """The file of one of the best trials: where it is found, and where Hydra looks for it."""
+        """The file of one of the best trials: its path, and the path where Hydra looks for it."""
         return self.path / f"{name}.yaml", self.path / "experiment" / f"{name}.yaml"
 
     def best_experiments(self) -> list[Path]:
-        """The files of the best trials that are there."""
+        """The files of the best trials that exist."""
         folders = (self.path, self.path / "experiment")
         found = [path for folder in folders for path in folder.glob("best*.yaml")]
         return [path for path in found if re.fullmatch(r"best(_\d+)?", path.stem)]
@@ -253,7 +253,7 @@ class SweepFolder:
 
     @property
     def lock(self) -> Path:
-        """Locked by the process that runs the jobs."""
+        """The file that the process which runs the jobs has locked."""
         return self.path / ".lock"
 
     def holds_search(self) -> bool:
@@ -277,9 +277,9 @@ class SweepFolder:
 
 
 def run_folder_of(path: str | Path) -> Path:
-    """The folder of the run that a path names: its own, or one of its checkpoints.
+    """The folder of a run, given itself or one of the run's checkpoints.
 
-    The checkpoints of the refined model lie in a folder of their own within that of the run.
+    The checkpoints of the refined model have a folder of their own within the run's.
 
     Args:
         path: the folder, or a checkpoint in it; ``~`` is the home folder.
@@ -297,7 +297,7 @@ def _holds(path: Path, text: str) -> bool:
 
 
 def check_format(values: Mapping[str, Any], path: Path) -> int:
-    """The format of a file; one that does not say is of format 1.
+    """The format of a file; a file that names none has format 1.
 
     Raises:
         InputError: a newer version of the program wrote it.
@@ -314,5 +314,5 @@ def check_format(values: Mapping[str, Any], path: Path) -> int:
 
 
 def _by_number(folder: Path) -> tuple[float, str]:
-    """Sorts 2 before 10."""
+    """A key that sorts 2 before 10."""
     return (int(folder.name) if folder.name.isdecimal() else float("inf"), str(folder))

@@ -1,4 +1,4 @@
-"""The trainings that folders of runs, sweeps and searches stand for."""
+"""Finding the completed trainings in folders of runs, sweeps and searches."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def completed_trainings(folders: Sequence[Path]) -> list[RunRecord]:
     """The records of the completed trainings in folders, each training once.
 
     Args:
-        folders: of runs, sweeps and searches. A run with repeats, and a consensus, stand for
-            their members.
+        folders: folders of runs, sweeps and searches. A run with repeats stands for its repeats,
+            and a consensus for its members.
 
     Raises:
-        InputError: what is wrong with the folders, of all of them.
+        InputError: everything that is wrong with the folders.
     """
     found: dict[Path, RunRecord] = {}
     problems: list[str] = []
@@ -60,7 +60,7 @@ def _runs(folder: Path) -> list[Path]:
 
 
 def _trainings(folder: Path) -> list[RunRecord]:
-    """A run, or the members of one that has several."""
+    """The trainings of a run: itself, its repeats, or the members of a consensus."""
     run = Run(folder)
     members = run.repeats if run.has_repeats else [run]
     return [one.record for one in members]

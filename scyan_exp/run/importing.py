@@ -1,4 +1,4 @@
-"""What a run imports: half of the time of a short one."""
+"""What a run imports, which takes half of the time of a short run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: What a run imports sooner or later.
+#: Modules that every run imports sooner or later.
 LIBRARIES = (
     "scyan_exp.run.experiment",
     "anndata.io",
@@ -20,11 +20,12 @@ TRACKING = "wandb"
 
 
 def import_libraries(*, tracked: bool = True, for_good: bool = True) -> None:
-    """Import what runs need, once in a process.
+    """Import what runs need, once per process.
 
     Args:
-        tracked: whether they are on W&B.
-        for_good: never look for garbage in what there is now: in a process that is ours alone.
+        tracked: whether the runs are on W&B.
+        for_good: keep what exists now out of garbage collection; for processes that do nothing but
+            run jobs.
     """
     names = [*LIBRARIES, *([TRACKING] if tracked else [])]
     if all(name in sys.modules for name in names):
@@ -38,10 +39,10 @@ def import_libraries(*, tracked: bool = True, for_good: bool = True) -> None:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Look for no garbage meanwhile.
+    """Collect no garbage within the block.
 
-    What imports make stays, and Python would look through all of it again and again: a sixth of
-    the time that they take.
+    What imports make stays in memory, and Python would search it for garbage again and again, which
+    takes a sixth of the imports' time.
     """
     was_enabled = gc.isenabled()
     gc.disable()

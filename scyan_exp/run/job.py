@@ -1,4 +1,4 @@
-"""One job as Hydra starts it: a single run, or one of a sweep, under any launcher."""
+"""One job as Hydra starts it: a single run, or a job of a sweep under any launcher."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
-#: Finds who takes the values of a job's epochs, from ``hydra.sweeper``, the folder of the sweep,
-#: and the folder where it was started.
+#: Finds what takes the values of a job's epochs, given ``hydra.sweeper``, the folder of the sweep,
+#: and the folder in which it was started.
 ReporterOf = Callable[[Mapping[str, Any], Path, Path], "Reporter | None"]
 
 
@@ -44,12 +44,12 @@ class TrainJob:
     """Hydra's task function. Torch is imported when a job is called, not before.
 
     In a sweep, a job whose folder holds the result of the same config is not run again, and one
-    that was cut off continues from its last checkpoint: so a sweep into the same folder goes on.
-    The cells stay loaded for the next job of the process.
+    that was cut off continues from its last checkpoint. So a sweep into the same folder goes on.
+    The cells stay loaded for the process's next job.
 
     Args:
-        reporter_of: finds who takes the values of a job's epochs; None for nobody.
-        owns_process: whether the process does nothing but run jobs; not so in a notebook.
+        reporter_of: finds what takes the values of a job's epochs; None if nothing does.
+        owns_process: whether the process does nothing but run jobs; False in a notebook.
 
     Attributes:
         sweep_dir: the folder of the sweep whose jobs ran in this process, if they want its page.
@@ -61,14 +61,14 @@ class TrainJob:
         self.sweep_dir: Path | None = None
 
     def __call__(self, config: DictConfig) -> Value | None:
-        """Run a job; what goes wrong is logged here.
+        """Run a job, and log what goes wrong.
 
         Returns:
             The objective (a list of several), or None when a search pruned the run.
 
         Raises:
-            SystemExit: a single run had wrong input, or failed; with its exit code.
-            JobFailed: a job of a sweep did.
+            SystemExit: a single run had wrong input or failed; with the exit code.
+            JobFailed: a job of a sweep had wrong input or failed.
         """
         from hydra.core.hydra_config import HydraConfig
 
@@ -79,7 +79,7 @@ class TrainJob:
             with explain_unwritable(folder), alone_in(folder), _where_typed():
                 return self._run(config, folder)
         except InputError as error:
-            if is_single:  # Hydra lets SystemExit through, and takes other errors for its own
+            if is_single:  # Hydra lets SystemExit pass, and treats other errors as its own
                 if not isinstance(error, FolderInUse):
                     discard(folder)
                 print(error, file=sys.stderr)
@@ -88,7 +88,7 @@ class TrainJob:
             raise JobFailed(f"a job had wrong input; see {RunFolder(folder).log}") from error
         except KeyboardInterrupt:
             if is_single:
-                discard(folder)  # of a run that had not begun
+                discard(folder)  # only if the run had not begun
             raise
         except Exception as error:
             _say_failed(error, RunFolder(folder).log)
@@ -107,13 +107,13 @@ class TrainJob:
         return check_config(config)
 
     def checker(self, base: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], RunConfig]:
-        """What checks configs that have much in common with this one, all in plain containers."""
+        """What checks configs that are similar to this one, all in plain containers."""
         from scyan_exp.config.check import Checker
 
         return Checker(base)
 
     def import_libraries(self) -> None:
-        """Import what jobs need, for processes that will be forked off this one."""
+        """Import what jobs need, before processes are forked off this one."""
         import_libraries()
 
     def _run(self, config: DictConfig, folder: Path) -> Value | None:
@@ -159,7 +159,7 @@ class TrainJob:
         return self._kept
 
     def _reporter(self) -> Reporter | None:
-        """Takes the values of the epochs, if the present job of Hydra's has anybody who does."""
+        """What takes the values of this job's epochs, if anything does."""
         from hydra.core.hydra_config import HydraConfig
         from omegaconf import OmegaConf
 
@@ -171,7 +171,7 @@ class TrainJob:
 
 
 def _say_failed(error: Exception, file: Path) -> None:
-    """What went wrong; the traceback only where the error does not say what to do."""
+    """Log what went wrong, with a traceback unless the error says what to do."""
     if isinstance(error, TrainingDiverged):
         log.error("the run failed: %s; see %s", error, file)
         log.debug("where it failed", exc_info=error)
@@ -181,9 +181,9 @@ def _say_failed(error: Exception, file: Path) -> None:
 
 @contextmanager
 def _where_typed() -> Iterator[None]:
-    """Paths of a config are relative to where the command was typed, whatever the current folder.
+    """Within the block, paths are relative to the folder where the command was typed.
 
-    Hydra changes it to that of the run with ``hydra.job.chdir=true``.
+    With ``hydra.job.chdir=true``, Hydra changes to the folder of the run.
     """
     from hydra.core.hydra_config import HydraConfig
 
@@ -193,7 +193,7 @@ def _where_typed() -> Iterator[None]:
 
 
 def is_sweep() -> bool:
-    """Whether the present job of Hydra's is one of a sweep."""
+    """Whether Hydra's current job belongs to a sweep."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -201,7 +201,7 @@ def is_sweep() -> bool:
 
 
 def sweep_dir() -> Path:
-    """The folder of the sweep of the present job of Hydra's."""
+    """The folder of the sweep to which Hydra's current job belongs."""
     from hydra.core.hydra_config import HydraConfig
 
     return Path(str(HydraConfig.get().sweep.dir)).absolute()
@@ -224,7 +224,7 @@ def identity(config: RunConfig, folder: Path) -> RunIdentity:
 
 
 def _choices() -> dict[str, str]:
-    """The option of each config group of the present job; Hydra's own groups are left out."""
+    """The current job's option of each config group, except for Hydra's own groups."""
     from hydra.core.hydra_config import HydraConfig
 
     chosen = HydraConfig.get().runtime.choices.items()
@@ -236,7 +236,7 @@ def _choices() -> dict[str, str]:
 
 
 def discard(folder: Path) -> None:
-    """Remove the folder of a run that never began, if Hydra's files are all it holds."""
+    """Remove the folder of a run that never began, if it holds only Hydra's files."""
     from scyan_exp.run.folder import RunFolder
 
     own = RunFolder(folder)

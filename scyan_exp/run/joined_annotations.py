@@ -1,4 +1,4 @@
-"""Annotated cells of several files put together."""
+"""Joining the annotated cells of several files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Joined:
     Attributes:
         cells: their expressions and columns.
         assigned: their populations.
-        names: of all columns that describe cells.
+        names: names of all columns that describe cells.
     """
 
     cells: CellsOfFiles
@@ -33,7 +33,7 @@ class Joined:
 
 
 def join(files: Sequence[AnnotatedCells], obs: Sequence[pd.DataFrame]) -> Joined:
-    """Put cells together: the markers that all files have, all their populations, by name.
+    """Join cells, with the markers that all files have and all their populations, by name.
 
     Args:
         files: the cells of each file.
@@ -68,9 +68,10 @@ def with_samples(
 
     Args:
         file: the cells.
-        sample_key: the column of the sample; None for ``sample``, or the file's name without such.
-        name: of the file.
-        known: what is known of all its cells besides, by column; it counts more.
+        sample_key: the column of the sample; None for ``sample`` or, without such a column, the
+            file's name.
+        name: the name of the file.
+        known: what else is known about all its cells, by column; it overrides the file.
 
     Raises:
         InputError: there is no such column.
@@ -89,7 +90,7 @@ def with_samples(
 
 
 def _table_problems(files: Sequence[AnnotatedCells]) -> list[str]:
-    """Files that were annotated by another table than the first that says by which."""
+    """Files that were annotated with another table than the first file that names its table."""
     first = next((one for one in files if one.table is not None), None)
     if first is None or first.table is None:
         return []
@@ -113,7 +114,7 @@ def _shared_markers(files: Sequence[AnnotatedCells]) -> list[str]:
 
 
 def _say_left_out(files: Sequence[AnnotatedCells], markers: Sequence[str]) -> None:
-    """Name the markers that some file lacks."""
+    """Log the markers that some file lacks."""
     for one in files:
         lacking = {
             str(name)

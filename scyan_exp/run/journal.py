@@ -1,7 +1,8 @@
-"""A file to which lines are added, beside another one that is written as a whole now and then.
+"""A journal: lines are added to it, beside a file that is written as a whole only now and then.
 
-Adding costs the same however long both are. Writing the whole file again takes the lines in and
-removes the journal; a process may be killed at any time, and a reader may come at any time.
+Adding a line costs the same however long both are. When the whole file is written again, it
+includes the lines, and the journal is removed. A process may be killed at any time, and others may
+read at any time.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ def journal_of(path: Path) -> Path:
 
 
 def add_line(path: Path, values: Mapping[str, Any]) -> None:
-    """Add a line to the journal of a file: JSON, NaN and infinite numbers included."""
-    # The line break comes first: it ends what a process that was killed has left.
+    """Add a line to the journal of a file: JSON, in which numbers may be NaN or infinite."""
+    # The line break comes first, to end the line of a process that was killed.
     with journal_of(path).open("ab", buffering=0) as file:
         file.write(b"\n" + json.dumps(values).encode())
 
 
 def take_in(path: Path) -> None:
-    """Remove the journal of a file that was written with all its lines taken in."""
+    """Remove the journal of a file that was written again and includes its lines."""
     journal_of(path).unlink(missing_ok=True)
 
 
 def read_with_journal(path: Path) -> tuple[str | None, list[dict[str, Any]]]:
-    """The text of a file, and the lines that were added since; one that was cut off is left out.
+    """The text of a file, and the lines added since; a line that was cut off is left out.
 
     Returns:
-        The text, None where there is no such file; and the lines.
+        The text (None if there is no such file), and the lines.
     """
     while True:
         before, lines = _bytes(path), _lines(journal_of(path))
-        if _bytes(path) == before:  # else it was written again, and has taken lines in
+        if _bytes(path) == before:  # else the file was written again meanwhile
             return None if before is None else before.decode(), lines
 
 

@@ -1,31 +1,26 @@
-"""Who may write to a folder: one process at a time."""
+"""Only one process at a time writes to a run folder."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from scyan_exp.errors import InputError
-
-#: How often and how long a lock is waited for, in seconds: those who look whether it is taken hold
-#: it for a moment.
-TRIES, PAUSE = 5, 0.02
+from scyan_exp.locks import taken
 
 
 class FolderInUse(InputError):
-    """Another process writes to the folder: nothing in it is ours to change."""
+    """Another process writes to the folder, so nothing in it may be changed."""
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Let no other run write to a run folder meanwhile; ends with the process at the latest.
+    """Let no other run write to a run folder within the block.
 
-    The folder itself is locked, so no file is left in it. Where a file system locks no folders,
-    nobody is refused.
+    The folder itself is locked, so no file is left in it. Where a file system cannot lock folders,
+    no run is refused.
 
     Raises:
         FolderInUse: another run does.
@@ -44,7 +39,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def require_free(folder: Path) -> None:
-    """Make sure that no run writes to a folder now; there may be no such folder.
+    """Make sure that no run writes to a folder now; the folder need not exist.
 
     Raises:
         FolderInUse: one does.
@@ -54,26 +49,8 @@ def require_free(folder: Path) -> None:
             pass
 
 
-def taken(descriptor: int, kind: int, tries: int = TRIES) -> bool:
-    """Whether a lock was had; it ends when the file is closed.
-
-    Args:
-        descriptor: of an open file.
-        kind: ``fcntl.LOCK_EX`` or ``fcntl.LOCK_SH``.
-        tries: how often.
-    """
-    for left in reversed(range(tries)):
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(PAUSE if left else 0)
-        else:
-            return True
-    return False
-
-
 def _is_ours(descriptor: int) -> bool:
     try:
-        return taken(descriptor, fcntl.LOCK_EX)
-    except OSError:  # of file systems that cannot
+        return taken(descriptor)
+    except OSError:  # the file system cannot lock folders
         return True

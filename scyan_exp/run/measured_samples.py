@@ -1,4 +1,4 @@
-"""Measuring the samples of cells that are annotated already: ``scyan-exp biomarkers``."""
+"""Measuring the samples of annotated cells: ``scyan-exp biomarkers``."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Source:
 
     Attributes:
         files: the files.
-        out: where the results go unless another folder is named.
-        settings: what the run says of its samples.
+        out: where the results go, unless another folder is named.
+        settings: the run's settings for samples.
     """
 
     files: Sequence[Path]
@@ -53,14 +53,14 @@ def measure_again(
     out: Path | None = None,
     metadata: Path | None = None,
 ) -> Path:
-    """Measure the samples of cells that were annotated before, and write files and figures.
+    """Measure the samples of annotated cells, and write files and figures.
 
     Args:
         paths: folders of runs, annotated files of any format, and folders of such files.
-        given: ``sample_key``, ``group_key``, ``level``, and ``channels`` separated by commas; what
-            is not given is as in the run, ``null`` is none. Without ``sample_key``, of several
-            files each is a sample, unless its cells have a column ``sample``.
-        out: the folder for the results; None for that of the run, or one beside the files.
+        given: ``sample_key``, ``group_key``, ``level``, and ``channels`` separated by commas. What
+            is not given is as in the run; ``null`` means none. Without ``sample_key``, each of
+            several files is a sample, unless its cells have a column ``sample``.
+        out: the folder for the results; None for the run's folder, or for one beside the files.
         metadata: a CSV with one row per file: its name, and columns for the cells.
 
     Returns:
@@ -92,7 +92,7 @@ def measure_again(
 
 
 def _typed(given: Mapping[str, str]) -> dict[str, Any]:
-    """Names, a list of channels, and nothing for ``null``, as in a config."""
+    """The typed values as a config has them: names, a list of channels, None for ``null``."""
     found: dict[str, Any] = {key: None if one == "null" else one for key, one in given.items()}
     if "channels" in found:
         found["channels"] = found["channels"].split(",") if found["channels"] else []
@@ -100,7 +100,7 @@ def _typed(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _source(paths: Sequence[Path]) -> Source:
-    """The files that are named, and what a run says of them if it is named alone."""
+    """The files that are named, with the settings of a run if it is named alone."""
     full = [path.expanduser() for path in paths]
     named = [str(_of_run(path)) if _is_run(path) else str(path) for path in full]
     files = find_files(named, SUFFIXES)
@@ -111,7 +111,7 @@ def _source(paths: Sequence[Path]) -> Source:
     return Source(files, Path(os.path.commonpath([one.absolute().parent for one in files]), OUT))
 
 
-#: The folder of the results of several files, beside them.
+#: The folder beside several files for their results.
 OUT = "biomarkers"
 
 
@@ -148,7 +148,7 @@ def _measure(
 
 
 def _read(paths: Sequence[Path], needed: Collection[str], stack: ExitStack) -> list[AnnotatedCells]:
-    """The cells of all files; what is wrong with some of them is said at once."""
+    """The cells of all files; problems with several of them are raised together."""
     if len(paths) == 1:
         return [read_annotated(paths[0], needed, stack)]
     files, problems = [], []
@@ -165,9 +165,9 @@ def _read(paths: Sequence[Path], needed: Collection[str], stack: ExitStack) -> l
 def _obs(
     files: Sequence[AnnotatedCells], sample_key: str | None, metadata: Path | None
 ) -> list[pd.DataFrame]:
-    """The columns of each file's cells, with their sample and what the sheet says of the file."""
+    """The columns of each file's cells, with their sample and what the sheet says of it."""
     if len(files) == 1 and metadata is None:
-        return [files[0].obs]  # whatever is wrong with a single file is said elsewhere
+        return [files[0].obs]  # problems with a single file are raised elsewhere
     paths = [_before(one.path) for one in files]
     names = sample_names(paths)
     sheet = None if metadata is None else read_sheet(str(metadata), paths, names)
@@ -184,14 +184,14 @@ def _obs(
 
 
 def _before(path: Path) -> Path:
-    """The path of a file before it was annotated; of a run's cells, its folder's."""
+    """The path of a file before it was annotated; for a run's cells, that of its folder."""
     if _is_run(path.absolute().parent):
         return path.absolute().parent
     return path.with_name(f"{path.stem.removesuffix(MARK)}{path.suffix}")
 
 
 def _draw(folder: RunFolder, biomarkers: Biomarkers) -> Sequence[Path]:
-    """The figures; those of an earlier measurement that there is no more are removed."""
+    """Draw the figures, and remove those of an earlier measurement that no longer apply."""
     drawn = draw_given(folder.figures, of_biomarkers(biomarkers), FIGURES)
     for name in FIGURES.draw:
         path = folder.figures / f"{name}.png"

@@ -20,20 +20,20 @@ def predict_proba(run: str | Path | Scyan | Run, adata: AnnData) -> DataFrame:
     """The probability of every population for every cell.
 
     For a run with repeats, or a consensus of runs, it is the normalised weighted geometric mean of
-    the members' probabilities: what the consensus chooses by.
+    the members' probabilities, by which the consensus chooses populations.
 
     Args:
         run: the folder of a run, ``checkpoints/best.ckpt`` of one, what ``read_run`` gives, or a
             model.
-        adata: N cells with the markers and covariates of the model; they stay as they are.
+        adata: N cells with the markers and covariates of the model; they are not changed.
 
     Returns:
-        (N, P) ``p(z | x)`` in float32: a row a cell, by its name; a column a population. Each row
-        sums to 1.
+        (N, P) ``p(z | x)`` in float32: a row per cell, by its name, and a column per population.
+        Each row sums to 1.
 
     Raises:
-        InputError: a marker or covariate is missing, or an expression is not finite; or there is
-            no run, or no model of it.
+        InputError: a marker or covariate is missing; an expression is not finite; or there is no
+            run, or it has no model.
     """
     import pandas as pd
 

@@ -1,14 +1,14 @@
-"""A run that is in a folder, as an object: what it was, and what it left behind."""
+"""A run in a folder as an object: its settings and its results."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scyan_exp.errors import InputError
 from scyan_exp.run.cleaned import why_gone
-from scyan_exp.run.config_file import read_config_file
+from scyan_exp.run.config_file import Settings, read_config_file
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from scyan_exp.results.annotation import Annotation
     from scyan_exp.training.scyan import Scyan
 
-#: Metrics that are shown besides the objective, if there are labels.
+#: Metrics that are shown besides the objective if there are labels.
 SHOWN = ("accuracy", "f1_macro")
 
 
 def read_run(folder: str | Path) -> Run:
-    """Read the folder of a run, also of one that failed, was cut off, or still runs.
+    """Read the folder of a run, which may have failed, been cut off, or still be running.
 
     Raises:
         InputError: there is no run in this folder, or a newer version of the program wrote it.
@@ -35,9 +35,10 @@ def read_run(folder: str | Path) -> Run:
 
 
 class Run:
-    """A run in its folder. Each attribute is read when it is first asked for, and then kept.
+    """A run in its folder. Each attribute is read when it is first used, and then kept.
 
-    So an object of a run that still goes on shows one moment; call ``read_run`` again for the next.
+    So an object shows a run that still trains at one moment; call ``read_run`` again for a later
+    one.
 
     Args:
         folder: the folder of the run.
@@ -56,12 +57,12 @@ class Run:
 
     @property
     def outcome(self) -> Outcome:
-        """How the run ended: ``completed``, ``failed``, ...; ``running`` when it has not."""
+        """How the run ended: ``completed``, ``failed``, ...; ``running`` if it has not."""
         return self.record.status
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """The metrics by name; with repeats, their means. None for one that is not finite."""
+        """The metrics by name (with repeats, their means); None for a value that is not finite."""
         return dict(self.record.metrics)
 
     @property
@@ -70,13 +71,13 @@ class Run:
         return self.record.objective
 
     @cached_property
-    def config(self) -> Any:
-        """The config, interpolations resolved: ``run.config.model.prior_std``.
+    def config(self) -> Settings:
+        """The resolved config, read only: ``run.config.model.prior_std``.
 
         Raises:
             InputError: the file is gone, or damaged.
         """
-        return read_config_file(self._existing(RunFolder(self.folder).config))
+        return Settings(read_config_file(self._existing(RunFolder(self.folder).config)))
 
     @cached_property
     def weights(self) -> DataFrame:
@@ -136,16 +137,16 @@ class Run:
 
     @property
     def has_repeats(self) -> bool:
-        """Whether it consists of several trainings: a run with repeats, or a consensus of runs."""
+        """Whether this is a run with repeats, or a consensus of runs."""
         if self.record.repeats is not None:
             return True
         return RunFolder(self.folder).config.is_file() and self.config.get("repeats", 1) > 1
 
     @cached_property
     def repeats(self) -> list[Run]:
-        """The repeats of the run that have begun, by their seeds; none if it is a single run.
+        """The repeats that have begun, in the order of their seeds; empty for a single run.
 
-        Of a consensus of runs: these, as far as they are there.
+        For a consensus of runs: these runs, as far as they still exist.
         """
         if self.record.repeats is not None and not RunFolder(self.folder).config.is_file():
             named = [self.folder / one["folder"] for one in self.record.repeats["members"]]
@@ -164,7 +165,7 @@ class Run:
             adata: cells with the markers and covariates of the run; changed in place.
 
         Raises:
-            InputError: they are not, or the run has no model.
+            InputError: the cells lack a marker or covariate, or the run has no model.
         """
         from scyan_exp.run.annotate import annotate
 
@@ -183,7 +184,7 @@ class Run:
         return f"Run({str(self.folder)!r}: {short_numbers(', '.join(parts))})"
 
     def _needs_a_training(self, what: str) -> None:
-        """A run with repeats is several trainings."""
+        """Refuse a run with repeats, each of which has its own."""
         if self.repeats:
             raise InputError(
                 f"{what}: this run has {len(self.repeats)} repeats, each with its own: "

@@ -1,4 +1,4 @@
-"""The jobs of a sweep as a table: what each was given, and what came of it."""
+"""The jobs of a sweep as a table: their overrides and their results."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ PREFIX = "override."
 
 
 def read_sweep(folder: str | Path) -> DataFrame:
-    """The jobs of a sweep or a search, under whatever launcher, also while it runs.
+    """The jobs of a sweep or a search of any launcher, even while it runs.
 
     Args:
         folder: the folder of the sweep.
 
     Returns:
-        A row a job, by its number. The columns: one an override, by its key, with its value
-        (numbers as numbers; missing where a job was not given it); ``outcome``; ``objective``
-        (a list of several); one a metric; ``epochs`` and ``fit_seconds`` of the training;
-        ``seconds`` and ``device`` of the whole job, where the fleet ran it; ``error``;
-        ``folder``. An override whose key is the name of another column too, such as
-        ``objective``, stands under ``override.objective``.
+        A row per job, by its number. There are columns for each override, by its key (numbers as
+        numbers; missing for a job without it), for ``outcome``, ``objective`` (a list if there are
+        several) and each metric; ``epochs`` and ``fit_seconds`` of the training; ``seconds`` and
+        ``device`` of the whole job, if the fleet ran it; ``error`` and ``folder``. If the key of an
+        override is also the name of another column, such as ``objective``, its column is
+        ``override.objective``.
 
     Raises:
         InputError: there is no sweep in this folder, or a newer version of the program wrote it.
@@ -59,7 +59,7 @@ def tabled(
 
     Args:
         jobs: its jobs.
-        results: what came of each, see :func:`~scyan_exp.run.sweep_jobs.result_of`.
+        results: the result of each, see :func:`~scyan_exp.run.sweep_jobs.result_of`.
     """
     given = [_values(job.overrides) for job in jobs]
     metrics = _names(metrics for _, metrics in results)
@@ -73,7 +73,7 @@ def tabled(
 
 
 def _values(overrides: Iterable[str]) -> dict[str, Any]:
-    """The values of overrides by their keys; of a key given twice the last one, as Hydra does."""
+    """The values of overrides by key; if a key is given twice, the last one, as in Hydra."""
     return {bare_key(override): copy.copy(_value(override)) for override in overrides}
 
 
@@ -84,23 +84,23 @@ def _parser() -> OverridesParser:
 
 @lru_cache(maxsize=16_384)
 def _value(override: str) -> Any:
-    """Numbers, lists and so on as Python's; ``removed`` for a key that was taken away."""
+    """The value as a number, a list and so on; ``removed`` for a key that was deleted."""
     try:
         parsed = _parser().parse_override(override)
         if parsed.is_delete():
             return "removed"
         return override.partition("=")[2] if parsed.is_sweep_override() else parsed.value()
-    except HydraException:  # of another program, which quotes in its own way
+    except HydraException:  # another program quotes in its own way
         return override.partition("=")[2]
 
 
 def _names(tables: Iterable[Iterable[str]]) -> list[str]:
-    """All names in the order in which they first occur."""
+    """All names, in the order of their first occurrence."""
     return list(dict.fromkeys(name for table in tables for name in table))
 
 
 def why_no_sweep(folder: Path) -> str:
-    """Why there is no job in a folder."""
+    """Why there are no jobs in a folder."""
     if not folder.is_dir():
         return "no such folder; expected that of a sweep"
     if RunFolder(folder).result.exists():

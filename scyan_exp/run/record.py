@@ -19,29 +19,29 @@ from scyan_exp.run.outcome import Outcome
 
 #: Value of one objective, or of several.
 Value = float | list[float]
-#: The verdict on an annotation that should not be used: ``results.verdict`` has the word too, with
-#: much that a sweep need not load.
+#: The verdict on an annotation that should not be used. ``results.verdict`` has the word too, but
+#: imports much that a sweep does not need.
 DO_NOT_USE = "do not use"
-#: How format 1 told that a process was taken away: as the beginning of the error.
+#: How errors began in format 1 when a process was lost or timed out.
 CAUSES_OF_FORMAT_1 = {"WorkerLost": Outcome.LOST, "TimedOut": Outcome.TIMED_OUT}
 
 
 @dataclass
 class RunRecord:
-    """What a run did; always whole on disk, written at its start and at its end.
+    """What a run did; written at its start and at its end, and always whole on disk.
 
     Attributes:
         folder: the run folder.
         config_hash: identifies the part of the config that decides the result.
         seed: seed of the run.
         status: ``running`` until the end.
-        objective: value of the configured objective (a list of several), when completed.
-        metrics: all metrics computed; None for one that is not finite, when read from a file.
+        objective: value of the configured objective (a list of several), if completed.
+        metrics: all computed metrics; when read from a file, None for a value that is not finite.
         epochs: epochs trained.
         fit_seconds: seconds spent in training.
         wandb_run_id: id of the W&B run, if there is one.
-        error: what went wrong, when failed.
-        repeats: of a run with repeats: standard deviations, members and consensus.
+        error: what went wrong, if it failed.
+        repeats: for a run with repeats: standard deviations, members and consensus.
         trust: the verdict on the annotation: verdict, reasons, populations, signs.
     """
 
@@ -60,7 +60,7 @@ class RunRecord:
 
     @property
     def verdict(self) -> str:
-        """Whether the annotation can be used; "" where nothing was said of it."""
+        """Whether the annotation can be used; "" if that was not judged."""
         return str((self.trust or {}).get("verdict", ""))
 
     @property
@@ -70,7 +70,7 @@ class RunRecord:
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord | None:
-        """The record of a folder, or None if it has none that can be read.
+        """The record of a folder; None if there is none that can be read.
 
         Raises:
             InputError: a newer version of the program wrote it.
@@ -105,9 +105,9 @@ class RunRecord:
 
     @classmethod
     def read_ended(cls, folder: Path, config: RunConfig) -> RunRecord | None:
-        """The record of a folder if it says that a run of this very config came to its end.
+        """The record of a folder, if it says that a run of this same config ended.
 
-        Its ``objective`` is that of ``config``, whatever it was then.
+        Its ``objective`` is the one that ``config`` names, whichever it was in that run.
         """
         record = cls.read(folder)
         if record is None or record.config_hash != config.hash:
@@ -120,16 +120,16 @@ class RunRecord:
 
     @classmethod
     def has_cut_off(cls, folder: Path, config: RunConfig) -> bool:
-        """Whether a folder holds a run of this very config that was cut off."""
+        """Whether a folder holds a run of this same config that was cut off."""
         record = cls.read(folder)
         if record is None or record.config_hash != config.hash:
             return False
         return record.status.was_cut_off
 
     def write(self) -> None:
-        """Write the record atomically; once the run has ended, it outlives the machine.
+        """Write the record atomically; once the run has ended, it survives a crash of the machine.
 
-        Of a run that has just begun, a power cut can take no more than seconds.
+        Before that, a power cut loses no more than the seconds since the start.
         """
         values = {name: value for name, value in vars(self).items() if name != "folder"}
         has_ended = self.status != Outcome.RUNNING
@@ -138,7 +138,7 @@ class RunRecord:
     def end(
         self, status: Outcome, metrics: Mapping[str, float], objective: str | list[str]
     ) -> Value | None:
-        """Write the record of a run that has come to its end; return its objective.
+        """Write the record of a run that has ended; returns its objective.
 
         Raises:
             InputError: the objective is not among the metrics.
@@ -147,19 +147,19 @@ class RunRecord:
         pruned = status == Outcome.PRUNED
         self.objective = None if pruned else objective_value(self.metrics, objective)
         course = RunFolder(self.folder).metrics
-        if course.is_file():  # Lightning writes it, and does not wait for the disk
+        if course.is_file():  # Lightning writes it without waiting for the disk
             sync(course)
         self.write()
         return self.objective
 
     def fail(self, status: Outcome, error: str | None) -> None:
-        """Write that the run ended otherwise, and why."""
+        """Write that the run did not complete, and why."""
         self.status, self.error = status, error
         self.write()
 
 
 def _from_format_1(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A record as the first versions wrote it, in today's words."""
+    """A record in the format of the first versions, in today's words."""
     cause, _, error = str(values.get("error")).partition(": ")
     if values["status"] == "failed" and cause in CAUSES_OF_FORMAT_1:
         return {**values, "status": CAUSES_OF_FORMAT_1[cause], "error": error}
@@ -177,7 +177,7 @@ def _why_no_run(folder: Path) -> str:
 
 
 def objective_value(metrics: Mapping[str, float | None], objective: str | list[str]) -> Value:
-    """The metric that is the objective, or a list of several; NaN for one without a finite value.
+    """The value of the objective, or a list of several values; NaN for one that is not finite.
 
     Raises:
         InputError: it was not computed.
@@ -194,7 +194,7 @@ def objective_value(metrics: Mapping[str, float | None], objective: str | list[s
 
 @contextmanager
 def recording(record: RunRecord) -> Iterator[None]:
-    """Write the record; an error or an interruption within the block ends up in it."""
+    """Write the record, and again if the block ends with an error or an interruption."""
     try:
         record.write()
         yield
@@ -206,7 +206,7 @@ def recording(record: RunRecord) -> Iterator[None]:
 
 
 def clear_results(folder: Path) -> None:
-    """A run folder used again must not show the results of one run beside the record of another."""
+    """Remove earlier results from a run folder: they must not stand beside another run's record."""
     own = RunFolder(folder)
     for path in (own.annotated, own.report, own.cleaned, *own.of_samples()):
         path.unlink(missing_ok=True)
@@ -216,12 +216,12 @@ def clear_results(folder: Path) -> None:
 
 
 def clear_refined(folder: Path) -> None:
-    """Remove the refined model of an earlier run; one that goes on keeps its own."""
+    """Remove the refined model of an earlier run; a run that goes on keeps its own."""
     shutil.rmtree(RunFolder(folder).refined.path, ignore_errors=True)
 
 
 def clear_earlier(folder: Path) -> None:
-    """As :func:`clear_results`, and the earlier run's model and course too."""
+    """As :func:`clear_results`; the earlier run's model and metrics go too."""
     clear_results(folder)
     clear_refined(folder)
     own = RunFolder(folder)

@@ -1,7 +1,7 @@
 """Refining the model of a run, which then corrects the batch effect.
 
-The first training annotates, whether there is a refined model or not: ``docs/batches.md`` says
-what was measured.
+The first training annotates, whether there is a refined model or not: see the measurements in
+``docs/batches.md``.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from scyan_exp.training.stopping import EarlyStopping
 
 log = logging.getLogger(__name__)
 
-#: When refining ends: the loss has not improved by so much for so many epochs (the reference's
-#: values).
+#: Refining ends when the loss has not improved by ``MIN_DELTA`` for ``PATIENCE`` epochs (the
+#: reference's values).
 PATIENCE, MIN_DELTA = 10, 0.2
-#: Modes that differ by less are those of the same first training.
+#: Modes that differ by less than this come from the same first training.
 ROUNDING = 1e-4
 
 
@@ -45,7 +45,7 @@ class Refined:
     """The model that corrects the batch effect.
 
     Attributes:
-        model: the refined model; that of the first training where none was asked for.
+        model: the refined model; without refining, that of the first training.
         outcome: how the run ended.
         seconds: time spent in refining.
     """
@@ -62,17 +62,17 @@ def refined(
     outcome: Outcome,
     folder: Path,
 ) -> Refined:
-    """Refine the model of a run, if its config says so and nobody has interrupted it.
+    """Refine the model of a run, if its config asks for it and nobody has interrupted the run.
 
     Args:
-        config: the config; on whatever devices it trains, refining takes one.
+        config: the config; refining takes one device, however many the training took.
         experiment: cells, and the model after its training.
-        annotation: its annotation.
+        annotation: the annotation by this model.
         outcome: how the training ended.
-        folder: the run folder; one that goes on goes on with refining, too.
+        folder: the run folder; a run that goes on also goes on with its refining.
     """
     if not config.correct.refine or outcome != Outcome.COMPLETED:
-        clear_refined(folder)  # of an earlier state of the first training: it must not correct
+        clear_refined(folder)  # it would belong to an earlier state of the first training
         return Refined(experiment.model, outcome)
     cells, own = experiment.cells, RunFolder(folder).refined
     batches_N, _ = pd.factorize(cells.batches)
@@ -92,7 +92,7 @@ def correcting_model(folder: Path, otherwise: Scyan) -> Scyan:
 
     Args:
         folder: the run folder.
-        otherwise: the model of its first training; the refined one comes to its device.
+        otherwise: the model of the first training; the refined one is put on the same device.
     """
     path = RunFolder(folder).refined.best
     return load_model(path).to(otherwise.device) if path.is_file() else otherwise
@@ -115,14 +115,14 @@ def _train(config: RunConfig, experiment: Experiment, own: RunFolder, last: Path
 
 
 def _alone(config: RunConfig) -> RunConfig:
-    """The config of a training on one device, without the callbacks of the first training."""
+    """The config for training on one device, without the callbacks of the first training."""
     trainer, gpus = config.trainer, config.trainer.gpus
     one = trainer.model_copy(update={"devices": gpus[:1] or 1, "strategy": "auto"})
     return config.model_copy(update={"trainer": one, "callbacks": {}})
 
 
 def _last(config: RunConfig, model: Scyan, cells: str, own: RunFolder) -> Path | None:
-    """Where refining was cut off, if the run goes on and it was this very one."""
+    """The checkpoint where refining was cut off, if the run goes on and refines the same model."""
     if config.ckpt_path is None or not own.last.is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The trainings that a run with repeats consists of."""
+"""The repeats of a run: trainings that differ in the seed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
 from scyan_exp.run.spread import spread
 
-#: Every so many repeats, one starts at random where the others start from the same function:
-#: else they might share an error, and agree on it. ``docs/consensus.md`` has what was measured.
+#: One in this many repeats starts at random, while the others start from the same function:
+#: otherwise all might share an error and agree on it. ``docs/consensus.md`` has the measurements.
 ANOTHER_START = 5
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """One training of a run with repeats: a run of its own.
+    """A repeat of a run, which has a run folder of its own.
 
     Attributes:
         seed: its seed.
@@ -33,7 +33,7 @@ class Repeat:
 
     @property
     def name(self) -> str:
-        """What tells it from the others."""
+        """What tells it from the other repeats."""
         return self.folder.name
 
     @property
@@ -44,7 +44,7 @@ class Repeat:
 
 
 def repeats_of(config: RunConfig, folder: Path) -> list[Repeat]:
-    """The trainings that a run consists of; none when it is a single one.
+    """The repeats of a run; none for a single run.
 
     Args:
         config: the config of the run.
@@ -60,7 +60,7 @@ def repeats_of(config: RunConfig, folder: Path) -> list[Repeat]:
 
 
 def _config_of(config: RunConfig, seed: int) -> RunConfig:
-    """The config of one repeat: another seed, and of the fifth, tenth, ... another start."""
+    """The config of a repeat: another seed and, for the fifth, tenth, ..., another start."""
     own = config.repeat(seed)
     starts_elsewhere = (seed - config.seed + 1) % ANOTHER_START == 0
     is_shared = config.model.init == "identity"
@@ -68,7 +68,7 @@ def _config_of(config: RunConfig, seed: int) -> RunConfig:
 
 
 def finished_values(repeats: Sequence[Repeat]) -> list[float]:
-    """The objectives of the repeats that are completed, in order; none of several objectives."""
+    """The objectives of the completed repeats, in order; empty with several objectives."""
     records = [one.finished for one in repeats]
     values = [one.objective for one in records if one is not None]
     return [one for one in values if isinstance(one, (int, float))]

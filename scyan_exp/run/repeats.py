@@ -1,4 +1,4 @@
-"""A run of several trainings, one a seed, and their consensus."""
+"""A run with repeats, and their consensus."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord, Value, clear_earlier, recording
 from scyan_exp.run.repeat import Repeat, end_decided, finished_values, repeats_of
-from scyan_exp.run.summary import say_member, say_unfinished
+from scyan_exp.run.summary import say_repeat, say_unfinished
 from scyan_exp.run.tracked import described
 from scyan_exp.run.tracking import RunIdentity, Tracker
 from scyan_exp.terminal import quiet_terminal
@@ -27,7 +27,7 @@ from scyan_exp.training.reporting import Reporter
 
 log = logging.getLogger(__name__)
 
-#: Trainings of which there is a consensus.
+#: The fewest repeats that have a consensus.
 FEWEST = 2
 
 
@@ -40,18 +40,18 @@ def run_all(
     reporter: Reporter | None = None,
     cells: KeptCells | None = None,
 ) -> Value:
-    """Run a config with its repeats; a single run is :func:`scyan_exp.run.experiment.run`.
+    """Run a config with all its repeats; with ``repeats=1``, as a single run.
 
-    Trainings whose folder holds the result of the same config are kept, so a run that was cut
-    off goes on. The first one alone reports its epochs to a search: when it is pruned, so is the
-    run. The search may also want no more repeats than are finished.
+    Repeats whose folder holds the result of the same config are kept, so a run that was cut off
+    goes on. Only the first repeat reports its epochs to a search: when it is pruned, so is the run.
+    The search may also decide that it wants no more repeats.
 
     Returns:
-        The mean of the trainings' objectives (a list of several).
+        The mean of the repeats' objectives (a list if there are several).
 
     Raises:
-        InputError, RunPruned: as a single run does.
-        RunInterrupted: Ctrl-C; the repeats that are finished, if two, have annotated.
+        InputError, RunPruned: as for a single run.
+        RunInterrupted: Ctrl-C; if at least two repeats are finished, their consensus has annotated.
     """
     repeats = repeats_of(config, folder)
     if not repeats:
@@ -86,7 +86,7 @@ def _run_repeats(
             told = described(config, identity.choices, cells.table)
             with Tracker(config.logger, folder, identity, told) as tracker:
                 return _conclude(config, record, cells, repeats, tracker)
-    raise pruned  # the record has said so already
+    raise pruned  # the record says so already
 
 
 def _train(
@@ -95,13 +95,13 @@ def _train(
     reporter: Reporter | None,
     kept: KeptCells,
 ) -> RunPruned | None:
-    """Train one after the other; return why no more were trained, if the search said so."""
+    """Train one after the other; returns why no more were trained, if the search decided that."""
     try:
         for i, repeat in enumerate(repeats):
             if repeat.finished is None:
                 _ask_whether_decided(repeats, reporter)
             _train_one(repeat, identity, reporter if i == 0 else None, kept)
-        _ask_whether_decided(repeats, reporter)  # it learns how far all of them lie apart
+        _ask_whether_decided(repeats, reporter)  # so that it learns how far apart they lie
     except RunPruned as reason:
         return reason
     return None
@@ -112,10 +112,10 @@ class RepeatsDecided(RunPruned):
 
 
 def _ask_whether_decided(repeats: Sequence[Repeat], reporter: Reporter | None) -> None:
-    """Before another repeat is trained, and when all are.
+    """Ask the search, before another repeat is trained and when all are.
 
     Raises:
-        RepeatsDecided: it is not wanted.
+        RepeatsDecided: it wants no more.
     """
     values = finished_values(repeats)
     if reporter is not None and values and reporter.is_decided(values, len(repeats)):
@@ -126,7 +126,7 @@ def _ask_whether_decided(repeats: Sequence[Repeat], reporter: Reporter | None) -
 def _train_one(
     repeat: Repeat, identity: RunIdentity, reporter: Reporter | None, kept: KeptCells
 ) -> None:
-    """Train one of several, unless it is done."""
+    """Train one repeat, unless it is done."""
     ended = RunRecord.read_ended(repeat.folder, repeat.config)
     if ended is not None and ended.status == Outcome.PRUNED:
         raise RunPruned("pruned by the search earlier")
@@ -138,12 +138,12 @@ def _train_one(
     RunFolder(repeat.folder).write_config(repeat.config.plain())
     with quiet_terminal(), _named(repeat.seed):
         run(repeat.config, repeat.folder, own, continuing=continuing, reporter=reporter, cells=kept)
-    say_member(RunRecord.of_run(repeat.folder), repeat.config.objectives)
+    say_repeat(RunRecord.of_run(repeat.folder), repeat.config.objectives)
 
 
 @contextmanager
 def _named(seed: int) -> Iterator[None]:
-    """Say which repeat it is that fails."""
+    """Log which repeat failed."""
     try:
         yield
     except Exception as error:
@@ -153,7 +153,7 @@ def _named(seed: int) -> Iterator[None]:
 
 
 def _count(record: RunRecord, repeats: Sequence[Repeat]) -> None:
-    """Epochs and seconds of all that were trained."""
+    """Sum epochs and seconds over all repeats that have begun."""
     begun = [one for r in repeats if (one := RunRecord.read(r.folder)) is not None]
     record.epochs = sum(one.epochs for one in begun)
     record.fit_seconds = sum(one.fit_seconds for one in begun)
@@ -183,11 +183,11 @@ def _conclude(
 def _conclude_early(
     config: RunConfig, record: RunRecord, cells: Cells, repeats: Sequence[Repeat]
 ) -> None:
-    """Of a run that is interrupted: the consensus of what is finished, and how to go on."""
+    """For an interrupted run: make the consensus of finished repeats, and say how to go on."""
     finished = [one for one in repeats if one.finished is not None]
     if len(finished) >= FEWEST:
         _count(record, repeats)
-        figures = config.figures.model_copy(update={"umap": False})  # nobody waits for that now
+        figures = config.figures.model_copy(update={"umap": False})  # that would take too long now
         config = config.model_copy(update={"figures": figures})
         agreed = _agree(config, record, cells, finished)
         missing = [one.seed for one in repeats if one not in finished]
@@ -199,7 +199,7 @@ def _conclude_early(
 
 
 def _agree(config: RunConfig, record: RunRecord, cells: Cells, repeats: Sequence[Repeat]) -> Agreed:
-    """Their consensus, in the run folder and in the record."""
+    """Make the consensus of repeats, in the run folder and in the record."""
     device = "cuda" if config.trainer.on_gpu else "cpu"
     trainings = [
         trained(RunRecord.of_run(one.folder), one.name, one.name, device) for one in repeats

@@ -1,4 +1,4 @@
-"""What a run measures in each sample, and the files of it."""
+"""What a run measures in each sample, and the files with it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 #: Digits of the numbers in the files.
 NUMBERS = "%.6g"
-#: Differences between groups that are named at most.
+#: The most differences between groups that are named.
 MOST_NAMED = 8
 
 
 def biomarkers_of(
     adata: AnnData, annotation: Annotation, settings: BiomarkersConfig
 ) -> Biomarkers | None:
-    """What is measured in the samples of annotated cells; None if the config names no samples."""
+    """Measure the samples of annotated cells; None if the config names no samples."""
     if settings.sample_key is None:
         return None
     table = annotation.table
@@ -41,7 +41,7 @@ def biomarkers_of(
 
 
 def write_biomarkers(folder: RunFolder, biomarkers: Biomarkers | None) -> None:
-    """Write the files of what was measured, if there is something, and say what differs."""
+    """Write the files, if samples were measured, and log the differences."""
     if biomarkers is None:
         return
     _write(folder, biomarkers)
@@ -52,7 +52,7 @@ def write_biomarkers(folder: RunFolder, biomarkers: Biomarkers | None) -> None:
 
 
 def written(folder: RunFolder) -> list[Path]:
-    """The files of samples that are in a folder."""
+    """The files about samples that are in a folder."""
     return [path for path in folder.of_samples() if path.is_file()]
 
 
@@ -71,7 +71,7 @@ def _write(folder: RunFolder, biomarkers: Biomarkers) -> None:
 
 
 def differences(groups: Groups) -> list[str]:
-    """Lines on what differs between groups by more than chance, the surest first."""
+    """Lines on differences between groups beyond chance, the surest first."""
     found, n_tested = groups.found(), int(groups.tests["p"].notna().sum())
     shown = _told_once(found)[:MOST_NAMED]
     head = f"{len(found)} of {n_tested} comparisons of {' and '.join(groups.names)} differ"
@@ -81,7 +81,7 @@ def differences(groups: Groups) -> list[str]:
 
 
 def _told_once(found: pd.DataFrame) -> pd.DataFrame:
-    """Rows without names of a level that are a population of the same name and cells."""
+    """The rows without those of a level that repeat a population of the same name and cells."""
     alike = [name for name in found if name not in ("level", "p_adjusted")]
     own_first = found.sort_values("level", key=lambda level: level != OWN_LEVEL, kind="stable")
     return own_first.drop_duplicates(alike).sort_values("p_adjusted", kind="stable")
@@ -102,7 +102,7 @@ def _intensity(value: float) -> str:
 
 
 def sample_tables(biomarkers: Biomarkers | None) -> dict[str, Table]:
-    """What a dashboard gets of it, by name: counts and shares, and what was compared.
+    """Tables for a dashboard, by name: counts and shares, and the comparisons.
 
     Intensities are left out: they have a row for each sample, population and marker.
     """

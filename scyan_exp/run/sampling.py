@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from scyan_exp.data.table import KnowledgeTable
 
-#: The column of the sampled cells with the population that each was drawn from; the second where
-#: a covariate or a marker is called like the first.
+#: The column of the drawn cells with their population; the second if a covariate or a marker has
+#: the first name.
 NAMES = ("population", "sampled_population")
-#: Cells that are drawn at once.
+#: Number of cells that are drawn at a time.
 CHUNK = 65_536
-#: More would not fit into the memory of most machines.
+#: More cells would not fit into the memory of most machines.
 MOST_CELLS = 10_000_000
 
 
@@ -40,26 +40,26 @@ def sample_cells(
 ) -> AnnData:
     """Draw synthetic cells from a run's model.
 
-    A population is drawn by its weight, then latent expressions of it, which the flow turns into
-    expressions. With repeats, each cell comes from one of the models, drawn by its weight in the
-    consensus. Covariates are those of cells of the run, drawn at random.
+    First a population is drawn by its weight, then its latent expressions, which the flow turns
+    into expressions. With repeats, the model of each cell is drawn as well, by its weight in the
+    consensus. Covariates are taken from randomly drawn cells of the run.
 
     Args:
         run: the folder of a run, ``checkpoints/best.ckpt`` of one, what ``read_run`` gives, or a
             model.
         n: number of cells.
-        populations: draw from these alone, by their weights; all when empty. A name of a level
-            means all its populations.
-        batch: the batch of all the cells; drawn as the other covariates are when None.
+        populations: draw only from these, by their weights; empty for all. The name of a level
+            means all of its populations.
+        batch: the batch of all cells; None to draw it like the other covariates.
         seed: the same seed gives the same cells.
 
     Returns:
-        (n, M) expressions in raw units, as the run's cells were given. ``obs`` has the
-        population as its first column, and the covariates.
+        (n, M) expressions in raw units, as the run's cells had. ``obs`` has the population as its
+        first column, then the covariates.
 
     Raises:
-        InputError: unknown populations or batch, or ``n`` out of range; or there is no run, or no
-            model of it; or covariates are needed and the run's cells are gone.
+        InputError: populations or batch are unknown; ``n`` is out of range; there is no run, or it
+            has no model; or covariates are needed, but the run's cells are gone.
     """
     import anndata
 
@@ -86,10 +86,10 @@ def sample_cells(
 
 
 def population_column(obs: pd.DataFrame, markers: Sequence[str]) -> str:
-    """The name of the column of populations: one that no covariate and no marker has.
+    """The name of the column of populations, which no covariate and no marker has.
 
     Raises:
-        InputError: all are taken.
+        InputError: all such names are taken.
     """
     taken = {*map(str, obs), *markers}
     free = [name for name in NAMES if name not in taken]
@@ -113,12 +113,12 @@ def _drawn(
     x = model.module.sample(len(obs), covariates, z_B, generator=generator)
     assert isinstance(x, torch.Tensor)
     limit = model.preprocessing.max_value if model.preprocessing.std is not None else None
-    x_BM = x.numpy() if limit is None else x.clamp(-limit, limit).numpy()  # as of real cells
+    x_BM = x.numpy() if limit is None else x.clamp(-limit, limit).numpy()  # as for real cells
     return model.preprocessing.undo(x_BM), z_B.numpy()
 
 
 def _indices(names: Sequence[str], table: KnowledgeTable) -> np.ndarray:
-    """The rows of the table that are drawn from."""
+    """The rows of the table from which cells are drawn."""
     groups: dict[str, list[int]] = {}
     for of_level in table.levels.values():
         for p, name in enumerate(of_level):
@@ -132,7 +132,7 @@ def _indices(names: Sequence[str], table: KnowledgeTable) -> np.ndarray:
 
 
 def _several_in_one(names: Sequence[str], known: Collection[str]) -> list[str]:
-    """What to write in place of names in one list, such as ``[A,B]`` or ``A,B``."""
+    """The hint for several names in one text, such as ``[A,B]`` or ``A,B``."""
     parts = [[part.strip() for part in name.strip("[]").split(",")] for name in names]
     lists = [mine for mine in parts if len(mine) > 1 and set(mine) <= set(known)]
     typed = [" ".join(f'"population={name}"' for name in mine) for mine in lists]

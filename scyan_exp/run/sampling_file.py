@@ -1,4 +1,4 @@
-"""The file of synthetic cells: h5ad, FCS or CSV, by its name."""
+"""Writing synthetic cells to a file: h5ad, FCS or CSV, by its suffix."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_new_file(path: Path) -> None:
     """Make sure that a file of this name can be written.
 
     Raises:
-        InputError: it is of no known format, or there already.
+        InputError: its format is unknown, or it exists already.
     """
     if path.suffix.lower() not in FORMATS:
         known = ", ".join(FORMATS)
@@ -36,7 +36,7 @@ def write_sampled(adata: AnnData, path: Path) -> None:
     """Write cells in memory, whole or not at all.
 
     Raises:
-        InputError: the format has no such names.
+        InputError: the format does not allow a name.
         OutputError: the folder cannot be written.
     """
     with explain_unwritable(path.parent):
@@ -50,7 +50,7 @@ def _write_h5ad(adata: AnnData, path: Path) -> None:
 
 
 def _write_csv(adata: AnnData, path: Path) -> None:
-    """A column a marker, then those of ``obs``."""
+    """A column per marker, then those of ``obs``."""
     expressions = pd.DataFrame(adata.X, index=adata.obs_names, columns=adata.var_names)
     with atomic_path(path) as temporary:
         pd.concat([expressions, adata.obs], axis=1).to_csv(
@@ -59,9 +59,9 @@ def _write_csv(adata: AnnData, path: Path) -> None:
 
 
 def _write_fcs(adata: AnnData, path: Path) -> None:
-    """A channel a marker and a column of ``obs``; of categories their numbers, from 1 on.
+    """A channel per marker and per column of ``obs``; categories become numbers, from 1 on.
 
-    What a number means stands in the keywords: ``population 1``.
+    Keywords say what a number means: ``population 1``.
     """
     channels, columns = list(adata.var_names), [np.asarray(adata.X, np.float32)]
     keywords: dict[str, str] = {}
@@ -74,7 +74,7 @@ def _write_fcs(adata: AnnData, path: Path) -> None:
     write_fcs(path, np.concatenate(columns, axis=1), channels, keywords=keywords)
 
 
-#: How cells are written, by the end of the file's name.
+#: How cells are written, by the suffix of the file.
 FORMATS: dict[str, Callable[[AnnData, Path], None]] = {
     ".h5ad": _write_h5ad,
     ".fcs": _write_fcs,

@@ -1,4 +1,4 @@
-"""What a run makes of its cells, as its folder says."""
+"""What a run makes of its cells, by the config in its folder."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from scyan_exp.run.record import RunRecord
 
 
 def settings_of(run: Any) -> PredictConfig:
-    """How a run annotates its cells; arguments as of :func:`wanted_of`."""
+    """How a run annotates its cells; arguments as for :func:`wanted_of`."""
     return wanted_of(run).predict
 
 
 def wanted_of(run: Any) -> Wanted:
-    """What the config of a run makes of its cells; all figures, and the defaults without a config.
+    """What the config of a run makes of its cells, with all figures; the defaults without a config.
 
     Args:
-        run: the folder of a run, or a checkpoint in it; anything else has the defaults. That of a
-            consensus of runs has no config: the first of these runs says.
+        run: the folder of a run, or a checkpoint in it; anything else has the defaults. The folder
+            of a consensus has no config, so the first of its runs says.
 
     Raises:
         InputError: the config of the run is wrong.
@@ -43,9 +43,7 @@ def wanted_of(run: Any) -> Wanted:
 
 
 def _of_config(path: Path) -> Wanted:
-    from omegaconf import OmegaConf
-
-    plain: Any = OmegaConf.to_container(read_config_file(path))
+    plain = read_config_file(path)
     problems: list[str] = []
     sections = {
         name: _section(name, schema, plain.get(name) or {}, problems)

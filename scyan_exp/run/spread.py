@@ -1,4 +1,4 @@
-"""Mean and spread of what several trainings measured."""
+"""Mean and spread of the metrics of several trainings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 def spread(
     metrics: Sequence[Mapping[str, float | None]],
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean and sample standard deviation of each metric; one that is not finite makes both so.
+    """Mean and sample standard deviation of each metric; a value that is not finite makes both so.
 
-    Of a single training the standard deviations are NaN. Trainings from before a package was
-    installed may lack its metrics: those are left out.
+    For a single training the standard deviations are NaN. A metric that some trainings lack,
+    because the package that adds it was installed later, is left out.
     """
     mean, std = {}, {}
     for name in [one for one in metrics[0] if all(one in others for others in metrics)]:

@@ -1,4 +1,4 @@
-"""What the log says of a run at its end."""
+"""What the log says about a run at its end."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from scyan_exp.run.record import RunRecord
 
 log = logging.getLogger(__name__)
 
-#: Share of the cells that fit no population above which a run says what may help.
+#: If more than this share of the cells fits no population, the log says what may help.
 MANY_UNFIT = 0.1
-#: Populations named at most, the largest first.
+#: The most populations that are named, the largest first.
 MOST_NAMED = 8
 
 
 def say_training(n_epochs: int, best_epoch: int, seconds: float, status: str) -> None:
-    """One line on a training."""
+    """Log a line on a training."""
     log.info(
         "%d epoch%s in %.1f s, the best was number %d (%s)",
         n_epochs,
@@ -33,7 +33,7 @@ def say_training(n_epochs: int, best_epoch: int, seconds: float, status: str) ->
 
 
 def say_warm_up(best_epoch: int, warm_up_epochs: int, n_epochs: int) -> None:
-    """Warn of an annotation by an epoch of the warm-up, where there were later ones."""
+    """Warn if an epoch of the warm-up annotates although there were later epochs."""
     if best_epoch < warm_up_epochs < n_epochs:
         log.warning(
             "epoch %d annotates, which is of the warm-up: later ones agreed less with the table. "
@@ -46,7 +46,7 @@ def say_warm_up(best_epoch: int, warm_up_epochs: int, n_epochs: int) -> None:
 def say_results(
     annotation: Annotation, metrics: Mapping[str, float], verdict: Verdict, folder: Path
 ) -> None:
-    """What was measured of an annotation, whether to use it, and where the results lie."""
+    """Log the metrics of an annotation, whether to use it, and where the results are."""
     for name, value in metrics.items():
         log.info("  %-22s %s", name, f"{value:.4f}" if isinstance(value, float) else value)
     unannotated, n_cells = int((annotation.codes < 0).sum()), len(annotation.codes)
@@ -54,7 +54,9 @@ def say_results(
         share = unannotated / n_cells
         counts = f"{unannotated:,} of {n_cells:,} cells ({share:.1%})"
         log.info("  %-22s %s", "unannotated", counts)
-    unfit = float((~(annotation.log_prob >= LOG_PROB_THRESHOLD)).mean())  # NaN fits nothing
+    unfit = float(
+        (~(annotation.log_prob >= LOG_PROB_THRESHOLD)).mean()
+    )  # cells whose number is NaN fit nothing
     if unfit > MANY_UNFIT:
         log.warning(
             "%.0f%% of the cells fit no population well (log-probability below %g): train "
@@ -67,7 +69,7 @@ def say_results(
 
 
 def say_verdict(verdict: Verdict) -> None:
-    """Whether to use the annotation, why not, and what there is to look at."""
+    """Log whether to use the annotation, why not, and which populations to look at."""
     say = log.info if verdict.level == Level.GOOD else log.warning
     say("Verdict: %s", "\n  - ".join([verdict.level.value, *verdict.reasons]))
     named = [f"  {name}: {listed(remarks)}" for name, remarks in verdict.populations.items()]
@@ -76,8 +78,8 @@ def say_verdict(verdict: Verdict) -> None:
         log.info("Populations to look at:\n%s", "\n".join([*named[:MOST_NAMED], *rest]))
 
 
-def say_member(record: RunRecord, objectives: Sequence[str]) -> None:
-    """One line on a repeat: seed, epochs, objectives, agreement with the table, seconds."""
+def say_repeat(record: RunRecord, objectives: Sequence[str]) -> None:
+    """Log a line on a repeat: seed, epochs, objectives, agreement with the table, seconds."""
     names = list(dict.fromkeys([*objectives, "table_agreement"]))
     values = [(name, record.metrics.get(name)) for name in names]
     shown = "".join(f", {name} {value:.4f}" for name, value in values if value is not None)
@@ -86,7 +88,7 @@ def say_member(record: RunRecord, objectives: Sequence[str]) -> None:
 
 
 def say_repeats(metrics: Mapping[str, float], repeats: Mapping[str, Any]) -> None:
-    """Mean and spread of several trainings, and the weight of each in their consensus."""
+    """Log mean and spread of several trainings, and the weight of each in their consensus."""
     members, std = repeats["members"], repeats["std"]
     log.info("mean of %d trainings (standard deviation):", len(members))
     for name, value in metrics.items():
@@ -96,13 +98,13 @@ def say_repeats(metrics: Mapping[str, float], repeats: Mapping[str, Any]) -> Non
 
 
 def _shown(member: Mapping[str, Any]) -> str:
-    """A member's name in a sentence."""
+    """The name of a member within a sentence."""
     seed, name = member["seed"], str(member["name"])
     return f"seed {seed}" if name == f"seed_{seed}" else name
 
 
 def say_unfinished(n_finished: int, n_repeats: int, again: str | None) -> None:
-    """Of a run that was interrupted: what its consensus is of, and how to go on."""
+    """For an interrupted run, log how many repeats its consensus has, and how to go on."""
     if n_finished > 1:
         log.warning(
             "incomplete: the consensus is of the %d of %d repeats that were finished",

@@ -1,4 +1,4 @@
-"""The files of a sweep: ``sweep.json``, its jobs, and ``sweep.csv``, what became of them."""
+"""The files of a sweep: ``sweep.json`` lists its jobs, and ``sweep.csv`` tells how they ended."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from scyan_exp.run.folder import FORMAT, check_format
 from scyan_exp.run.journal import add_line, read_with_journal, take_in
 from scyan_exp.run.outcome import Outcome
 
-#: The first columns of ``sweep.csv``; a column a metric follows.
+#: The first columns of ``sweep.csv``; a column for each metric follows.
 COLUMNS = ("job", "overrides", "status", "objective", "seconds", "device", "error", "folder")
 
-#: A row of ``sweep.csv``: its cells by column.
+#: A row of ``sweep.csv``: its fields by column.
 Row = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class ListedJob:
-    """A job as the list of a sweep has it.
+    """A job in the list of a sweep.
 
     Attributes:
         number: its number in the sweep.
-        folder: its run folder, relative to that of the sweep where it lies in it.
-        overrides: what distinguishes it, as typed.
-        base: which of the bases its config differs from; None: its config lies in its folder.
-        values: where it differs, and the values there.
+        folder: its run folder, relative to the sweep's folder if it lies within that.
+        overrides: what tells it from other jobs, as typed.
+        base: number of the base from which its config differs; None if its config is in its folder.
+        values: the places where it differs, and the values there.
     """
 
     number: int
@@ -44,13 +44,13 @@ class ListedJob:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> ListedJob:
-        """A job as JSON has it."""
+        """The job that JSON describes."""
         number, folder = int(values["number"]), str(values["folder"])
         places = [(tuple(place), value) for place, value in values.get("values", ())]
         return cls(number, folder, list(values["overrides"]), values.get("base"), places)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The job for JSON."""
         values: dict[str, Any] = {
             "number": self.number,
             "folder": self.folder,
@@ -66,8 +66,8 @@ class Manifest:
     Attributes:
         jobs: the jobs of the sweep, by number.
         launcher: the settings of the launcher, as given.
-        bases: configs of which those of many jobs differ in some values: ``config`` and ``hydra``,
-            as JSON, or as the text of a YAML file where JSON has no word for a value.
+        bases: configs from which those of many jobs differ in some values: ``config`` and
+            ``hydra``, as JSON, or as YAML text if JSON cannot express a value.
     """
 
     jobs: Sequence[ListedJob]
@@ -106,7 +106,7 @@ class Manifest:
 
     @staticmethod
     def add(path: Path, job: ListedJob) -> None:
-        """Add a job to the file, or put it in the place of the one with its number.
+        """Add a job to the file, or replace the one with the same number.
 
         This costs the same however many jobs there are.
         """
@@ -114,12 +114,12 @@ class Manifest:
 
 
 def read_rows(path: Path) -> dict[int, Row]:
-    """The rows of ``sweep.csv`` by the numbers of their jobs; none if there is no such table.
+    """The rows of ``sweep.csv`` by the number of their job; empty if there is no table.
 
-    Those that were added since it was written are among them.
+    Rows that were added since it was last written are included.
 
     Raises:
-        InputError: it is no text, or no CSV.
+        InputError: it is not a text file, or not a CSV.
     """
     try:
         text, added = read_with_journal(path)
@@ -131,9 +131,9 @@ def read_rows(path: Path) -> dict[int, Row]:
 
 
 def add_row(path: Path, row: Row) -> None:
-    """Add a row to ``sweep.csv``, or put it in the place of the one of its job.
+    """Add a row to ``sweep.csv``, or replace the row of the same job.
 
-    This costs the same however many rows there are. Other programs see it when the table is
+    This costs the same however many rows there are. Other programs see the row when the table is
     written again.
     """
     add_line(path, row)
@@ -147,13 +147,13 @@ def _parsed_csv(text: str) -> dict[int, Row]:
 
 
 def ended_rows(path: Path) -> set[int]:
-    """The numbers of the jobs that have ended, as ``sweep.csv`` has it."""
+    """The numbers of the jobs that have ended by ``sweep.csv``."""
     open_ends = {Outcome.RUNNING, Outcome.NOT_RUN, Outcome.INTERRUPTED}
     return {number for number, row in read_rows(path).items() if row["status"] not in open_ends}
 
 
 def write_rows(path: Path, rows: Mapping[int, Row]) -> None:
-    """Write ``sweep.csv`` atomically, a row a job by its number."""
+    """Write ``sweep.csv`` atomically, a row per job, by its number."""
     ordered = [rows[number] for number in sorted(rows)]
     columns = dict.fromkeys((*COLUMNS, *(column for row in ordered for column in row)))
     text = io.StringIO()

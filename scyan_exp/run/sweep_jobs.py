@@ -1,4 +1,4 @@
-"""The jobs of a sweep, as its launcher listed them or as their folders lie there."""
+"""The jobs of a sweep, from the list of its launcher or from their folders."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
 from scyan_exp.run.sweep_files import Manifest, Row, read_rows
 
-#: Where a new override begins in a line of them.
+#: Where the next override begins in a line of overrides.
 NEXT_OVERRIDE = re.compile(r" (?=[+~]*[\w./@-]+=)")
 
 
 @dataclass(frozen=True)
 class SweepJob:
-    """What is known of a job without its own folder.
+    """What is known about a job without looking into its folder.
 
     Attributes:
         number: its number in the sweep.
-        folder: its run folder; None for one that was refused before it had any.
-        overrides: what distinguishes it, as typed.
+        folder: its run folder; None if the job was refused before it had one.
+        overrides: what tells it from other jobs, as typed.
         row: its row in ``sweep.csv``.
     """
 
@@ -40,7 +40,7 @@ class SweepJob:
 
 
 def jobs_of(folder: Path) -> list[SweepJob]:
-    """The jobs in the list that the fleet keeps, or else those that have folders."""
+    """The jobs in the fleet's list or, if there is none, those that have folders."""
     sweep = SweepFolder(folder)
     rows = read_rows(sweep.table)
     jobs = _listed(sweep.manifest) if sweep.manifest.is_file() else _found(sweep.job_folders())
@@ -59,7 +59,7 @@ def _listed(manifest: Path) -> list[SweepJob]:
 
 
 def _found(folders: Sequence[RunFolder]) -> list[SweepJob]:
-    """Jobs of a launcher that keeps no list, with the numbers that it gave them."""
+    """The jobs of a launcher without a list, with the numbers that it gave them."""
     numbers = [_number(one) for one in folders]
     if len(set(numbers)) < len(numbers):
         numbers = list(range(len(folders)))
@@ -86,9 +86,9 @@ def _yaml(path: Path) -> Any:
 
 
 def record_of(job: SweepJob) -> RunRecord | None:
-    """The record of a job; None where it has none that can be read.
+    """The record of a job; None if there is none that can be read.
 
-    A file that has not changed since is not read again: who follows a sweep asks each second.
+    A file that has not changed is not read again, as pages that follow a sweep ask every second.
 
     Raises:
         InputError: a newer version of the program wrote it.
@@ -104,12 +104,12 @@ def record_of(job: SweepJob) -> RunRecord | None:
 
 @lru_cache(maxsize=4096)
 def _record(folder: Path, state: tuple[int, int, int]) -> RunRecord | None:
-    """What a file in this state says; nobody changes the record."""
+    """The record in a file of this state; nobody may change it."""
     return RunRecord.read(folder)
 
 
 def result_of(job: SweepJob, record: RunRecord | None) -> tuple[dict[str, Any], dict[str, float]]:
-    """What came of a job, and its metrics; NaN for a number that is not there."""
+    """The result of a job, and its metrics; NaN for a missing number."""
     seconds = job.row.get("seconds")
     result = {
         "outcome": str(outcome_of(record, job.row)),
@@ -128,7 +128,7 @@ def result_of(job: SweepJob, record: RunRecord | None) -> tuple[dict[str, Any], 
 
 
 def outcome_of(record: RunRecord | None, row: Row) -> Outcome:
-    """What the run wrote itself; of one that could not, what the fleet wrote."""
+    """The outcome that the run wrote itself or, if it could not, the one that the fleet wrote."""
     if record is not None and record.status != Outcome.RUNNING:
         return record.status
     of_fleet = row.get("status")

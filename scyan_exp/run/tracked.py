@@ -1,4 +1,4 @@
-"""What W&B gets of a run besides its metrics and figures: who it is, and tables in plain rows."""
+"""What W&B gets from a run besides metrics and figures: its description, and tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.results.annotation import Annotation
 from scyan_exp.results.signs import Signs
 
-#: Columns of the tables by their name on W&B. One of the populations has those it can have.
+#: Columns of the tables, by their names on W&B. The table of populations has as many of its columns
+#: as it can.
 TABLES = {
     "populations": (
         "population",
@@ -38,11 +39,11 @@ TABLES = {
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to look at on a dashboard.
+    """Rows for a dashboard.
 
     Attributes:
         columns: their names.
-        rows: text and finite numbers; None where there is nothing to tell.
+        rows: text and finite numbers; None where there is nothing.
     """
 
     columns: list[str]
@@ -50,7 +51,7 @@ class Table:
 
     @classmethod
     def of(cls, columns: Mapping[str, Any]) -> Table:
-        """A table of columns of one length."""
+        """A table from columns of equal length."""
         rows = zip(*columns.values(), strict=True)
         return cls(list(columns), [[_plain(value) for value in row] for row in rows])
 
@@ -58,12 +59,12 @@ class Table:
 def described(
     config: RunConfig, choices: Mapping[str, str], table: KnowledgeTable
 ) -> dict[str, Any]:
-    """The config as W&B has it: with what runs can be grouped by.
+    """The config for W&B, with keys by which runs can be grouped.
 
     Args:
         config: the config.
         choices: the option of each group, such as ``{"flow": "deep"}``.
-        table: the table as it is used, changed entries included; its hash tells it from others.
+        table: the table as it is used, including changed entries; its hash tells it from others.
     """
     path = getattr(config.table, "path", None)
     file = {"name": Path(str(path)).name if path else None, "hash": table_hash(table)}
@@ -71,7 +72,7 @@ def described(
 
 
 def table_hash(table: KnowledgeTable) -> str:
-    """Identifies what a table says: populations, markers and entries; not how its file is laid."""
+    """A hash of a table's populations, markers and entries, whatever the layout of its file."""
     values = {**table.to_dict(), "rho": [[_plain(v) for v in row] for row in table.rho.tolist()]}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -83,14 +84,14 @@ def tables_of(
     weight_P: np.ndarray,
     agreement_N: np.ndarray | None = None,
 ) -> dict[str, Table]:
-    """The tables of an annotation of N cells by P populations, by name.
+    """The tables of an annotation of N cells with P populations, by name.
 
     Args:
         annotation: the annotation.
         labels: N true populations, if known.
-        signs: of the annotation.
+        signs: the signs of the annotation.
         weight_P: (P,) weights of the populations in the model.
-        agreement_N: (N,) of a consensus, 0 to 1.
+        agreement_N: (N,) agreement of a consensus, 0 to 1.
     """
     names, n = annotation.table.populations, len(annotation.table.populations)
     n_cells, given = len(annotation.population), annotation.codes
@@ -121,7 +122,7 @@ def members_table(members: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _right_side(table: KnowledgeTable, signs: Signs) -> list[float]:
-    """(P,) share of the cells on the side that the table says, mean over the markers told."""
+    """(P,) share of the cells on the side that the table says, as a mean over its known markers."""
     means = []
     for right_M, rho_M in zip(signs.right, table.rho, strict=True):
         told = right_M[~np.isnan(right_M) & ~np.isnan(rho_M)]
@@ -137,7 +138,7 @@ def _mean(value_N: np.ndarray, population_N: np.ndarray, n: int) -> np.ndarray:
 
 
 def _confusion(annotation: Annotation, labels: pd.Series) -> Table:
-    """A row for each pair of label and population that has cells; shares are of the label."""
+    """A row for each pair of label and population with cells; shares are of the label's cells."""
     names, n = annotation.table.populations, len(annotation.table.populations)
     true_N = pd.Index(names, dtype=object).get_indexer(labels)
     scored = true_N >= 0
@@ -156,7 +157,7 @@ def _confusion(annotation: Annotation, labels: pd.Series) -> Table:
 
 
 def _plain(value: Any) -> Any:
-    """Text or a number of Python's own; None for what is not finite."""
+    """A text or a Python number; None for a number that is not finite."""
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

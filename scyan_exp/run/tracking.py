@@ -1,4 +1,4 @@
-"""Weights & Biases: one run a job, offline unless asked otherwise."""
+"""Weights & Biases: one W&B run per job, offline unless asked otherwise."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from scyan_exp.run.wandb_variables import RUN_ID, check_variables
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
 
-#: What W&B calls the kinds of files of ``logger.artifacts``.
+#: W&B's names for the kinds of files in ``logger.artifacts``.
 ARTIFACT_TYPES = {"checkpoint": "model", "cells": "dataset"}
-#: Variable of W&B's: where it keeps files until they are uploaded.
+#: W&B's variable for the folder of files that wait to be uploaded.
 STAGING = "WANDB_DATA_DIR"
 
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """How a run is called on a dashboard.
+    """The name, group and tags of a run on dashboards.
 
     Attributes:
-        name: what distinguishes this job, its overrides by default.
+        name: what tells this job from others; by default its overrides.
         group: the sweep it belongs to, if any.
         tags: words to filter by.
         choices: the option of each config group, such as ``{"flow": "deep"}``.
@@ -48,23 +48,23 @@ class RunIdentity:
 
 
 class Tracker:
-    """The W&B run of one job, as a context: finished when the block ends, also by an error.
+    """The W&B run of one job, as a context: it is finished when the block ends, even by an error.
 
-    Offline, W&B starts while the first epochs are trained; their rows wait for it.
+    Offline, W&B starts while the first epochs are trained, and their rows wait for it.
 
     Args:
-        settings: the ``logger`` section of the config; nothing is tracked when its backend is none
-            or its mode disabled.
+        settings: the ``logger`` section of the config; nothing is tracked if its backend is
+            ``none`` or its mode ``disabled``.
         folder: the run folder; W&B writes to ``folder/wandb``.
         identity: name, group and tags.
         config: the resolved config as plain containers.
         run_id: id of a run to continue.
 
     Attributes:
-        run_id: id of the W&B run, or None when nothing is tracked.
+        run_id: id of the W&B run; None if nothing is tracked.
 
     Raises:
-        InputError: W&B refuses: a variable of its own is wrong, or it wants a login or a network.
+        InputError: W&B refuses: one of its variables is wrong, or it needs a login or a network.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Tracker:
         self.run_id = run_id or os.environ.get(RUN_ID) or _new_id()
         self._beside = Beside("wandb")
         self._beside.do(self._start, settings, folder, identity, config, self.run_id, bool(run_id))
-        if settings.mode != "offline":  # a server may refuse: before anything is trained
+        if settings.mode != "offline":  # so that a server can refuse before anything is trained
             self._wait_for_start()
 
     def __enter__(self) -> Tracker:
@@ -104,7 +104,7 @@ class Tracker:
 
     @property
     def run(self) -> Any:
-        """The W&B run, once all rows are logged; None when nothing is tracked.
+        """The W&B run, once all rows are logged; None if nothing is tracked.
 
         Raises:
             InputError: it could not be started.
@@ -122,7 +122,7 @@ class Tracker:
         return [TrackerLogger(self.run_id, self._log_row)]
 
     def _log_row(self, row: Mapping[str, float]) -> None:
-        """Log a row when the run has started; do not wait for that."""
+        """Log a row once the W&B run has started, without waiting for that."""
         kept = dict(row)
         self._beside.do(lambda: self._run.log(kept))
 
@@ -157,7 +157,7 @@ class Tracker:
         run.summary.update(dict(metrics))
 
     def log_artifacts(self) -> None:
-        """The files of the run folder that ``logger.artifacts`` asks for, as far as it has them."""
+        """Log the files that ``logger.artifacts`` asks for, as far as the run folder has them."""
         if self.run is None:
             return
         import wandb
@@ -166,14 +166,14 @@ class Tracker:
         for kind in self._settings.artifacts:
             if files[kind].is_file():
                 artifact = wandb.Artifact(f"{kind}-{self.run.id}", ARTIFACT_TYPES[kind])
-                # Not copied: W&B would keep a second file of each, until it is uploaded.
+                # Without copying: otherwise W&B keeps a second file of each until it is uploaded.
                 artifact.add_file(str(files[kind]), policy="immutable", skip_cache=True)
                 with self._own_staging():
                     self.run.log_artifact(artifact, aliases=_aliases(self._group))
 
     @contextmanager
     def _own_staging(self) -> Iterator[None]:
-        """What W&B keeps until it is uploaded lies in the run folder, not in the user's home."""
+        """Let W&B keep files that wait to be uploaded in the run folder, not in the user's home."""
         if STAGING in os.environ:
             yield
             return
@@ -184,23 +184,23 @@ class Tracker:
             del os.environ[STAGING]
 
     def log_verdict(self, verdict: Verdict) -> None:
-        """Whether to use the annotation, as summary values."""
+        """Log whether to use the annotation, as summary values."""
         if self.run is not None:
             self.run.summary.update(verdict.summary())
 
     def log_outcome(self, outcome: Outcome) -> None:
-        """How the run ended, as a summary value."""
+        """Log how the run ended, as a summary value."""
         if self.run is not None:
             self.run.summary.update({"outcome": outcome.value, "pruned": outcome == Outcome.PRUNED})
 
 
 def _aliases(group: str | None) -> list[str]:
-    """``best``, as the weights are those of the best epoch, and the name of the sweep."""
+    """``best``, because the weights are those of the best epoch, and the name of the sweep."""
     return ["best", *([re.sub(r"[/:]", "_", group)] if group else [])]
 
 
 def _new_id() -> str:
-    """An id for a W&B run, as W&B draws them: known before W&B has started."""
+    """A new id in the form of W&B's own, known before W&B has started."""
     letters = string.ascii_lowercase + string.digits
     return "".join(secrets.choice(letters) for _ in range(8))
 
@@ -223,20 +223,21 @@ def _start(
             mode=settings.mode,
             job_type=settings.job_type,
             dir=folder,
-            # An agent of W&B's sweeps has given the id to W&B itself.
+            # An agent of a W&B sweep has told W&B the id itself.
             id=None if run_id == os.environ.get(RUN_ID) else run_id,
             resume="allow" if resumes else None,
             name=identity.name,
             group=identity.group,
             tags=list(identity.tags),
             config=dict(config),
-            # A run of its own, whatever else this process has open; the terminal stays ours.
+            # A separate W&B run, whatever else this process has open; W&B leaves the terminal
+            # alone.
             reinit="create_new",
             settings=wandb.Settings(
                 silent=settings.mode == "offline",
                 console="off",
                 disable_git=True,
-                x_stats_pid=os.getpid(),  # W&B's default is the process that imported it
+                x_stats_pid=os.getpid(),  # otherwise W&B takes the process that imported it
             ),
         )
     except wandb.Error as error:

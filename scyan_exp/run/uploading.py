@@ -16,25 +16,25 @@ from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
 
-#: Runs that one ``wandb sync`` is given: a command line has a limit.
+#: How many runs one ``wandb sync`` gets, as a command line has a limit.
 AT_ONCE = 200
-#: A file of a running run that was written so recently is left until the run has ended: W&B marks
-#: a file as uploaded, and would not look at the rest of it.
+#: A file that was written less than this many seconds ago, by a run that still runs, is left until
+#: that has ended: W&B marks a file as uploaded and would never upload the rest of it.
 RECENT_SECONDS = 120.0
-#: Seconds for which W&B may still write after the record of a run says that it has ended.
+#: Seconds for which W&B may still write after the record says that the run has ended.
 ENDING_SECONDS = 2.0
-#: How long the server may take to answer.
+#: Seconds that the server may take to answer.
 ANSWER_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class Runs:
-    """The offline W&B runs in a folder: their files, which W&B calls transaction logs.
+    """The offline W&B runs in a folder, by their files, which W&B calls transaction logs.
 
     Attributes:
-        uploaded: those that W&B has marked as uploaded.
-        left: those to upload.
-        running: those that are still being written.
+        uploaded: the ones that W&B has marked as uploaded.
+        left: the ones to upload.
+        running: the ones that are still being written.
     """
 
     uploaded: list[Path] = field(default_factory=list)
@@ -49,7 +49,7 @@ def offline_runs(folder: Path) -> Runs:
     """The offline W&B runs of a run, a sweep or a search, and of their repeats.
 
     Raises:
-        InputError: there is no such folder, or no such run in it.
+        InputError: there is no such folder, or there is no offline run in it.
     """
     if not folder.is_dir():
         beside = [one.name for one in folder.parent.iterdir()] if folder.parent.is_dir() else []
@@ -69,7 +69,7 @@ def offline_runs(folder: Path) -> Runs:
 
 
 def upload(files: Sequence[Path], n_parallel: int) -> None:
-    """Upload runs, several at a time. W&B marks those that it has, whatever becomes of the rest."""
+    """Upload runs, several at a time. W&B marks each that it has, even if a later one fails."""
     for start in range(0, len(files), AT_ONCE):
         some = [str(path) for path in files[start : start + AT_ONCE]]
         command = [sys.executable, "-m", "wandb", "sync", "-n", str(n_parallel), *some]
@@ -95,7 +95,7 @@ def require_server() -> None:
     try:
         urllib.request.urlopen(address, timeout=ANSWER_SECONDS).close()
     except urllib.error.HTTPError:
-        return  # it answers
+        return  # the server answers
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise InputError(

@@ -8,18 +8,18 @@ from typing import Any
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
 
-#: What Lightning's own logger calls the number of the step on W&B.
+#: The name of the step's number on W&B, as with Lightning's own logger.
 STEP = "trainer/global_step"
 
 
 class TrackerLogger(Logger):
-    """Hands over the rows of the training at once, and never waits.
+    """Hands over the rows of a training at once, and never waits.
 
-    It has no ``experiment``: Lightning would ask for it, and so wait, before the first epoch.
+    It has no ``experiment``, for which Lightning would wait before the first epoch.
 
     Args:
         run_id: id of the W&B run.
-        log_row: takes a row, and does not wait.
+        log_row: takes a row without waiting.
     """
 
     def __init__(self, run_id: str, log_row: Callable[[Mapping[str, float]], None]) -> None:
@@ -38,7 +38,7 @@ class TrackerLogger(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *_: Any, **__: Any) -> None:
-        """Nothing: the run has the whole config."""
+        """Log nothing: the W&B run has the whole config."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:

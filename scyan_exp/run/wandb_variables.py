@@ -1,4 +1,4 @@
-"""W&B's own settings, which it reads from variables and files when it is first used."""
+"""Checking W&B's own settings, which it reads from variables and files when it is first used."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scyan_exp.errors import InputError
 if TYPE_CHECKING:
     from scyan_exp.config.schema import RunConfig
 
-#: The id of the run that this process makes; agents of W&B's sweeps set it.
+#: The id of the W&B run that this process makes, which agents of W&B sweeps set.
 RUN_ID = "WANDB_RUN_ID"
 
 
 def check_variables() -> None:
-    """Make sure that W&B takes its settings: variables, and files of its own.
+    """Make sure that W&B accepts its settings, from variables and from its own files.
 
     Raises:
         InputError: it does not.
@@ -34,7 +34,7 @@ def check_variables() -> None:
 
 
 def _refused(setting: str, problem: Mapping[str, Any]) -> str:
-    """What is wrong with a setting of W&B's, by the variable that sets it if one does."""
+    """What is wrong with a W&B setting, named after its variable if that is set."""
     short, private = setting.removeprefix("x_"), setting.startswith("x_")
     variable = f"WANDB_{'_' if private else ''}{short}".upper()
     name = variable if variable in os.environ else f"its setting {setting}"
@@ -42,10 +42,10 @@ def _refused(setting: str, problem: Mapping[str, Any]) -> str:
 
 
 def require_own_id(config: RunConfig, *, is_sweep: bool) -> None:
-    """Make sure that one W&B run gets one training, where an agent of W&B's sweeps gives its id.
+    """Make sure that a W&B run gets only one training, if the agent of a W&B sweep gives its id.
 
     Raises:
-        InputError: several trainings would land in one W&B run.
+        InputError: several trainings would go to one W&B run.
     """
     if not os.environ.get(RUN_ID) or not config.logger.uses_wandb:
         return

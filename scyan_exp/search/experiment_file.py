@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.files import write_text
-from scyan_exp.fleet.jobs import load_config, without_hydra
+from scyan_exp.fleet.job_config import load_config, without_hydra
 from scyan_exp.fleet.manifest import DAMAGED
 from scyan_exp.run.folder import RunFolder, SweepFolder
 

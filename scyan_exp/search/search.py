@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.engines.base import Task
-from scyan_exp.fleet.engines.lasting import detach
+from scyan_exp.fleet.engines.lasting import detach, detaches
 from scyan_exp.fleet.launch import failure_of, make_engine
 from scyan_exp.fleet.locking import locked
 from scyan_exp.fleet.manifest import add_job, write_jobs
@@ -77,7 +77,7 @@ def run_search(
     sweep_dir = Path(str(config.hydra.sweep.dir))
     fleet = _fleet_of(launcher)
     plan = plan_search(config, context, task, settings, arguments, sweep_dir)
-    if fleet is not None and fleet.detaches:
+    if fleet is not None and detaches(fleet):
         return _run_detached(plan, config, fleet, task)
     with _folder(sweep_dir), locked(sweep_dir), _storage_answers(plan):
         trials = _begin(plan, config)

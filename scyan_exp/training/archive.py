@@ -10,7 +10,7 @@ import torch
 
 from scyan_exp.errors import InputError
 
-#: Hyperparameters whose product no model has fewer weights than.
+#: No model has fewer weights than the product of these hyperparameters.
 SIZES = ("n_layers", "hidden_size")
 
 
@@ -18,7 +18,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """What a checkpoint of a run holds; no code in it is run.
 
     Raises:
-        InputError: it is no checkpoint of a run, or it would take more memory than its size says.
+        InputError: it is not a checkpoint of a run, or it would take more memory than its size
+            suggests.
     """
     _check_archive(path)
     try:
@@ -32,7 +33,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _check_archive(path: Path) -> None:
-    """PyTorch writes archives without compression: what is not cannot be larger than its file."""
+    """Refuse a compressed archive: it could outgrow its file, and PyTorch writes none."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -45,7 +46,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _check_sizes(path: Path, hyper_parameters: Any) -> None:
-    """A model is made before its weights are compared with it: it must fit to the file."""
+    """Refuse sizes that the file cannot hold: the model is built before its weights are read."""
     least = 1
     for name in SIZES:
         size = hyper_parameters.get(name) if isinstance(hyper_parameters, dict) else None

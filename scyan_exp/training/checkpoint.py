@@ -18,20 +18,22 @@ from scyan_exp.training.scyan import Scyan
 def check_resumable(
     path: str | Path, model: Scyan, max_epochs: int, cells: str, *, may_be_complete: bool = False
 ) -> str | None:
-    """Make sure that ``path`` holds an earlier state of this very run.
+    """Make sure that ``path`` holds an earlier state of this same run.
 
     Args:
         path: a checkpoint of a run.
         model: the model that the present config gives.
         cells: identifies the cells, see ``Cells.digest``.
         max_epochs: epochs that the present config asks for.
-        may_be_complete: whether it may have all these epochs: there is more to do than to train.
+        may_be_complete: whether it may have all these epochs already, because there is more to do
+            than to train.
 
     Returns:
         The id of the W&B run to continue, if there was one.
 
     Raises:
-        InputError: no such file, no checkpoint, or one of another table, data or model.
+        InputError: there is no such file, it is not a checkpoint, or it belongs to another table,
+            data or model.
     """
     path = existing_file(path, "checkpoints/last.ckpt of a run")
     state = load_checkpoint(path)
@@ -57,13 +59,13 @@ def check_resumable(
 
 
 def _meant_by_earlier() -> dict[str, Any]:
-    """Hyperparameters of a model from before there were these."""
+    """The hyperparameters that models of earlier versions lack, with the values that they had."""
     prefix = "model."
     return {k.removeprefix(prefix): v for k, v in MEANT.items() if k.startswith(prefix)}
 
 
 def _comparable(hparams: dict[str, Any]) -> dict[str, Any]:
-    """Without what earlier versions did not keep: what they could not do is None in ours."""
+    """The hyperparameters without what earlier versions did not keep, or could not do (None)."""
     preprocessing, encoding = hparams.get("preprocessing") or {}, hparams.get("encoding") or {}
     constants = {k: v for k, v in preprocessing.items() if v is not None and k != "quantiles"}
     categories = {k: v for k, v in encoding.items() if k != "batch_key"}

@@ -5,30 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-#: What is known of an epoch: ``epoch``, ``loss``, ``table_agreement`` and more.
+#: What was measured in an epoch: ``epoch``, ``loss``, ``table_agreement`` and more.
 EpochRow = Mapping[str, float]
 
 
 def contenders(
     history: Sequence[EpochRow], warm_up_epochs: int, tolerance: float | None
 ) -> list[EpochRow]:
-    """The epoch to annotate with, and after it those that may still take its place.
+    """The epoch that annotates, and after it those that may still take its place.
 
-    The loss alone is no good judge: cells that drift into populations of which the table says
-    little lower it. So only epochs count whose agreement with the table is within ``tolerance``
-    of the highest. Of these the one with the lowest loss is chosen; epochs of the warm-up, whose
-    prior is another, only while there is no later one.
+    The loss alone is a poor judge: it falls when cells drift into populations of which the table
+    says little. So only epochs count whose agreement with the table is within ``tolerance`` of the
+    highest. Among these, the one with the lowest loss is chosen. Epochs of the warm-up have another
+    prior, so they count only while there is no later one.
 
-    The highest agreement only rises, so an epoch is out for good once its own is too low, or
-    once another one is better in loss and agreement.
+    The highest agreement never falls. So an epoch is out for the rest of the run once its own
+    agreement is too low, or once another one is better in both loss and agreement.
 
     Args:
         history: the epochs so far.
-        warm_up_epochs: how many of the first are of the warm-up.
-        tolerance: of the agreement; None to choose by the loss alone.
+        warm_up_epochs: how many epochs the warm-up takes.
+        tolerance: how far the agreement may lie below the highest; None to choose by the loss
+            alone.
 
     Returns:
-        The chosen epoch first, then others by rising agreement.
+        The chosen epoch first, then the others by rising agreement.
     """
     ranked = sorted(history, key=lambda row: (row["epoch"] < warm_up_epochs, row["loss"]))
     if tolerance is None or not all("table_agreement" in row for row in history):
@@ -47,7 +48,7 @@ def epochs_since_agreement(
 ) -> int:
     """How many epochs have passed since the last one whose agreement is within tolerance.
 
-    None count before the end of the warm-up.
+    Epochs of the warm-up do not count.
     """
     if tolerance is None or not all("table_agreement" in row for row in history):
         return 0

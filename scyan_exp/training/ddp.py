@@ -54,7 +54,7 @@ def peer_processes(config: RunConfig, folder: Path) -> Iterator[None]:
         _wait_until_ready(peers, folder)
         stack.enter_context(_environment({**environment, "LOCAL_RANK": "0"}))
         stack.enter_context(_threads(n_threads))
-        stack.callback(leave_group)  # a later run of this process joins a group of its own
+        stack.callback(leave_group)  # a later run of this process forms another group
         yield
 
 
@@ -65,12 +65,12 @@ def leave_group() -> None:
 
 
 def say_ready(folder: Path) -> None:
-    """In a peer: everything is loaded, the training can begin."""
+    """In a peer: say that everything is loaded, so that the training can begin."""
     _ready_file(folder, int(os.environ["LOCAL_RANK"])).touch()
 
 
 def end_with_parent() -> None:
-    """In a peer: exit when the first process is gone, however it ended."""
+    """In a peer: exit as soon as the first process is gone, however it ended."""
 
     def watch() -> None:
         sys.stdin.read()
@@ -85,7 +85,7 @@ def _peer(
 ) -> Iterator[subprocess.Popen[bytes]]:
     folder.mkdir(parents=True, exist_ok=True)
     _ready_file(folder, rank).unlink(missing_ok=True)
-    # The package that runs here, and nothing of the current folder (-P).
+    # The same package that runs here, and nothing from the current folder (-P).
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     with _log_file(folder, rank).open("w") as output:
         process = subprocess.Popen(
@@ -118,7 +118,7 @@ def _peer(
 
 
 def _wait_until_ready(peers: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:
-    """Wait until the other processes are ready: the training itself would wait for ever.
+    """Wait until the other processes are ready: the training itself would wait for them for ever.
 
     Raises:
         RuntimeError: one of them ended before it was ready.
@@ -159,7 +159,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _threads(n: int) -> Iterator[None]:
-    """Compute with ``n`` threads within the block: the processes share the cores."""
+    """Compute with ``n`` threads within the block, as the processes share the cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:

@@ -21,7 +21,7 @@ class StoppedAtOnce(BaseException):
 
 @contextmanager
 def stopped_as_asked() -> Iterator[None]:
-    """Around a fit: however Ctrl-C ends it, and whenever, it ends with a KeyboardInterrupt."""
+    """Around a fit: whenever and however Ctrl-C ends it, it ends with a KeyboardInterrupt."""
     before = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -30,7 +30,8 @@ def stopped_as_asked() -> Iterator[None]:
     except SystemExit as error:
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise
-        # Before the training starts, Lightning answers by itself, and ignores Ctrl-C from then on.
+        # Before the training starts, Lightning handles Ctrl-C by itself, and ignores it from then
+        # on.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, before)
         raise KeyboardInterrupt("stopped before the training") from error
@@ -48,14 +49,14 @@ class Interrupt(pl.Callback):
         self._before: dict[int, Any] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the signals over, after Lightning has; only the main thread may."""
+        """Take over the signals from Lightning; only the main thread may do that."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._handle)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop after this epoch if a signal has arrived."""
-        # Processes of one run stop together, whichever of them the signal reached.
+        # The processes of one run stop together, whichever of them got the signal.
         self.requested = trainer.strategy.reduce_boolean_decision(self.requested, all=False)
         if self.requested:
             trainer.should_stop = True

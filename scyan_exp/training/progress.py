@@ -1,4 +1,4 @@
-"""Showing how a run advances: a bar on a terminal, a line an epoch elsewhere."""
+"""Showing how a run advances: a bar on a terminal, a line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFRESH = 0.1
 
 
 class ShowProgress(AfterEpoch):
-    """A bar that advances with the batches, or a line an epoch."""
+    """A bar that advances with the batches, or a line per epoch."""
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
@@ -69,7 +69,7 @@ class ShowProgress(AfterEpoch):
         if "table_agreement" in metrics:
             measured += f"agreement {metrics['table_agreement']:.3f}  "
         measured += f"{metrics['cells_per_second']:,.0f} cells/s"
-        if metrics["use_temperature"] > 0:  # whose loss is another quantity: it would seem to jump
+        if metrics["use_temperature"] > 0:  # their loss is another quantity, and would seem to jump
             measured += "  (temperature)"
         if self._bar is None:
             log.info("epoch %3d/%d  %s", trainer.current_epoch + 1, trainer.max_epochs, measured)

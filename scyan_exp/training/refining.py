@@ -1,8 +1,8 @@
-"""Refining a trained model: what the table leaves blank is taken from the cells.
+"""Refining a trained model: entries that the table leaves blank are filled from the cells.
 
-A blank entry says nothing of a marker, so the flow may leave the cells of a population there
-wherever it finds them, in each batch elsewhere. Refining gives each blank entry one mode for all
-batches (``refine_fit`` of the reference).
+A blank entry says nothing about a marker, so the flow may put the cells of a population at a
+different place in each batch. Refining gives each blank entry one mode for all batches
+(``refine_fit`` of the reference).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from scyan_exp.training.scyan import Scyan
 def mean_latents(
     latent_NM: np.ndarray, codes_N: np.ndarray, batches_N: np.ndarray, n_pops: int
 ) -> np.ndarray:
-    """Mean latent expressions of each population: (P, M), of its means in the batches.
+    """Mean latent expressions of each population (P, M): the mean of its means in the batches.
 
-    Every batch that has cells of a population counts alike, however many they are.
+    Every batch with cells of a population counts the same, however many cells these are.
 
     Args:
         latent_NM: (N, M) latent expressions.
@@ -28,8 +28,8 @@ def mean_latents(
         n_pops: number of populations P.
 
     Returns:
-        (P, M) means; NaN for a population without cells. (The reference takes 0, which says that
-        its cells would lie between negative and positive.)
+        (P, M) means; NaN for a population without cells. (The reference takes 0, which would mean
+        that its cells lie between negative and positive.)
     """
     annotated = codes_N >= 0
     keys = [codes_N[annotated], batches_N[annotated]]
@@ -39,10 +39,10 @@ def mean_latents(
 
 
 def with_filled_table(model: Scyan, means_PM: np.ndarray) -> tuple[Scyan, int]:
-    """A model with the same weights, whose prior has these numbers for blank entries.
+    """A model with the same weights, whose prior has these means in place of blank entries.
 
-    Its table stays as it was; only the prior is filled, which a checkpoint holds too. It has no
-    warm-up: it is trained already.
+    Its table stays as it was: only the prior is filled, which a checkpoint holds too. It has no
+    warm-up, because it is trained already.
 
     Args:
         model: a trained model; it is not changed.

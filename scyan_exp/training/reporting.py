@@ -1,4 +1,4 @@
-"""Reporting epochs to whoever asked for the run, who may end it."""
+"""Reporting epochs to whoever asked for the run and may end it, such as a search."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scyan_exp.training.scyan import Scyan
 
 
 class Reporter(Protocol):
-    """Takes the value of each epoch and says whether to go on, such as the trial of a search."""
+    """Takes the value of each epoch and says whether to go on; a trial of a search is one."""
 
     @property
     def monitor(self) -> str:
@@ -28,8 +28,8 @@ class Reporter(Protocol):
 class ReportEpochs(AfterEpoch):
     """Measures epochs, reports the value, and stops when told to.
 
-    Epochs of the warm-up have another prior, and those with the temperature another loss: the
-    best epoch, whose weights annotate, is one of the others, and these alone are reported.
+    Epochs of the warm-up have another prior, and those with the temperature have another loss. None
+    of them can be the best epoch, whose weights annotate, so they are not reported.
 
     Args:
         measure: the value of a model.

@@ -23,15 +23,15 @@ from scyan_exp.training.scyan import Scyan
 class AfterEpoch(Checkpoint):
     """Base of callbacks that need what the module measured in the epoch.
 
-    Lightning calls callbacks of type ``Checkpoint`` after the module's own end of the epoch,
-    and all others before it.
+    Lightning calls callbacks of type ``Checkpoint`` after the module has ended its epoch, and all
+    others before that.
     """
 
 
-#: Where ``last.ckpt`` has the states of the epochs that may still become the best.
+#: The key in ``last.ckpt`` of the states of epochs that may still become the best.
 CONTENDERS = "contenders"
-#: Seconds between two writes: what a killed run has to train again. A checkpoint takes several
-#: milliseconds, as much as a twentieth of a short epoch.
+#: Seconds between two writes: so much has to be trained again after a kill. A checkpoint takes
+#: several milliseconds, as much as a twentieth of a short epoch.
 SECONDS_BETWEEN_WRITES = 1.0
 
 
@@ -48,24 +48,24 @@ class SavedFiles(Protocol):
 
     @property
     def population_weights(self) -> Path:
-        """The weights of the populations, a row an epoch."""
+        """The weights of the populations, a row per epoch."""
 
 
 class SaveRun(AfterEpoch):
     """Writes the checkpoints of the last and the best epoch, and the population weights.
 
-    The best epoch is the one that :func:`~scyan_exp.training.choosing.contenders` names. The
-    history of all epochs travels in the checkpoints, and in ``last.ckpt`` the states of the
-    epochs that may still become the best, so a resumed run goes on as one that was never cut
-    off, in whatever folder.
+    The best epoch is the one that :func:`~scyan_exp.training.choosing.contenders` names. Both
+    checkpoints hold the history of all epochs, and ``last.ckpt`` also the states of the epochs that
+    may still become the best. So a resumed run, in any folder, goes on as if it had never been cut
+    off.
 
-    Every epoch is kept in memory; files are written once a second, and when the training ends,
-    by an error too.
+    Every epoch is kept in memory. Files are written once a second, and when the training ends, even
+    by an error.
 
     Args:
-        files: where to.
+        files: where to write.
         wandb_run_id: id of the W&B run, kept so that a resumed run continues it.
-        cells: what identifies the cells, kept so that a run is not resumed on others.
+        cells: what identifies the cells, kept so that a run is not resumed on other cells.
     """
 
     def __init__(self, files: SavedFiles, wandb_run_id: str | None = None, cells: str = "") -> None:
@@ -100,13 +100,13 @@ class SaveRun(AfterEpoch):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take the states of the epochs that may become the best, this one among them."""
+        """Take the states of the epochs that may become the best, including this one."""
         own = {key: value for key, value in checkpoint.items() if key != CONTENDERS}
         states = [*checkpoint.get(CONTENDERS, []), _frozen(own)]
         self._states = {state["epoch"]: state for state in states}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Choose epochs as the model asks for."""
+        """Choose epochs in the way that the model asks for."""
         assert isinstance(pl_module, Scyan)
         self._choice = (pl_module.warm_up_epochs, pl_module.hparams["agreement_tolerance"])
 
@@ -141,7 +141,7 @@ class SaveRun(AfterEpoch):
             self._write(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the last epoch; then all of the course is on the disk."""
+        """Write the last epoch, so that the whole course is on the disk."""
         self._write(trainer, pl_module)
         if trainer.is_global_zero and self.population_weights.is_file():
             sync(self.population_weights)
@@ -167,7 +167,7 @@ class SaveRun(AfterEpoch):
         self._written_at = time.monotonic()
 
     def _write_best(self, last: dict[str, Any] | None = None, written: Path | None = None) -> None:
-        """Write the best epoch, unless it is there; of the last one there is a file already."""
+        """Write the best epoch, if that is needed; if it is the last one, link its file."""
         best = int(self.best_row["epoch"])
         if best == self._written_best:
             return
@@ -184,12 +184,12 @@ class SaveRun(AfterEpoch):
         self._states = {row["epoch"]: self._states[row["epoch"]] for row in self._contenders()}
 
     def _contenders(self) -> list[EpochRow]:
-        """Of the epochs whose states are known; the others are out, or lost."""
+        """The contenders among the epochs whose states are known; the others are out, or lost."""
         rows = [row for row in self.history if row["epoch"] in self._states]
         return contenders(rows, *self._choice)
 
     def _beside(self, resumed: Path) -> list[dict[str, Any]]:
-        """The best epoch of a run of an earlier version, whose ``last.ckpt`` has only itself."""
+        """The best epoch of an earlier version's run, whose ``last.ckpt`` holds no other epoch."""
         path = resumed.with_name(self.best.name)
         if not path.is_file():
             return []
@@ -209,9 +209,9 @@ class SaveRun(AfterEpoch):
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint that has reached the disk before it gets its name.
+    """Write a checkpoint, which reaches the disk before it gets its name.
 
-    An error of the disk is an OSError, which torch's own is not.
+    Errors of the disk become an OSError, which torch's own errors are not.
     """
     content = io.BytesIO()
     torch.save(state, content)
@@ -220,7 +220,7 @@ def _save(state: dict[str, Any], path: Path) -> None:
 
 
 def _frozen(state: Any) -> Any:
-    """A copy whose tensors do not change when the training goes on."""
+    """A copy with tensors that do not change when the training goes on."""
     if isinstance(state, torch.Tensor):
         return state.detach().clone()
     if isinstance(state, dict):
@@ -231,7 +231,7 @@ def _frozen(state: Any) -> Any:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Make ``target`` another name of a file that nobody will write to again."""
+    """Make ``target`` another name of a file that will not be written to again."""
     try:
         with atomic_path(target, durable=False) as temporary:
             temporary.unlink()

@@ -24,8 +24,8 @@ from scyan_exp.module import ScyanModule
 class Prediction(NamedTuple):
     """Annotation of B cells.
 
-    Population index (B,), log p(u | z) of it (B,), latent u (B, M), and for every population
-    log p(u | z) + log pi_z (B, P).
+    The population index (B,), its log p(u | z) (B,), the latent u (B, M), and log p(u | z) + log
+    pi_z of every population (B, P).
     """
 
     population: Tensor
@@ -37,9 +37,9 @@ class Prediction(NamedTuple):
 class Scyan(pl.LightningModule):
     """Trains a :class:`~scyan_exp.module.ScyanModule` and annotates cells with it.
 
-    The hyperparameters have the names and defaults of the reference. All of them are plain
-    numbers, strings, lists and dicts, so a checkpoint loads with ``weights_only=True`` and holds
-    what it takes to annotate new cells: table, markers, covariate categories, preprocessing.
+    The hyperparameters have the names and defaults of the reference. All of them are plain numbers,
+    strings, lists and dicts, so a checkpoint loads with ``weights_only=True``. It holds all that is
+    needed to annotate new cells: table, markers, covariate categories, preprocessing.
 
     Args:
         table: the knowledge table, or the dict that ``KnowledgeTable.to_dict`` gives.
@@ -52,14 +52,15 @@ class Scyan(pl.LightningModule):
         prior_std: standard deviation of the cell-specific term, in (0, 1).
         warm_up: ``(std, epochs)``: in the first epochs the standard deviation is at least this.
         lr: learning rate of Adam.
-        batch_size: cells an optimiser step, over all devices; ``auto`` for
+        batch_size: cells per optimiser step, over all devices; ``auto`` for
             :data:`~scyan_exp.data.datamodule.STEPS_PER_EPOCH` steps an epoch.
         temperature: temperature that favours small populations.
-        modulo_temp: the temperature is used in epochs that this number does not divide.
-        max_samples: cells an epoch at most; None for all of them.
+        modulo_temp: the temperature is used in the epochs whose number is not a multiple of this.
+        max_samples: the most cells per epoch; None for all of them.
         init: how the flow starts: ``identity`` (u = x), or at random as the ``reference``.
         agreement_tolerance: the epoch that annotates has the lowest loss among those whose
-            agreement with the table is so near the highest; None for the lowest loss of all.
+            agreement with the table is at most this far below the highest; None for the lowest loss
+            of all.
         seed: seed of the initial weights and of the order of the cells.
 
     Raises:
@@ -87,7 +88,7 @@ class Scyan(pl.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        # Lightning stores the arguments as they are named here, so they become plain first.
+        # Lightning stores the arguments by these names, so they are made plain first.
         table = table if isinstance(table, dict) else table.to_dict()
         encoding = _plain(encoding, CovariateEncoding())
         preprocessing = _plain(preprocessing, Preprocessing())
@@ -141,7 +142,7 @@ class Scyan(pl.LightningModule):
         self._started = time.perf_counter()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Loss of one batch; it stays on the device, apart from now and then a ``loss_step``."""
+        """Loss of one batch; it stays on the device, except for a ``loss_step`` now and then."""
         loss, ldj = self.computing.loss_terms(*batch, self.uses_temperature(self.current_epoch))
         n_cells = len(batch[0])
         self._totals += n_cells * torch.stack([loss.detach(), ldj.detach()])
@@ -152,7 +153,7 @@ class Scyan(pl.LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch: one read from the device.
+        """Log the epoch, with a single read from the device.
 
         Raises:
             TrainingDiverged: the loss is not finite.
@@ -184,7 +185,7 @@ class Scyan(pl.LightningModule):
         Each process looks at all of them, so all processes decide alike.
         """
         watched = getattr(getattr(self.trainer, "datamodule", None), "watched", None)
-        if watched is None:  # trained on batches of somebody else
+        if watched is None:  # trained without this data module
             return {}
         x, covariates = watched()
         population = self.computing.compute_probabilities(x, covariates)[0].argmax(dim=1)

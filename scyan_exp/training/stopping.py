@@ -1,4 +1,4 @@
-"""Stopping when the loss no longer improves, or cells leave the table for good."""
+"""Stopping when the loss no longer improves, or agreement with the table stays low."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from scyan_exp.training.scyan import Scyan
 
 
 class EarlyStopping(pl.callbacks.EarlyStopping):
-    """Lightning's, starting afresh when the warm-up ends.
+    """Lightning's early stopping, which starts afresh when the warm-up ends.
 
-    The prior of the warm-up is wider, so its losses and later ones are not comparable: a run of
-    few batches an epoch would stop at the step between them, far from trained.
+    The prior is wider in the warm-up, so its losses cannot be compared with later ones. A run of
+    few batches per epoch would stop at the step between them, long before it is trained.
 
-    It stops too when the agreement with the table has fallen for good: then only epochs that are
-    past annotate (see :mod:`scyan_exp.training.choosing`), however far the loss still falls.
+    It also stops when the agreement with the table has fallen and stayed low. From then on only
+    past epochs can annotate (see :mod:`scyan_exp.training.choosing`), however far the loss still
+    falls.
 
     Args:
         agreement_patience: epochs in a row whose agreement is too low before it stops.
-        arguments: of Lightning's.
+        arguments: those of Lightning's ``EarlyStopping``.
     """
 
     def __init__(self, *arguments: Any, agreement_patience: int = 10, **named: Any) -> None:
@@ -31,7 +32,7 @@ class EarlyStopping(pl.callbacks.EarlyStopping):
         self._agreements: list[dict[str, float]] = []
 
     def state_dict(self) -> dict[str, Any]:
-        """Lightning's, and the agreement of all epochs."""
+        """Lightning's state, and the agreement of all epochs."""
         return {**super().state_dict(), "agreements": list(self._agreements)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -14,8 +14,8 @@ import pytest
 import scyan_exp
 from scyan_exp.config.check import check_config, config_problems
 from scyan_exp.config.compose import compose_config
+from scyan_exp.config.hashing import config_hash
 from scyan_exp.config.objectives import METRICS
-from scyan_exp.config.schema import config_hash
 from scyan_exp.config.targets import is_allowed
 from scyan_exp.errors import InputError
 

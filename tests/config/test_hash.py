@@ -6,7 +6,7 @@ import pytest
 
 from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import compose_config
-from scyan_exp.config.schema import ADDED_KEYS, config_hash
+from scyan_exp.config.hashing import ADDED_KEYS, config_hash
 from scyan_exp.config.wanted import ADDED_SECTIONS
 
 

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from scyan_exp.config.check import read_config
-from scyan_exp.config.schema import TrainerConfig, config_hash
+from scyan_exp.config.hashing import config_hash
+from scyan_exp.config.schema import TrainerConfig
 from scyan_exp.data import H5adDataset
 from scyan_exp.errors import InputError
 from tests.config.test_check import changed, default

@@ -245,7 +245,7 @@ def test_those_who_want_the_same_file_download_it_once(server, path):
 
 def test_a_lock_that_was_removed_meanwhile_is_none(server, path, caplog):
     """Of three who want a file, the second waits for the first, and then for the third."""
-    caplog.set_level("INFO", "scyan_exp.data.download_lock")
+    caplog.set_level("INFO", "scyan_exp.data.download")
     lock = path.with_name("cells.h5ad.lock")
     path.parent.mkdir()
     first = lock.open("a")

@@ -18,7 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from scyan_exp.config.compose import quiet_presets
 from scyan_exp.fleet.grid import Grid
-from scyan_exp.fleet.jobs import Job, compose_jobs, without_hydra
+from scyan_exp.fleet.job_config import without_hydra
+from scyan_exp.fleet.jobs import Job, compose_jobs
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from scyan_exp.config.check import check_config
 from scyan_exp.config.compose import configs_folder
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.grid import compose_grid
-from scyan_exp.fleet.jobs import Job, hydra_of, load_config, without_hydra
+from scyan_exp.fleet.job_config import hydra_of, load_config, without_hydra
+from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.manifest import add_job, read_jobs, write_jobs
 from scyan_exp.fleet.varied import Base, Varied
 from scyan_exp.run.folder import FORMAT

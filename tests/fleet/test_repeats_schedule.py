@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scyan_exp.fleet.jobs import Job, load_config
+from scyan_exp.fleet.job_config import load_config
+from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.running import run_source
 from scyan_exp.fleet.settings import FleetSettings
 from scyan_exp.fleet.source import SweepJobs

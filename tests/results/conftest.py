@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 
 from scyan_exp import Scyan
-from scyan_exp.data import (
-    CellDataModule,
-    Cells,
-    H5adDataset,
-    KnowledgeTable,
-    load_table,
-    prepare_cells,
-)
+from scyan_exp.data import Cells, H5adDataset, KnowledgeTable, load_table, prepare_cells
 from scyan_exp.results.annotation import Annotation
 from tests.conftest import TABLE, small_adata
+from tests.training.conftest import fit, make_model
 
 
 @pytest.fixture(scope="session")
@@ -30,20 +21,8 @@ def trained(tmp_path_factory) -> tuple[Scyan, Cells, str]:
         path="-", label_key="cell_type", batch_key="batch", continuous_covariates=["age"]
     )
     cells = prepare_cells(small_adata(), load_table(folder / "table.csv"), dataset)
-    sizes = {"hidden_size": 8, "n_hidden_layers": 1, "n_layers": 3}
-    model = Scyan(cells.table, cells.encoding, cells.preprocessing, **sizes)
-    trainer = pl.Trainer(
-        max_epochs=3,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings():
-        # What Lightning's own code does with torch's.
-        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
-        trainer.fit(model, CellDataModule(cells, batch_size=100))
+    model = make_model(cells)
+    trainer = fit(model, cells, max_epochs=3)
     trainer.save_checkpoint(folder / "last.ckpt")
     return model, cells, str(folder / "last.ckpt")
 

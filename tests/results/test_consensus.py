@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scyan_exp import Scyan
-from scyan_exp.data import CellDataModule, Cells, KnowledgeTable
+from scyan_exp.data import Cells, KnowledgeTable
 from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.results import chunks
 from scyan_exp.results import consensus as consensus_module
 from scyan_exp.results.annotation import predict_cells
 from scyan_exp.results.consensus import Consensus, Member, combine, weigh, weights_of
+from tests.training.conftest import fit, make_model
 
 Models = dict[str, Scyan]
 
@@ -27,7 +26,7 @@ Models = dict[str, Scyan]
 def models(trained) -> Models:
     """Three seeds of a model, the last one hardly trained; and their cells."""
     _, cells, _ = trained
-    return {f"seed_{seed}": fit(cells, seed, n) for seed, n in ((0, 6), (1, 6), (2, 1))}
+    return {f"seed_{seed}": trained_model(cells, seed, n) for seed, n in ((0, 6), (1, 6), (2, 1))}
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +34,9 @@ def cells(trained) -> Cells:
     return trained[1]
 
 
-def fit(cells: Cells, seed: int, n_epochs: int) -> Scyan:
-    sizes = {"hidden_size": 8, "n_hidden_layers": 1, "n_layers": 3, "init": "reference"}
-    model = Scyan(cells.table, cells.encoding, cells.preprocessing, **sizes, seed=seed)
-    trainer = pl.Trainer(
-        max_epochs=n_epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
-        trainer.fit(model, CellDataModule(cells, batch_size=100, seed=seed))
+def trained_model(cells: Cells, seed: int, n_epochs: int) -> Scyan:
+    model = make_model(cells, init="reference", seed=seed)
+    fit(model, cells, n_epochs)
     return model.eval()
 
 
@@ -255,7 +243,7 @@ def test_a_member_that_went_wrong_has_no_say(models, cells):
     table = cells.table
     rows = table.rho[[2, 0, 1]]
     wrong = replace(cells, table=KnowledgeTable(table.populations, table.markers, rows, {}))
-    both = {"good": models["seed_0"], "wrong": fit(wrong, 0, 6)}
+    both = {"good": models["seed_0"], "wrong": trained_model(wrong, 0, 6)}
     members, _ = weigh(both, cells.x, cells.covariates)
     assert members[1].weight < 1e-3
     found = combine(members, cells.x, cells.covariates)

@@ -13,13 +13,10 @@ from matplotlib.image import imread
 
 from scyan_exp.config.wanted import ALL_FIGURES, BiomarkersConfig
 from scyan_exp.results.biomarkers import Biomarkers, measure_biomarkers
-from scyan_exp.results.figures.biomarkers import (
-    groups_figure,
-    intensities_figure,
-    shares_figure,
-)
+from scyan_exp.results.figures.biomarkers import intensities_figure, shares_figure
 from scyan_exp.results.figures.canvas import colors
 from scyan_exp.results.figures.drawing import Shown, draw_figures, draw_given, of_biomarkers
+from scyan_exp.results.figures.groups import groups_figure
 from scyan_exp.results.group_tests import UNANNOTATED
 from scyan_exp.results.samples import Samples, samples_of
 from tests.results.conftest import make_annotation
@@ -159,7 +156,7 @@ def test_groups_have_a_box_and_a_point_a_sample_the_surest_first(biomarkers):
 
 
 def test_of_many_populations_the_surest_have_a_panel(biomarkers, monkeypatch):
-    monkeypatch.setattr("scyan_exp.results.figures.biomarkers.MOST_PANELS", 5)
+    monkeypatch.setattr("scyan_exp.results.figures.groups.MOST_PANELS", 5)
     own = biomarkers.populations
     own = own[(own["level"] == "population") & (own["population"] == "B cells")]
     names = [f"{i} {'long ' * 60}" for i in range(9)]

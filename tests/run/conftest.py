@@ -8,6 +8,16 @@ import pytest
 
 from tests.conftest import TABLE, small_adata
 
+#: What lies in the folder of a run without W&B; a single run also has its log.
+RUN_FILES = {
+    ".hydra",
+    "annotated.h5ad",
+    "checkpoints",
+    "figures",
+    "metrics.csv",
+    "population_weights.csv",
+    "result.json",
+}
 #: Runs of a second: cells of one's own, with a batch and an age.
 SMALL = (
     *("dataset=h5ad", "dataset.label_key=cell_type", "dataset.batch_key=batch"),

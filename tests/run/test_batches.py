@@ -12,7 +12,6 @@ import anndata
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from scyan_exp import sample_cells
 from scyan_exp.config.check import read_config
@@ -136,7 +135,7 @@ def test_a_run_in_the_same_folder_leaves_no_refined_model_of_the_earlier_one(tmp
 
 def test_an_interrupted_first_training_leaves_no_refined_model_of_an_earlier_one(run, tmp_path):
     folder = shutil.copytree(run / "seed_0", tmp_path / "run")
-    config = read_config(OmegaConf.to_container(Run(folder).config))
+    config = read_config(Run(folder).config.plain())
     with KeptCells() as kept:
         experiment = prepare(config, folder, kept)
     cells, model = experiment.cells, experiment.model

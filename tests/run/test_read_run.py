@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
@@ -80,13 +81,28 @@ def test_each_is_read_once_and_when_it_is_asked_for(runs, tmp_path):
 
 
 def test_nobody_changes_its_config_or_metrics(runs):
-    from omegaconf.errors import ReadonlyConfigError
-
     run = read_run(runs / "single")
     run.metrics.clear()
     assert run.metrics
-    with pytest.raises(ReadonlyConfigError):
+    with pytest.raises(AttributeError, match="seed stays as it was"):
         run.config.seed = 4
+    with pytest.raises(AttributeError, match="model stays as it was"):
+        del run.config.model
+    run.config.tags.append("mine")
+    run.config.plain()["model"].clear()
+    assert (run.config.seed, list(run.config.tags)) == (3, [])
+    assert run.config.model
+
+
+def test_its_config_is_a_mapping_whose_keys_are_attributes(runs):
+    config = read_run(runs / "single").config
+    assert config["model"]["prior_std"] == config.model.prior_std
+    assert config.get("repeats") == 1
+    assert "trainer" in dir(config)
+    assert json.loads(json.dumps(config.plain())) == config == copy.deepcopy(config)
+    assert repr(config.trainer).startswith("{")
+    with pytest.raises(AttributeError, match=r"no 'prior_st' here\. Did you mean 'prior_std'"):
+        config.model.prior_st  # noqa: B018
 
 
 def test_a_run_with_repeats_has_them(runs):

@@ -16,6 +16,7 @@ from scyan_exp import annotate
 from tests.fleet.sweeps import assert_same_training
 from tests.results.test_consensus import plain_weights
 from tests.run import repeats
+from tests.run.conftest import RUN_FILES
 from tests.run.test_run import QUICK, read_result
 from tests.run.test_wandb import history, inspect, runs_of, summary
 
@@ -24,16 +25,6 @@ train = repeats.train
 SEEDS = (7, 8, 9)
 #: Runs at whose end nearly all cells are annotated.
 LONGER = (*QUICK, "trainer.max_epochs=15")
-#: Files that a member has as a single run has them.
-RUN_FILES = {
-    ".hydra",
-    "annotated.h5ad",
-    "checkpoints",
-    "figures",
-    "metrics.csv",
-    "population_weights.csv",
-    "result.json",
-}
 
 
 @pytest.fixture(scope="module")

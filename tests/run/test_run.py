@@ -12,6 +12,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from tests.run.conftest import RUN_FILES
+
 QUICK = ("experiment=smoke", "dataset.n_cells=2000", "logger=none", "figures.draw=none")
 
 
@@ -44,16 +46,7 @@ def read_result(folder: Path) -> dict:
 
 
 def test_run_folder_holds_everything(run):
-    assert {path.name for path in run.iterdir()} == {
-        ".hydra",
-        "annotated.h5ad",
-        "checkpoints",
-        "figures",
-        "metrics.csv",
-        "population_weights.csv",
-        "result.json",
-        "train.log",
-    }
+    assert {path.name for path in run.iterdir()} == RUN_FILES | {"train.log"}
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert {p.stem for p in (run / "figures").iterdir()} == {
         "confusion_matrix",

@@ -9,7 +9,7 @@ import numpy as np
 
 from scyan_exp.errors import listed, near_matches
 
-#: The name, in a mapping of cofactors, of all markers that it does not name.
+#: In a mapping of cofactors, the key for all markers that it does not name.
 DEFAULT = "default"
 
 
@@ -24,7 +24,7 @@ class Asinh:
     cofactor: float | list[float]
 
     def apply_to(self, x_NM: np.ndarray) -> None:
-        """Transform raw expressions (N, M) where they stand."""
+        """Transform raw expressions (N, M) in place."""
         x_NM /= np.asarray(self.cofactor, x_NM.dtype)
         np.arcsinh(x_NM, out=x_NM)
 
@@ -38,10 +38,10 @@ class Asinh:
 def cofactor_of_each(
     cofactor: float | Mapping[str, float], markers: Sequence[str]
 ) -> float | list[float]:
-    """The cofactor of all markers, or of each in their order, from what a config says.
+    """One cofactor for all markers, or one for each in their order, from the config's value.
 
     Args:
-        cofactor: a number, or numbers by marker; markers that are not named have that of
+        cofactor: a number, or numbers by marker; markers that are not named get that of
             ``default``. :func:`cofactor_problems` finds none in it.
         markers: M names.
     """
@@ -51,7 +51,7 @@ def cofactor_of_each(
 
 
 def cofactor_problems(cofactor: float | Mapping[str, float], markers: Sequence[str]) -> list[str]:
-    """Markers that a config gives a cofactor and the table does not have, and the reverse."""
+    """Markers with a cofactor that the table lacks, and markers of the table without one."""
     if not isinstance(cofactor, Mapping):
         return []
     problems = [

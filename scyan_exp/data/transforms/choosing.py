@@ -1,4 +1,4 @@
-"""Which transform raw expressions need, by what they look like."""
+"""Choosing the transform that raw expressions need, by their values."""
 
 from __future__ import annotations
 
@@ -10,40 +10,42 @@ import pandas as pd
 from scyan_exp.data.cells_doubts import some_cells
 from scyan_exp.data.transforms import Transform
 
-#: Share of the cells within one ion of 0 from which a marker counts ions. Of mass cytometry half
-#: of the markers have 3% or more in every sample (multicenter; HIMC 45%), of flow cytometry less
-#: than 1% (mouse spleen).
+#: A marker counts ions if at least this share of the cells lies within one ion of 0. In mass
+#: cytometry, half of the markers have 3% or more in every sample (multicenter; HIMC 45%); in flow
+#: cytometry less than 1% (mouse spleen).
 NEAR_ZERO = 0.02
-#: Noise below 0 that counts of ions may have, in ions; the median of the markers.
+#: Noise below 0 that ion counts may have, in ions; the median over the markers.
 LEAST_IONS = -2.0
-#: Transformed expressions reach less: the logarithm to base 2 of the largest intensities reaches
-#: 22, asinh 14; of standardised ones 0.5% can lie beyond 14 standard deviations and no more.
+#: Transformed expressions stay below this: the binary logarithm of the largest intensities reaches
+#: 22, asinh 14; at most 0.5% of standardised values can lie beyond 14 standard deviations.
 LEAST_LINEAR = 30.0
-#: Ions of a marker in a cell are fewer; a flow cytometer without negative values reaches more.
+#: A cell has fewer ions of a marker than this; a flow cytometer without negative values reaches
+#: more.
 MOST_IONS = 10_000.0
-#: The widest scale to which programs transform has 4,096 steps.
+#: The widest scale that programs transform to has 4,096 steps.
 WIDEST_SCALE = 4_096.0
-#: Upper tail by lower tail from which a marker is on a linear scale. Upper quartile of the
-#: markers: mouse spleen 57; hipc_tcell, transformed to 4,096 steps, 1.7.
+#: A marker is on a linear scale if its upper tail is at least this many times its lower tail. Upper
+#: quartile over the markers: mouse spleen 57; hipc_tcell, transformed to 4,096 steps, 1.7.
 LONG_TAIL = 10.0
 #: Quantiles that stand for the ends of a marker, without outliers.
 LOW, HIGH = 0.005, 0.995
-#: Cells of a sample from which it is looked at by itself, and about how many of them are.
+#: A sample is looked at by itself if it has at least this many cells; about how many of its cells
+#: are looked at.
 FEWEST, MOST_OF_SAMPLE = 200, 10_000
-#: Share of the markers below the one that is looked at: many may have no positive cells.
+#: The marker looked at has this share of the markers below it: many may have no positive cells.
 UPPER = 0.75
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A transform, and why it was chosen, in words with a number."""
+    """A transform, and why it was chosen: a sentence with a number."""
 
     transform: Transform
     why: str
 
 
 def choose_transform(x_NM: np.ndarray) -> Choice:
-    """The transform that raw expressions (N, M) look to need; N >= 1, all finite."""
+    """The transform that raw expressions (N, M) seem to need; N >= 1, all finite."""
     x_NM = some_cells(x_NM)
     low_M, high_M = np.quantile(x_NM, [LOW, HIGH], axis=0)
     reach = float(np.quantile(np.maximum(np.abs(low_M), np.abs(high_M)), UPPER))
@@ -62,11 +64,11 @@ def choose_transform(x_NM: np.ndarray) -> Choice:
 
 
 def other_choices(x_NM: np.ndarray, sample_N: pd.Series, transform: Transform) -> dict[str, Choice]:
-    """Samples that by themselves look to need another transform than all together, by name.
+    """Samples that seem to need another transform than all cells together, by name.
 
     Args:
         x_NM: (N, M) raw expressions.
-        sample_N: the sample of each cell; small samples are left out.
+        sample_N: the sample of each cell; small samples are ignored.
         transform: that of all cells.
     """
     others = {}
@@ -79,11 +81,11 @@ def other_choices(x_NM: np.ndarray, sample_N: pd.Series, transform: Transform) -
 
 
 def are_counts(x_NM: np.ndarray) -> bool:
-    """Whether raw expressions (N, M) are counts of ions, as mass cytometry gives them.
+    """Whether raw expressions (N, M) are ion counts, as mass cytometry gives them.
 
-    Their negatives lie at 0, with or without noise of about one ion: 0 means "negative". The
-    negatives of flow cytometry spread far around 0, or lie at the least value of a logarithmic
-    amplifier, which is above 0.
+    In mass cytometry negative cells lie at 0, with or without noise of about one ion. In flow
+    cytometry they spread far around 0, or lie at the least value of a logarithmic amplifier, which
+    is above 0.
     """
     least = float(np.median(np.quantile(x_NM, LOW, axis=0)))
     is_near = least >= LEAST_IONS and _share_near_zero(x_NM) >= NEAR_ZERO
@@ -91,7 +93,7 @@ def are_counts(x_NM: np.ndarray) -> bool:
 
 
 def _is_piled_above_zero(x_NM: np.ndarray) -> bool:
-    """Whether, in the median marker, several cells share a least value that is above 0."""
+    """Whether several cells share a least value above 0, in the median marker."""
     least_M = x_NM.min(axis=0)
     return bool(np.median(least_M) > 0 and np.median((x_NM == least_M).sum(axis=0)) > 1)
 
@@ -102,10 +104,10 @@ def _share_near_zero(x_NM: np.ndarray) -> float:
 
 
 def _upper_by_lower_tail(x_NM: np.ndarray, low_M: np.ndarray, high_M: np.ndarray) -> float:
-    """How much farther the high values lie from the median than the low ones.
+    """How many times farther the high values lie from the median than the low ones.
 
-    On a linear scale positive cells lie decades above the negative ones; on a transformed scale
-    both tails are alike. Where most cells share the lowest value, it is the median of the others.
+    On a linear scale, positive cells lie decades above negative ones; on a transformed scale, both
+    tails are alike. If most cells share the lowest value, the median is that of the other cells.
     """
     middle_M = np.median(x_NM, axis=0)
     for m in np.flatnonzero(middle_M <= low_M):

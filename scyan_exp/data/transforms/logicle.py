@@ -1,8 +1,8 @@
 """The logicle scale of flow cytometry, with parameters measured on each marker.
 
 Parks, Roederer and Moore, Cytometry A 69:541 (2006); Moore and Parks, Cytometry A 81:273 (2012).
-FlowUtils computes it: back to raw units directly, and from raw units by a table of its values,
-which is ten times as fast and differs by less than numbers of 32 bits can tell.
+FlowUtils computes it. The way back to raw units is direct; from raw units, a table of its values is
+used, which is ten times as fast, and as exact as 32-bit numbers are.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from functools import lru_cache
 
 import numpy as np
 
-#: Decades of the whole scale (M), and of negatives beyond those that W shows (A): the usual ones.
+#: The usual decades of the whole scale (M), and of negative values beyond those in W (A).
 DECADES, NEGATIVE_DECADES = 4.5, 0.0
-#: The quantile of the negative values that the linear part must show (Parks et al.).
+#: The linear part must reach down to this quantile of the negative values (Parks et al.).
 LOW = 0.05
-#: Of fewer negative values the quantile says nothing.
+#: With fewer negative values than this, their quantile means little.
 FEWEST_NEGATIVES = 20
-#: Decades of the linear part (W): at least FlowUtils' own default, at most half of the scale.
+#: Decades of the linear part (W): at least FlowUtils' default, at most half of the scale.
 LEAST_WIDTH, LARGEST_WIDTH = 0.5, DECADES / 2
-#: Steps of a table, how many of them FlowUtils computes, and the largest value in the table, in
+#: Steps of a table, how many of them FlowUtils computes, and the table's largest value, in
 #: multiples of the top of the scale.
 STEPS, COMPUTED, LARGEST = 2**16, 2**12, 1e3
-#: Values looked up at a time: they stay in the processor's cache.
+#: Values looked up at a time, few enough to stay in the processor's cache.
 BLOCK = 2**14
 
 
@@ -46,7 +46,7 @@ class Logicle:
         return cls([_constants(x_N) for x_N in x_NM.T])
 
     def apply_to(self, x_NM: np.ndarray) -> None:
-        """Transform raw expressions (N, M) where they stand."""
+        """Transform raw expressions (N, M) in place."""
         tables = [_Table.of(*constants) for constants in self.constants]
         for start in range(0, len(x_NM), BLOCK):
             block_BM = x_NM[start : start + BLOCK]
@@ -65,14 +65,14 @@ class Logicle:
 
 @dataclass(frozen=True)
 class _Table:
-    """The scale of one marker, at equal steps of ``arcsinh(x / unit)``, and lines between them.
+    """The scale of one marker at equal steps of ``arcsinh(x / unit)``, linear between them.
 
     Attributes:
         constants: T, W, M and A.
         unit: about where the scale turns from linear to logarithmic, in raw units.
         end: ``arcsinh`` of the largest value; the table begins at its negative.
-        values: at the beginnings of the steps.
-        rises: from there to the ends of the steps.
+        values: the scale at the beginning of each step.
+        rises: how much it rises within each step.
     """
 
     constants: tuple[float, float, float, float]
@@ -84,7 +84,7 @@ class _Table:
     @classmethod
     @lru_cache(maxsize=256)
     def of(cls, top: float, width: float, decades: float, negative: float) -> _Table:
-        """The table of a marker's constants, the same object for the same ones."""
+        """The table for a marker's constants; equal constants give the same object."""
         unit = top * 10.0 ** (2 * width - decades)
         end = float(np.arcsinh(LARGEST * top / unit))
         from scipy.interpolate import CubicSpline  # type: ignore[import-untyped]
@@ -129,9 +129,9 @@ def _constants(x_N: np.ndarray) -> list[float]:
 
 
 def _width(x_N: np.ndarray, top: float) -> float:
-    """W: as many decades as show the low values on a linear scale.
+    """W: as many decades as put the low values on the linear part.
 
-    The low values are the 5% quantile of the negatives; without negatives, of all cells.
+    The low values are the 5% quantile of the negative values or, without these, of all.
     """
     negative = x_N[x_N < 0]
     low = abs(float(np.quantile(negative if len(negative) >= FEWEST_NEGATIVES else x_N, LOW)))

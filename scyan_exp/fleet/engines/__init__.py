@@ -1,1 +1,1 @@
-"""Where jobs run: an engine a file."""
+"""Where jobs run: a file per engine."""

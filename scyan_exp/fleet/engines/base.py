@@ -1,4 +1,4 @@
-"""What runs jobs: the interface of all engines, and how one is found by its name."""
+"""Engines run jobs: their common interface, and how one is found by name."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Ended:
     Attributes:
         job: the job.
         outcome: how it ended: completed, failed, interrupted, lost or timed out.
-        value: what the job returned, when completed.
-        error: what went wrong, else.
+        value: what the job returned, if it completed.
+        error: what went wrong, if it did not complete.
         seconds: how long it took.
         device: the slot it ran in.
     """
@@ -42,13 +42,13 @@ class Ended:
 
 @dataclass(frozen=True)
 class Needs:
-    """What an engine is made for.
+    """What an engine gets when it is made.
 
     Attributes:
         settings: ``hydra.launcher``.
         task: the program that each job runs.
         wants_gpu: whether the jobs train on GPUs.
-        n_jobs: how many jobs there will be at most.
+        n_jobs: the most jobs that there will be.
         sweep_dir: the folder of the sweep.
     """
 
@@ -69,25 +69,25 @@ class Engine(Protocol):
     n_slots: int
 
     def submit(self, job: Job) -> None:
-        """Start a job; there must be a free slot."""
+        """Start a job; a slot must be free."""
 
     def wait(self, seconds: float) -> list[Ended]:
         """The jobs that have ended since the last call; waits for the first of them."""
 
     def interrupt(self) -> None:
-        """Let running jobs end their epoch and save; no job is told twice."""
+        """Let running jobs end their epoch and save. No job is told twice."""
 
     def kill(self) -> None:
-        """End running jobs at once."""
+        """End all running jobs at once."""
 
     def close(self) -> None:
         """End all processes."""
 
 
-#: Makes an engine; it starts nothing yet. Raises an InputError where it cannot work.
+#: Makes an engine, which starts nothing yet; raises an InputError if it cannot work.
 MakeEngine = Callable[[Needs], Engine]
 
-#: Engines by name; a file of this folder adds its own.
+#: Engines by name; each file of this folder adds its own.
 ENGINES: Registry[MakeEngine] = Registry(
     "engine",
     [
@@ -99,7 +99,7 @@ ENGINES: Registry[MakeEngine] = Registry(
 
 
 def engine(name: str) -> Callable[[MakeEngine], MakeEngine]:
-    """Register what makes an engine: ``hydra.launcher.engine=NAME``."""
+    """Register what makes the engine of ``hydra.launcher.engine=NAME``."""
 
     def add(make: MakeEngine) -> MakeEngine:
         ENGINES.add(name, make)
@@ -109,6 +109,6 @@ def engine(name: str) -> Callable[[MakeEngine], MakeEngine]:
 
 
 def late(timeout: float | None) -> str:
-    """Why a job was ended that took too long."""
+    """The error of a job that was ended because it took too long."""
     assert timeout is not None
     return f"took longer than hydra.launcher.timeout_min={timeout / 60:g}"

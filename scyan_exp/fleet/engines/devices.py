@@ -16,9 +16,9 @@ class Slot:
     """A place for one job at a time.
 
     Attributes:
-        name: how it is called in tables, such as ``cpu:3`` or ``gpu:0``.
+        name: its name in tables, such as ``cpu:3`` or ``gpu:0``.
         n_threads: threads of a job.
-        environment: variables of its worker; of the GPUs it sees its own alone.
+        environment: variables of its worker, which sees no GPU but its own.
     """
 
     name: str
@@ -36,13 +36,13 @@ def make_slots(
 
     Args:
         devices: ``auto``, ``cpu``, or numbers of GPUs.
-        jobs_per_device: jobs at a time on each GPU (1 by default), or on the CPU (by default as
-            many as its cores hold).
-        threads_per_job: 1 by default on the CPU, a fair share of the cores on GPUs.
-        jobs_want_gpu: whether the jobs train on a GPU; ``auto`` goes by it.
+        jobs_per_device: jobs at a time on each GPU (by default 1), or on the CPU (by default as
+            many as it has cores for).
+        threads_per_job: by default 1 on the CPU, and a fair share of the cores on GPUs.
+        jobs_want_gpu: whether the jobs train on a GPU, which decides ``auto``.
 
     Raises:
-        InputError: a GPU that is not there.
+        InputError: there is no such GPU.
     """
     n_cores = available_cores()
     if devices == "cpu" or (devices == "auto" and not jobs_want_gpu):
@@ -73,14 +73,14 @@ def make_slots(
 
 
 def available_cores() -> int:
-    """Cores that this process may use: fewer than the machine's under Slurm or in a container."""
+    """Cores that this process may use: in a container or under Slurm, not all of the machine."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def visible_gpus() -> list[str]:
-    """How CUDA calls the GPUs that this process may use; torch is not needed to find out."""
+    """CUDA's names for the GPUs that this process may use, found without importing torch."""
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None:
         return [name for name in allowed.split(",") if name and name != "-1"]

@@ -1,4 +1,4 @@
-"""Engines whose work outlives the command that started it, and what other commands ask of them."""
+"""Engines whose jobs outlive the command that started them, and what other commands ask of them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,30 @@ from scyan_exp.fleet.settings import FleetSettings
 
 @dataclass(frozen=True)
 class Lasting:
-    """What such an engine answers. The first two raise an InputError that says what to do.
+    """What such an engine answers.
 
     Attributes:
-        require_not_detached: makes sure that no launcher of it runs the sweep of a folder.
-        require_none_left: makes sure that no job of it works for a sweep which goes on by another
-            engine.
-        detach: goes on with a sweep without this command, and says so; given the folder of the
-            sweep, the settings, and those that are others now, as ``key=value``.
+        require_not_detached: raises an InputError if a launcher of this engine runs the sweep in a
+            folder.
+        require_none_left: raises an InputError if jobs of this engine still run for the sweep in a
+            folder, which is to go on with another engine.
+        detaches: whether the settings ask for a launcher that runs elsewhere.
+        detach: starts that launcher, and says so; given the folder of the sweep, the settings, and
+            those that have changed, as ``key=value``.
     """
 
     require_not_detached: Callable[[Path], None]
     require_none_left: Callable[[Path], None]
+    detaches: Callable[[FleetSettings], bool]
     detach: Callable[[Path, FleetSettings, Sequence[str]], None]
 
 
-#: By the names of the engines, each added by the engine's own file.
+#: By the name of the engine; each engine's own file adds its entry.
 LASTING: dict[str, Lasting] = {}
 
 
 def require_not_detached(sweep_dir: Path) -> None:
-    """Make sure that no launcher runs a sweep elsewhere.
+    """Make sure that no detached launcher runs a sweep.
 
     Raises:
         InputError: one does.
@@ -42,7 +45,7 @@ def require_not_detached(sweep_dir: Path) -> None:
 
 
 def require_none_left(sweep_dir: Path, chosen: str) -> None:
-    """Make sure that no job of another engine than the chosen one works for a sweep.
+    """Make sure that no job of any engine but the chosen one still runs for a sweep.
 
     Raises:
         InputError: some do.
@@ -52,20 +55,26 @@ def require_none_left(sweep_dir: Path, chosen: str) -> None:
             one.require_none_left(sweep_dir)
 
 
+def detaches(fleet: FleetSettings) -> bool:
+    """Whether the launcher runs elsewhere, so that the command returns at once."""
+    one = _known().get(fleet.engine)
+    return one is not None and one.detaches(fleet)
+
+
 def detach(sweep_dir: Path, fleet: FleetSettings, changes: Sequence[str] = ()) -> None:
-    """Go on with a sweep without this command, and say so.
+    """Start a launcher that goes on with a sweep without this command, and say so.
 
     Args:
         sweep_dir: the folder of the sweep, whose jobs are written.
         fleet: the settings.
-        changes: settings of the launcher that are others now, as ``key=value``.
+        changes: settings of the launcher that have changed, as ``key=value``.
 
     Raises:
-        InputError: the engine cannot.
+        InputError: the engine cannot do that.
     """
     _known()[fleet.engine].detach(sweep_dir, fleet, changes)
 
 
 def _known() -> dict[str, Lasting]:
-    len(ENGINES)  # their files are loaded when somebody asks
+    len(ENGINES)  # loads the files of all engines
     return LASTING

@@ -26,10 +26,10 @@ PATIENCE = 10.0
 
 @engine("local")
 def make_local_engine(needs: Needs) -> LocalEngine:
-    """The engine of this machine, with no more slots than there are jobs.
+    """Make the engine of this machine, with no more slots than jobs.
 
     Raises:
-        InputError: a GPU that is not there.
+        InputError: there is no such GPU.
     """
     settings = needs.settings
     slots = make_slots(
@@ -48,15 +48,15 @@ class _Worker:
 
 
 class LocalEngine:
-    """Runs jobs in processes forked off this one, so that its imports are theirs.
+    """Runs jobs in processes that are forked off this one, and so share its imports.
 
-    A worker whose job did not complete is replaced, so that nothing of it stays behind.
+    A worker whose job did not complete is replaced, so that nothing of that job stays behind.
 
     Args:
         slots: where jobs can run.
         task: the program that each job runs.
         timeout: seconds that a job may take; None for any.
-        deaf_to: signals that the workers do not hear: they are meant for this process alone.
+        deaf_to: signals that workers ignore, because they are meant for this process alone.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class LocalEngine:
         self._context = multiprocessing.get_context("fork")
 
     def submit(self, job: Job) -> None:
-        """Start a job in a free slot; the worker of an earlier job first."""
+        """Start a job in a free slot, if possible with the worker of an earlier job."""
         free = [i for i in range(self.n_slots) if not self._is_busy(i)]
         slot = min(free, key=lambda i: (i not in self._workers, i))
         if slot not in self._workers:
@@ -82,11 +82,11 @@ class LocalEngine:
             self._workers[slot] = self._start(self.slots[slot])
         worker = self._workers[slot]
         worker.job, worker.started = job, time.monotonic()
-        with suppress(OSError):  # it has died meanwhile: its end is noticed by wait()
+        with suppress(OSError):  # it has died meanwhile; wait() will notice
             worker.connection.send_bytes(json.dumps({"folder": str(job.folder)}).encode())
 
     def wait(self, seconds: float) -> list[Ended]:
-        """The jobs that have ended; waits for the first of them, at most so long."""
+        """The jobs that have ended; waits for the first of them, for at most ``seconds``."""
         busy = {slot: worker for slot, worker in self._workers.items() if worker.job is not None}
         if self.timeout is not None and busy:
             next_deadline = min(worker.started for worker in busy.values()) + self.timeout
@@ -103,19 +103,19 @@ class LocalEngine:
         return ended
 
     def interrupt(self) -> None:
-        """Pass Ctrl-C on to running jobs, once to each: a second one would stop it at once."""
+        """Pass Ctrl-C on to running jobs, but only once: a second one would stop them at once."""
         for worker in self._workers.values():
             if worker.job is not None and not worker.interrupted:
                 worker.interrupted = True
                 _signal(worker, signal.SIGINT)
 
     def kill(self) -> None:
-        """End every worker at once; jobs count as interrupted."""
+        """End every worker at once; their jobs count as interrupted."""
         for worker in self._workers.values():
             _signal(worker, signal.SIGKILL)
 
     def close(self) -> None:
-        """End the workers: idle ones by themselves, others at once."""
+        """End the workers: idle ones may end by themselves, the others are killed."""
         for worker in self._workers.values():
             worker.connection.close()
             if worker.job is not None:
@@ -129,7 +129,7 @@ class LocalEngine:
         self._workers.clear()
 
     def _import_libraries(self) -> None:
-        """What jobs need, once for all workers; they are forked off this process."""
+        """Import what jobs need once for all workers, which are forked off this process."""
         import_libraries = getattr(self.task, "import_libraries", None)
         if import_libraries is not None:
             import_libraries()
@@ -148,7 +148,7 @@ class LocalEngine:
             args=(theirs, others, slot, self.task, os.getpid(), self._deaf_to),
             daemon=False,
         )
-        # A signal that came before the child has set up its own handling would run ours in it.
+        # A signal that arrives before the child has set up its own handlers would run ours in it.
         blocked = {*SIGNALS, *self._deaf_to}
         signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         try:
@@ -172,9 +172,9 @@ class LocalEngine:
         return ended
 
     def _remove(self, slot: int, outcome: Outcome, error: str) -> Ended:
-        """The end of a job whose worker goes too."""
+        """The end of a job that takes its worker with it."""
         worker = self._workers.pop(slot)
-        worker.connection.close()  # which ends it, unless it is stuck
+        worker.connection.close()  # this ends the worker, unless it is stuck
         if outcome in (Outcome.LOST, Outcome.TIMED_OUT):
             _signal(worker, signal.SIGKILL)
         self._leaving.append(worker)
@@ -194,12 +194,12 @@ class LocalEngine:
 
 
 def _signal(worker: _Worker, number: signal.Signals) -> None:
-    """To the worker; SIGKILL also to the processes that it started."""
+    """Send a signal to the worker, and SIGKILL also to the processes that it started."""
     pid = worker.process.pid
     assert pid is not None
     if number == signal.SIGKILL:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, number)  # a worker leads a group of its own
+            os.killpg(pid, number)  # a worker leads its own process group
     if worker.process.exitcode is None:
         with suppress(ProcessLookupError):
             os.kill(pid, number)

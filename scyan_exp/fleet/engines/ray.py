@@ -1,4 +1,4 @@
-"""The engine of a Ray cluster: the same jobs as Ray tasks, here or on other machines."""
+"""The engine of a Ray cluster: jobs run as Ray tasks, here or on other machines."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class _Running:
 
 @engine("ray")
 class RayEngine:
-    """Runs each job as a Ray task; folders must be visible to all machines of the cluster.
+    """Runs each job as a Ray task; all machines of the cluster must see the same folders.
 
     Args:
-        needs: what it is made for; ``settings.ray`` says what of the cluster a job takes.
+        needs: what an engine gets; ``settings.ray`` says how much of the cluster a job takes.
 
     Raises:
         InputError: Ray is not installed, or the cluster cannot hold a job.
@@ -59,12 +59,12 @@ class RayEngine:
 
     def submit(self, job: Job) -> None:
         """Start a job as a task."""
-        # In a list Ray hands on the reference itself, not what it refers to.
+        # Within a list, Ray passes on the reference itself and not what it refers to.
         reference = self._remote.remote(str(job.folder), [self._task], self._n_threads)
         self._running[reference] = _Running(job, time.monotonic())
 
     def wait(self, seconds: float) -> list[Ended]:
-        """The jobs that have ended; waits for the first of them, at most so long."""
+        """The jobs that have ended; waits for the first of them, for at most ``seconds``."""
         done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
         ended = [self._collect(reference) for reference in done]
         for reference, running in list(self._running.items()):
@@ -86,12 +86,12 @@ class RayEngine:
             self._cancel(reference, force=True)
 
     def close(self) -> None:
-        """Leave the cluster; a local one ends."""
+        """Leave the cluster; a local cluster ends."""
         self.kill()
         self._ray.shutdown()
 
     def _cancel(self, reference: Any, force: bool) -> None:
-        with suppress(Exception):  # it has ended meanwhile
+        with suppress(Exception):  # it has ended since
             self._ray.cancel(reference, force=force, recursive=True)
 
     def _collect(self, reference: Any) -> Ended:
@@ -136,7 +136,7 @@ def _n_slots(resources: dict[str, float], num_cpus: float, num_gpus: float) -> i
 
 @lru_cache(maxsize=1)
 def _task_of(reference: Any) -> Task:
-    """The program, the same object for all jobs of a process of Ray's: it keeps their cells."""
+    """The program: one object for all jobs of a Ray process, as it keeps their cells."""
     import ray
 
     task: Task = ray.get(reference)
@@ -144,7 +144,7 @@ def _task_of(reference: Any) -> Task:
 
 
 def _run(folder: str, given: list[Any], n_threads: int) -> dict[str, Any]:
-    """In a process of Ray's: run the job of a folder."""
+    """In a Ray process: run the job of a folder."""
     import ray
 
     from scyan_exp.fleet.engines.worker import output_to_log, prepare, run_job

@@ -1,4 +1,4 @@
-"""Running jobs in a process of the fleet: one after the other, with what they share kept."""
+"""Running jobs in a process of the fleet, one after the other; what they share is kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from omegaconf import OmegaConf
 
 from scyan_exp.fleet.engines.base import Task
 from scyan_exp.fleet.engines.devices import Slot
-from scyan_exp.fleet.jobs import load_config, without_hydra
+from scyan_exp.fleet.job_config import load_config, without_hydra
 from scyan_exp.fleet.signals import SIGNALS
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
@@ -43,16 +43,16 @@ def work(
 
     Args:
         connection: folders in, results out, as JSON.
-        others: the launcher's ends of connections, inherited and not for us.
+        others: the launcher's ends of the connections, which this process inherited and closes.
         slot: where this worker runs.
         task: the program that each job runs.
-        parent: process id of the launcher, whose end is ours.
+        parent: process id of the launcher; this process ends with it.
         deaf_to: signals that stay blocked, as they were when this process began.
     """
     for other in others:
         other.close()
     _end_with(parent)
-    # The terminal's Ctrl-C reaches the launcher alone, which tells us.
+    # Ctrl-C on the terminal reaches only the launcher, which passes it on.
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, _remember)
@@ -64,12 +64,12 @@ def work(
             with output_to_log(folder):
                 result = run_job(folder, task)
             connection.send_bytes(json.dumps(result).encode())
-    except (EOFError, OSError):  # the launcher is done with us
+    except (EOFError, OSError):  # the launcher needs this worker no more
         _finish_wandb()
 
 
 def prepare(slot: Slot) -> None:
-    """Set up this process for its slot; before CUDA and threads are used."""
+    """Set up this process for its slot, before CUDA and threads are used."""
     os.environ.update(slot.environment)
     os.environ["OMP_NUM_THREADS"] = str(slot.n_threads)
     if "torch" in sys.modules:
@@ -77,25 +77,25 @@ def prepare(slot: Slot) -> None:
         from threadpoolctl import threadpool_limits
 
         torch.set_num_threads(slot.n_threads)
-        # Libraries that are loaded do not look at the variable again, such as numpy's BLAS: its
-        # threads, one a core in each worker, would wait for each other.
+        # Libraries that are loaded already, such as numpy's BLAS, do not look at the variable
+        # again. With a thread per core in each worker, their threads would wait for each other.
         threadpool_limits(slot.n_threads)
 
 
 def run_job(folder: Path, task: Task) -> dict[str, Any]:
-    """Run the job whose config lies in a folder, as Hydra would; say how it ended.
+    """Run the job whose config is in a folder, as Hydra would, and say how it ended.
 
     Returns:
         ``outcome`` (completed, failed, interrupted), and ``value`` or ``error``.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        if _REMEMBERED:  # the signal came before the job did
+        if _REMEMBERED:  # the signal arrived before the job
             raise KeyboardInterrupt
         return {"outcome": Outcome.COMPLETED, "value": _plain(_call(folder, task))}
     except KeyboardInterrupt:
         return {"outcome": Outcome.INTERRUPTED, "error": "interrupted"}
-    except BaseException as error:  # SystemExit too: the worker goes on
+    except BaseException as error:  # SystemExit too, as the worker goes on
         cause = error.__cause__ or error
         logging.getLogger(__name__).debug("job failed", exc_info=True)
         text = str(cause).strip().splitlines()
@@ -109,7 +109,7 @@ def run_job(folder: Path, task: Task) -> dict[str, Any]:
 
 
 def _remember(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C between jobs: it is meant for the one that is about to come."""
+    """Note Ctrl-C between jobs: it is meant for the next one."""
     _REMEMBERED.append(number)
 
 
@@ -123,7 +123,7 @@ def _call(folder: Path, task: Task) -> Any:
     hydra_config, callbacks = config.hydra, Callbacks(config)
     configure_log(hydra_config.job_logging, hydra_config.verbose)
     if "scyan_exp" in str(hydra_config.job_logging):
-        _drop_terminal_handlers()  # our output goes to the log already
+        _drop_terminal_handlers()  # the output goes to the log already
     task_config = without_hydra(config)
     before = Path.cwd()
     if hydra_config.job.chdir:
@@ -147,7 +147,7 @@ def _call(folder: Path, task: Task) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What can travel as JSON; anything else as text."""
+    """A value that JSON can hold; anything else as text."""
     try:
         return json.loads(json.dumps(value))
     except (TypeError, ValueError):
@@ -163,7 +163,7 @@ def _drop_terminal_handlers() -> None:
 
 @contextmanager
 def output_to_log(folder: Path) -> Iterator[None]:
-    """Send what a job prints, C code and crashes included, to ``train.log`` of its folder."""
+    """Send all that a job prints to ``train.log`` in its folder, from C code and crashes too."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     saved = os.dup(1), os.dup(2)
@@ -184,17 +184,17 @@ def output_to_log(folder: Path) -> Iterator[None]:
 
 
 def _end_with(parent: int) -> None:
-    """Be killed when the launcher is gone, however it ended."""
+    """Let the system kill this process when the launcher is gone, however it ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it went before we asked
+    if os.getppid() != parent:  # it was gone before we asked
         os._exit(1)
 
 
 def _finish_wandb() -> None:
-    """End the service process of W&B, which this process started."""
+    """End the service process of W&B if this process started it."""
     if "wandb" in sys.modules:
         import wandb
 
-        with suppress(Exception):  # this process ends, whatever the service says
+        with suppress(Exception):  # this process ends, whatever the service answers
             wandb.teardown()

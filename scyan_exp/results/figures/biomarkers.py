@@ -1,17 +1,15 @@
-"""Figures of samples: shares, intensities, and groups beside each other."""
+"""Figures of samples: shares of populations, and intensities."""
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from scyan_exp.results.biomarkers import Biomarkers
-from scyan_exp.results.figures.canvas import canvas, colors, room, short, titled
+from scyan_exp.results.figures.canvas import canvas, room, short
 from scyan_exp.results.figures.registry import figure
-from scyan_exp.results.group_tests import OF_PARENT, OWN_LEVEL, SHARE, UNANNOTATED, Groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,12 +27,8 @@ MOST_NUMBERS = 2500
 COFACTORS = {1000.0: 150.0, 20.0: 5.0}
 #: Markers whose populations differ by less than this have not all colours: they would show noise.
 LEAST_WIDTH = 1.0
-#: Panels in a row.
-COLUMNS = 5
-#: Characters that have room: across a panel; below a box; along a row of the shares.
-CHARACTERS_A_PANEL, CHARACTERS_A_GROUP, CHARACTERS_A_ROW = 28, 18, 4
-#: Panels drawn at most.
-MOST_PANELS = 50
+#: Characters that have room along a row of the shares.
+CHARACTERS_A_ROW = 4
 
 
 @figure("sample_shares")
@@ -43,7 +37,7 @@ def shares_figure(biomarkers: Biomarkers) -> Figure:
 
     The colour is the ratio to the median share over the samples; small counts are drawn towards 1.
     """
-    rows = _own_rows(biomarkers)
+    rows = biomarkers.own_populations
     rows = rows[(rows["count"] > 0).groupby(rows["population"]).transform("any")]
     share_SP = _wide(rows, "share")
     n_S = rows.groupby("sample", sort=False)["sample_count"].first()
@@ -99,35 +93,6 @@ def intensities_figure(biomarkers: Biomarkers) -> Figure:
     bar = figure.colorbar(image, ax=axes, shrink=0.8, label=words)
     bar.set_ticks([0, 1], labels=["lowest", "highest"])
     return figure
-
-
-@figure("group_shares")
-def groups_figure(biomarkers: Biomarkers, groups: Groups) -> Figure:
-    """Shares of the samples of each group, a panel a population, the surest difference first.
-
-    With a level, the share is of the parent, where that has several populations.
-    """
-    rows = _own_rows(biomarkers)
-    tests, left_out = _shown_tests(groups.tests, rows)
-    n_columns = min(COLUMNS, len(tests))
-    n_rows = -(-len(tests) // n_columns)
-    figure, grid = canvas(
-        2.3 * n_columns + 0.6, 2.7 * n_rows + 0.4, columns=n_columns, rows=n_rows, squeeze=False
-    )
-    for axes in grid.ravel()[len(tests) :]:
-        axes.set_axis_off()
-    for axes, test in zip(grid.ravel(), tests.to_dict("records"), strict=False):
-        own = rows[rows["population"] == test["population"]]
-        _draw_groups(axes, own, test, groups.names)
-    title = f"Shares by sample; {test['test']}, p adjusted over the populations"
-    figure.suptitle(titled(title, left_out), fontsize=10)
-    return figure
-
-
-def _own_rows(biomarkers: Biomarkers) -> pd.DataFrame:
-    """The rows of the table's own populations, and of unannotated cells."""
-    rows = biomarkers.populations
-    return rows[rows["level"] == OWN_LEVEL]
 
 
 def _wide(rows: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -209,51 +174,3 @@ def _scaled(values_PM: np.ndarray) -> tuple[np.ndarray, str]:
     width_M = np.maximum(high_M - low_M, LEAST_WIDTH)
     by = "" if cofactor is None else f", by arcsinh(x / {cofactor:g})"
     return np.ma.masked_invalid((seen_PM - low_M) / width_M), f"scaled a marker{by}"
-
-
-def _shown_tests(tests: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """One test a population, of its share in the parent if there is such a test; what is missing.
-
-    Populations without cells are left out, and of many the least sure ones.
-    """
-    own = tests[(tests["level"] == OWN_LEVEL) & tests["measure"].isin((SHARE, OF_PARENT))]
-    own = own[own["population"] != UNANNOTATED]
-    one_each = own.drop_duplicates("population", keep="last")  # the shares of parents come last
-    with_cells = rows.groupby("population")["count"].sum()
-    some = one_each[one_each["population"].map(with_cells) > 0]
-    some = one_each if some.empty else some
-    surest = some.sort_values("p_adjusted", kind="stable").head(MOST_PANELS)
-    n_empty, n_more = len(one_each) - len(some), len(some) - len(surest)
-    words = [f"without {n_empty} populations that have no cells"] if n_empty else []
-    words += [f"the {len(surest)} surest; groups.csv has {n_more} more"] if n_more else []
-    return surest, "; ".join(words)
-
-
-def _draw_groups(axes: Axes, rows: pd.DataFrame, test: dict[str, Any], names: list[str]) -> None:
-    """Boxes of one population, a point a sample."""
-    values = 100 * rows[test["measure"]]
-    rng = np.random.default_rng(0)
-    for i, (name, color) in enumerate(zip(names, colors(len(names)), strict=True)):
-        own = values[(rows["group"] == name) & values.notna()].to_numpy()
-        if len(own):
-            axes.boxplot(
-                own, positions=[i], widths=0.6, showfliers=False, medianprops={"color": "black"}
-            )
-        places = i + rng.uniform(-0.15, 0.15, len(own))
-        axes.scatter(places, own, s=14, color=[color], zorder=3, linewidths=0)
-    shown = [short(name, CHARACTERS_A_GROUP) for name in names]
-    labels = [f"{one}\nn = {test[f'n_{name}']}" for one, name in zip(shown, names, strict=True)]
-    is_wide = len(names) * max(map(len, shown)) > CHARACTERS_A_PANEL
-    tilted: dict[str, Any] = {"rotation": 40, "ha": "right"} if is_wide else {}
-    axes.set_xticks(range(len(names)), labels, fontsize=8, **tilted)
-    axes.tick_params(axis="y", labelsize=8)
-    axes.set_ylim(bottom=0)
-    whole = rows["parent"].iloc[0] if test["measure"] == OF_PARENT else "all cells"
-    axes.set_ylabel(f"% of {short(str(whole), CHARACTERS_A_PANEL)}", fontsize=8)
-    p = test["p_adjusted"]
-    name = fill(short(test["population"]), CHARACTERS_A_PANEL)
-    axes.set_title(f"{name}\n{_p(p)}", fontsize=8)
-
-
-def _p(p: float) -> str:
-    return "not tested" if np.isnan(p) else "p < 0.001" if p < 0.001 else f"p = {p:.2g}"

@@ -1,1 +1,1 @@
-"""Annotating files of new cells: many, large ones, and such as were cut off."""
+"""Annotating files of new cells, however many and large they are; one that was cut off goes on."""

@@ -16,12 +16,12 @@ class Added:
     """What is added to B cells.
 
     Attributes:
-        obs: B rows, a column each.
+        obs: B rows; the added columns.
         obsm: (B, K) arrays by name.
-        layers: (B, n_vars) arrays by name, other expressions of all columns of X.
-        uns: what is said of all cells together; the same in every block.
-        counts: cells without a population, then of each population.
-        rows: the B rows of X as they are stored, where the writer needs them.
+        layers: (B, n_vars) arrays by name: other expressions of all columns of X.
+        uns: what is said about all cells together; the same in every block.
+        counts: number of cells without a population, then of each population.
+        rows: the B rows of X as they are stored, if the writer needs them.
     """
 
     obs: pd.DataFrame
@@ -36,9 +36,9 @@ class Added:
         """What an annotation adds.
 
         Args:
-            annotation: of B cells.
-            known: other columns of these cells.
-            more: fields besides.
+            annotation: the annotation of B cells.
+            known: further columns of these cells.
+            more: further fields.
         """
         n_pops = len(annotation.table.populations)
         return cls(
@@ -50,14 +50,14 @@ class Added:
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All numbers, by their names in an ``.h5ad`` file."""
+        """All arrays of numbers, by their names in an ``.h5ad`` file."""
         obs = dict(_stored(str(name), column) for name, column in self.obs.items())
         obsm = {f"obsm/{name}": values for name, values in self.obsm.items()}
         return {**obs, **obsm, **{f"layers/{name}": one for name, one in self.layers.items()}}
 
 
 def _stored(name: str, column: pd.Series) -> tuple[str, np.ndarray]:
-    """The numbers of a column: those of a category are its codes."""
+    """The numbers of a column; for categories, their codes."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return f"obs/{name}/codes", column.cat.codes.to_numpy()
     return f"obs/{name}", column.to_numpy()

@@ -36,8 +36,8 @@ class Annotator:
 
     Args:
         members: the models with their weights.
-        settings: how they annotate; the defaults if not given.
-        correction: what corrects the batch effect; None if nothing does.
+        settings: how they annotate; None for the defaults.
+        correction: what corrects the batch effect; None for no correction.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Annotator:
 
     @property
     def markers(self) -> list[str]:
-        """Names of the M markers, in the order in which they are given."""
+        """Names of the M markers, in the order of the expressions."""
         return self.table.markers
 
     @property
@@ -64,7 +64,7 @@ class Annotator:
 
     @property
     def compensation(self) -> Compensation:
-        """How the training cells were compensated; ``auto`` where that is not known."""
+        """How the training cells were compensated; ``auto`` if that is not known."""
         return self.members[0].model.preprocessing.compensation or "auto"
 
     @property
@@ -76,7 +76,7 @@ class Annotator:
         """Annotate N cells.
 
         Args:
-            raw_NM: expressions, in the state in which the training cells were given.
+            raw_NM: expressions in the same state as the training cells were.
             obs: the columns of the covariates.
 
         Raises:
@@ -89,7 +89,7 @@ class Annotator:
         return combine(self.members, *inputs[first.name], inputs=inputs, settings=self.settings)
 
     def corrected(self, raw_NM: np.ndarray, obs: pd.DataFrame) -> np.ndarray | None:
-        """Expressions (N, M) without batch effect, in raw units; None if nobody asked for them.
+        """Expressions (N, M) without batch effect, in raw units; None without a correction.
 
         Raises:
             InputError: as :meth:`annotation` does.
@@ -103,12 +103,12 @@ class Annotator:
         return correct(model, x, covariates, self.correction.batch_ref)
 
     def doubts(self, raw_NM: np.ndarray) -> list[str]:
-        """What is doubtful about cells: markers that are far from the training cells."""
+        """Warnings about cells: markers that are far from those of the training cells."""
         preprocessing = self.members[0].model.preprocessing
         return new_cells_doubts(self.markers, preprocessing, raw_NM)
 
     def _inputs(self, raw_NM: np.ndarray, obs: pd.DataFrame) -> dict[str, Inputs]:
-        """The cells as each member saw its own; members of one preprocessing share the tensors."""
+        """The inputs of each member; members with equal preprocessing share them."""
         inputs: dict[str, Inputs] = {}
         for i, one in enumerate(self.members):
             model = one.model

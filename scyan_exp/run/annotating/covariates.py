@@ -1,4 +1,4 @@
-"""Covariates of new cells that the models do not know, found before anything is computed."""
+"""Finding covariates of new cells that the models do not know, before anything is computed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def covariate_problems(annotator: Annotator, blocks: Iterable[pd.DataFrame]) -> 
 
     Args:
         annotator: the models.
-        blocks: the columns of the covariates, some rows at a time.
+        blocks: the columns of the covariates, a block of rows at a time.
     """
     encodings = [one.model.encoding for one in annotator.members]
     keys = {key for one in encodings for key in one.categories}
@@ -44,7 +44,7 @@ def covariate_problems(annotator: Annotator, blocks: Iterable[pd.DataFrame]) -> 
 
 
 def _unknown(encoding: CovariateEncoding, found: dict[str, set[str]]) -> list[str]:
-    """Categories that a model does not know, in the words of its encoding."""
+    """The problems that a model's encoding has with categories that it does not know."""
     problems: list[str] = []
     for key, names in encoding.categories.items():
         try:

@@ -1,4 +1,4 @@
-"""Annotating files of new cells: all are checked first, then one after the other is written."""
+"""Annotating files of new cells: all are checked first, then they are written one by one."""
 
 from __future__ import annotations
 
@@ -46,24 +46,25 @@ def annotate_files(
 ) -> list[Annotated]:
     """Annotate files, each of which becomes ``<name>.annotated.<suffix>`` in a folder.
 
-    A cut-off annotation goes on where it was when it is asked for again; files that are annotated
-    already by the same models are left alone.
+    An annotation that was cut off goes on when it is asked for again. Files that the same models
+    have annotated already are skipped.
 
     Args:
         checkpoint: a checkpoint, or the folder of a run.
-        paths: files of cells, or folders of such.
+        paths: files of cells, or folders of them.
         out: the folder of the results.
         result: their format: ``h5ad``, ``csv``, ``parquet`` or ``fcs``.
-        settings: the threshold and what is added; as the run has it if not given.
-        batch_ref: the batch whose expressions the cells get besides their own; None for none.
-        compensation: of FCS files: ``auto``, False, or the path of a CSV; as that of the training
-            cells if not given.
+        settings: the threshold and what is added; None for the run's settings.
+        batch_ref: the batch to which the cells' expressions are corrected, in addition to their
+            own; None for no correction.
+        compensation: for FCS files: ``auto``, False, or the path of a CSV; None for that of the
+            training cells.
         metadata: a CSV with one row per file: its name, and columns for ``obs``.
 
     Raises:
-        InputError: everything that is wrong with models and files; nothing is written then. Or
-            an expression in a large file is not finite: all others are annotated nevertheless.
-        OutputError: results cannot be written, or another annotation writes them.
+        InputError: everything that is wrong with models and files, before anything is written. Or
+            an expression in a large file is not finite; all other files are annotated nevertheless.
+        OutputError: results cannot be written, or another annotation is writing them.
     """
     jobs = plan(paths, Path(out), result)
     settings = settings_of(checkpoint) if settings is None else settings
@@ -88,7 +89,7 @@ def annotate_files(
 
 
 def _known(jobs: Sequence[Job], metadata: str | Path | None) -> list[dict[str, Any]]:
-    """What a sheet says of each file."""
+    """What a sheet says about each file."""
     if metadata is None:
         return [{} for _ in jobs]
     files = [job.source for job in jobs]
@@ -126,7 +127,7 @@ def _check(tasks: Sequence[Task], ways: Sequence[Way], ledger: Ledger, models: s
 
 @contextmanager
 def _explained(out: Path) -> Iterator[None]:
-    """The file system's refusals inside the block, in words."""
+    """Explain the file system's refusals within the block."""
     try:
         yield
     except OSError as error:

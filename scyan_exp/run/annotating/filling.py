@@ -1,10 +1,10 @@
-"""An annotated ``.h5ad`` file at constant memory, that a killed process cannot damage.
+"""Writing an annotated ``.h5ad`` file in constant memory, such that a kill cannot damage it.
 
-The input is copied byte for byte, so all that is in it stays. Then HDF5 makes room for what is
-added, at its full size, and closes the file. From there on nothing of its structure changes: the
-numbers are written at their places in the file, past HDF5. So writing needs none of its locks,
-and whenever the process dies, the file is whole but for numbers that are not yet there; a note
-beside it says how many are.
+The input is copied byte for byte, so it keeps all that it holds. Then HDF5 makes room for what is
+added, at full size, and closes the file. From then on its structure does not change: the numbers
+are written to their places in the file, without HDF5 and so without its locks. Whenever the process
+dies, only numbers that were not yet written are missing; a note beside the file says how many there
+are.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class H5adFilling:
 
     Args:
         source: the input.
-        output: where the file goes when it is whole.
+        output: the path of the file once it is whole.
         n_cells: number of cells.
-        x_range: where X lies in the input, first byte and number; the caller gives its rows to
-            :meth:`write`, so they are read once. None if X is to be copied with the rest.
-        partial: how far it is; nothing for a new one.
+        x_range: first byte and size of X in the input, if the caller passes its rows to
+            :meth:`write`, so that they are read only once. None if X is copied with the rest.
+        partial: how far an earlier start came; nothing is done of a new file.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class H5adFilling:
             os.close(self._file)
 
     def write(self, start: int, added: Added) -> None:
-        """Write what is added to cells ``start`` and following; blocks come in order.
+        """Write what is added to the cells from ``start`` on; blocks must come in order.
 
         Raises:
-            RuntimeError: it is not the turn of these.
+            RuntimeError: another block should come first.
         """
         after = self._partial.after(start, len(added.obs), added.counts)
         if self._file < 0:
@@ -88,10 +88,10 @@ class H5adFilling:
         self._note()
 
     def finish(self) -> Partial:
-        """Make it the output; return the last note.
+        """Make the file the output; return the last note.
 
         Raises:
-            RuntimeError: cells are not written, or not counted.
+            RuntimeError: some cells were not written, or not counted.
         """
         if self._settled is not None:
             self._settled.result()
@@ -113,9 +113,9 @@ class H5adFilling:
         _write_all(self._file, memoryview(np.ascontiguousarray(values).data).cast("B"), offset)
 
     def _note(self) -> None:
-        """Now and then: what is written reaches the disk, and then the note says so.
+        """Now and then, bring what was written to the disk, and then say so in the note.
 
-        In a thread of its own: the disk works while more is computed.
+        This happens in a thread, so that the disk works while more is computed.
         """
         if self._settled is not None and self._settled.done():
             self._settled.result()
@@ -130,7 +130,7 @@ class H5adFilling:
 
 
 def _copy(source: Path, target: int, hole: tuple[int, int] | None) -> None:
-    """Copy a file, but for a hole: first byte and number of bytes."""
+    """Copy a file, except for a hole: its first byte and size."""
     size = source.stat().st_size
     first, n_bytes = hole or (size, 0)
     os.ftruncate(target, size)
@@ -153,8 +153,8 @@ def _write_all(file: int, view: memoryview, offset: int) -> None:
 
 
 def _make_room(target: h5py.File, added: Added, n_cells: int) -> dict[str, Any]:
-    """Datasets for all that is added, at full size; where each begins, its type and row's bytes."""
-    for name in ("obsm", "layers", "uns"):  # files of older versions leave out what is empty
+    """Make datasets for all that is added; returns the place, type and row size of each."""
+    for name in ("obsm", "layers", "uns"):  # files of earlier versions leave out empty groups
         if name not in target:
             write_elem(target, name, {})
     _drop_earlier(target, str(added.uns[KEY]))
@@ -172,7 +172,7 @@ def _make_room(target: h5py.File, added: Added, n_cells: int) -> dict[str, Any]:
 
 
 def _drop_earlier(target: h5py.File, key: str) -> None:
-    """Remove what an earlier annotation has added."""
+    """Remove what an earlier annotation added."""
     obs = target["obs"]
     columns = [str(name) for name in obs.attrs.get("column-order", [])]
     dropped = earlier_columns(columns, key, members_in(target))
@@ -198,7 +198,7 @@ def _make_columns(obs: h5py.Group, columns: pd.DataFrame, n_cells: int) -> dict[
 
 
 def _room(group: h5py.Group, name: str, like: np.ndarray, n_cells: int) -> h5py.Dataset:
-    """A dataset in one piece, which has its place in the file now and stays there."""
+    """Make a dataset in one piece, whose place in the file is fixed from now on."""
     if name in group:
         del group[name]
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

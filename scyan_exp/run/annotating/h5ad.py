@@ -23,11 +23,11 @@ from scyan_exp.run.annotating.overlap import Busy, overlapped
 from scyan_exp.run.annotating.partial import Partial
 from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
 
-#: First cell and the one after the last.
+#: The first cell, and the one after the last.
 Span = tuple[int, int]
 #: Bytes of a block in memory, and of all blocks that wait to be written.
 BLOCK_BYTES, WAITING_BYTES = 8 * 2**20, 512 * 2**20
-#: Pieces of the sample that is compared with the training cells.
+#: Number of pieces of the sample that is compared with the training cells.
 N_PIECES = 100
 
 
@@ -47,7 +47,7 @@ class Block:
 
 
 class H5adToH5ad:
-    """A copy of an ``.h5ad`` file with its annotation, at constant memory.
+    """Copies an ``.h5ad`` file with its annotation, in constant memory.
 
     Args:
         task: the file.
@@ -57,7 +57,7 @@ class H5adToH5ad:
         self._task = task
 
     def problems(self) -> list[str]:
-        """Everything that is wrong with the file, as far as names and covariates tell."""
+        """Everything that is wrong with the file, judged by names and covariates."""
         task, annotator = self._task, self._task.annotator
         with H5adBlocks(task.job.source, annotator.layer) as cells:
             _, problems = marker_places(annotator.markers, [[name] for name in cells.names])
@@ -127,7 +127,7 @@ class H5adSteps:
         self.n_waiting = max(2, int(WAITING_BYTES / in_memory) // self._size)
 
     def spans(self, start: int = 0) -> Iterator[Span]:
-        """The blocks from a cell on: the first cell of each, and the one after its last."""
+        """The blocks from a cell on, each with its first cell and the one after its last."""
         return _spans(start, self._cells.n_cells, self._size)
 
     def read(self, span: Span) -> Block:
@@ -136,7 +136,7 @@ class H5adSteps:
         return Block(self._raw(rows), self.covariates(span), rows)
 
     def covariates(self, span: Span) -> pd.DataFrame:
-        """The columns of the covariates of a block, and what is known besides."""
+        """The covariates of a block, with what else is known about the file."""
         return self._task.with_known(self._cells.obs(*span, self._columns))
 
     def compute(self, block: Block) -> Added:
@@ -150,7 +150,7 @@ class H5adSteps:
         )
 
     def _layers(self, block: Block) -> dict[str, np.ndarray]:
-        """Corrected expressions; columns that are no markers of the model stay as they are."""
+        """Corrected expressions; columns that are not markers of the model stay as they are."""
         corrected = self._task.annotator.corrected(block.raw, block.obs)
         if corrected is None:
             return {}
@@ -159,7 +159,7 @@ class H5adSteps:
         return {CORRECTED: layer}
 
     def sample(self) -> np.ndarray:
-        """Expressions of some cells, in pieces that are evenly spaced over the file."""
+        """Expressions of some cells, in pieces that are spread evenly over the file."""
         n_cells, size = self._cells.n_cells, MOST_CELLS // N_PIECES
         if n_cells <= 2 * MOST_CELLS:
             return self._raw(self._cells.rows(0, n_cells))

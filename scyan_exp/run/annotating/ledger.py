@@ -1,4 +1,4 @@
-"""``annotated.json``: which files of a folder were annotated by which models, and what came out."""
+"""``annotated.json``: which files were annotated with which models, and the results."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from scyan_exp.files import remove_leftovers, write_json
-from scyan_exp.run.annotating.alone import in_turn
+from scyan_exp.locks import in_turn
 
 #: The name of the file, and its format.
 NAME, FORMAT = "annotated.json", 1
-#: Bytes at both ends of an input that identify it, beside its size and date.
+#: Bytes at each end of an input that identify it, besides its size and date.
 ENDS = 2**20
 
 
 class Ledger:
-    """What the folder of results says of them.
+    """What the folder of results says about the results in it.
 
     Args:
         folder: the folder, which need not exist.
@@ -34,12 +34,12 @@ class Ledger:
         return set(_read(self._path))
 
     def tidy(self) -> None:
-        """Remove what a process left that was killed while it wrote the file."""
+        """Remove what a process left when it was killed while writing the file."""
         with in_turn(self._path):
             remove_leftovers(self._path.parent, NAME)
 
     def known(self, output: Path, identity: str) -> dict[str, Any] | None:
-        """What is said of an output that is there, whole, and of this very identity."""
+        """The entry of an output that exists, is whole, and has this identity; else None."""
         entry = _read(self._path).get(output.name)
         if not isinstance(entry, dict) or entry.get("identity") != identity:
             return None
@@ -47,7 +47,7 @@ class Ledger:
         return entry if is_whole else None
 
     def other_input(self, output: Path, source: Path) -> str | None:
-        """The file of which an output that is there was made, if it is not this one."""
+        """The input of an existing output, if it is not this file."""
         entry = _read(self._path).get(output.name)
         name = entry.get("input") if isinstance(entry, dict) else None
         if not isinstance(name, str) or not output.is_file():
@@ -55,7 +55,7 @@ class Ledger:
         return None if Path(name).absolute() == source.absolute() else name
 
     def add(self, output: Path, identity: str, entry: Mapping[str, Any]) -> None:
-        """Write what came out; others may write of other results at the same time."""
+        """Add a result; other processes may add others at the same time."""
         size = output.stat().st_size
         with in_turn(self._path):
             files = _read(self._path)
@@ -73,7 +73,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def identity_of_file(path: Path) -> str:
-    """Tells a file from others and from what it was before: size, date, and both of its ends."""
+    """What tells a file from others and from its earlier contents: size, date, and both ends."""
     state = path.stat()
     digest = hashlib.sha256(f"{state.st_size} {state.st_mtime_ns} ".encode())
     with path.open("rb") as file:

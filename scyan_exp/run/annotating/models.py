@@ -1,4 +1,4 @@
-"""The models that annotate: that of a checkpoint or a run, or those of a run with repeats."""
+"""The models that annotate: the one of a checkpoint or a run, or those of a run with repeats."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from scyan_exp.training.scyan import Scyan
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A checkpoint that takes part.
+    """A checkpoint that takes part in an annotation.
 
     Attributes:
         name: what tells it from the others.
@@ -40,7 +40,7 @@ class ModelFile:
 
 
 def load_members(checkpoint: str | Path | Scyan) -> list[Member]:
-    """The models that annotate, with their weights: several of a run with repeats.
+    """The models that annotate, with their weights; a run with repeats has several.
 
     Args:
         checkpoint: a checkpoint, a model, or the folder of a run.
@@ -105,7 +105,7 @@ def _several(folder: Path, repeats: dict[str, Any]) -> list[ModelFile]:
 
 
 def _gone(member: str, folder: Path) -> str:
-    """The checkpoint of a member that is gone, and why it is."""
+    """The problem of a member whose checkpoint is gone, and why it is."""
     why = why_gone(folder / member)
     return f"{member}/checkpoints/best.ckpt" + (f" ({why})" if why else "")
 
@@ -113,15 +113,15 @@ def _gone(member: str, folder: Path) -> str:
 def correction_by(
     files: Sequence[ModelFile], members: Sequence[Member], batch_ref: str | None
 ) -> BatchCorrection | None:
-    """What corrects the batch effect: the member with the largest weight, refined if it is.
+    """What corrects the batch effect: the model with the largest weight, refined if possible.
 
     Args:
         files: the checkpoints.
         members: their models.
-        batch_ref: the batch that cells are brought to; None for no correction.
+        batch_ref: the batch to which cells are brought; None for no correction.
 
     Raises:
-        InputError: the model knows no such batch.
+        InputError: the model does not know this batch.
     """
     if batch_ref is None:
         return None
@@ -145,7 +145,7 @@ def checked_settings(values: Any) -> PredictConfig:
 
 
 def identity_of(files: Sequence[ModelFile]) -> str:
-    """Tells models from others: a hash of all that decides what they say."""
+    """What tells models from others: a hash of all that decides their annotations."""
     digest = hashlib.sha256()
     for one in files:
         digest.update(f"{one.name} {one.weight!r} ".encode())

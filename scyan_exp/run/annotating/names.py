@@ -1,4 +1,4 @@
-"""Names of columns that would take each other's place in a result."""
+"""Columns of a result that would have the same name."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def name_problems(
     """What is wrong with the names of columns.
 
     Args:
-        task: the file, and what is known of it.
-        columns: of the file.
-        earlier: the column of an earlier annotation, which may be overwritten.
+        task: the file, and what is known about it.
+        columns: names of the file's columns.
+        earlier: the column of an earlier annotation, which may be replaced.
         index: the column with the names of the cells.
-        numbers: columns that metadata may not take the place of, beside the markers.
+        numbers: columns, besides the markers, that metadata may not replace.
     """
     annotator = task.annotator
     members = [one.name for one in annotator.members] if len(annotator.members) > 1 else []
@@ -49,12 +49,12 @@ def name_problems(
 
 
 def earlier_doubts(columns: Collection[str], key: str, members: Collection[str] = ()) -> list[str]:
-    """What is doubtful about the columns of an earlier annotation that is replaced.
+    """Warnings about columns of an earlier annotation that is replaced.
 
     Args:
-        columns: of the file.
+        columns: names of the file's columns.
         key: the column of the populations.
-        members: the names of the members of the earlier annotation, as far as they are known.
+        members: the names of the earlier annotation's members, as far as they are known.
     """
     found = doubtful_columns(columns, key, members)
     if not found:

@@ -1,4 +1,4 @@
-"""Annotating files one after the other, each by one process alone, with a word on each."""
+"""Annotating files one after the other, each by only one process, with a line for each."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from scyan_exp.run.annotating.ways import Task, Way
 
 log = logging.getLogger(__name__)
 
-#: Changes when results of the same input and models change: a partial one is then begun again.
+#: Raise this when the same input and models give other results: then partial results start anew.
 VERSION = 2
 
 
 @dataclass(frozen=True)
 class Annotated:
-    """What came of one file.
+    """The result of one file.
 
     Attributes:
         source: the file.
         output: the result.
-        n_cells: its cells.
-        n_unannotated: cells without a population.
-        busy: how the time was spent; None for a file that was annotated before.
+        n_cells: number of its cells.
+        n_unannotated: number of cells without a population.
+        busy: how the time was spent; None if the file had been annotated before.
     """
 
     source: Path
@@ -46,11 +46,11 @@ class Annotated:
 
 
 class OneByOne:
-    """Annotates one file after the other; one that cannot be annotated does not keep the others.
+    """Annotates one file after the other; one that cannot be annotated does not stop the others.
 
     Args:
-        ledger: what is annotated already.
-        models: their identity.
+        ledger: what has been annotated already.
+        models: identity of the models.
         progress: the bar.
     """
 
@@ -99,10 +99,10 @@ class OneByOne:
         self._done.append(done)
 
     def finish(self, out: Path) -> list[Annotated]:
-        """What came of the files.
+        """The results of all files.
 
         Raises:
-            InputError: what was wrong with some of them.
+            InputError: what was wrong with some files.
         """
         if not self._problems:
             return self._done
@@ -121,7 +121,7 @@ def _warner(job: Job) -> Any:
 
 
 def identity_of_task(task: Task, models: str) -> str:
-    """Of input, models and settings: of two tasks with one identity, the results are the same."""
+    """The identity of input, models and settings: with equal identities, results are equal."""
     compensation, correction = task.compensation, task.annotator.correction
     parts: dict[str, Any] = {
         "version": VERSION,

@@ -18,7 +18,7 @@ AHEAD = 2
 
 @dataclass
 class Busy:
-    """Seconds in which each of the three was at work; they overlap.
+    """Seconds in which reading, computing and writing were at work; they overlap.
 
     Attributes:
         reading: in the thread that reads.
@@ -39,13 +39,13 @@ def overlapped(
     write: Callable[[Result], object],
     behind: int,
 ) -> Busy:
-    """Read, compute and write each block; an error in any of them ends all.
+    """Read, compute and write each block; an error in one of the three ends all.
 
     Args:
-        blocks: reads; runs in a thread of its own.
-        compute: makes of a block what is written; runs in the calling thread, in order.
-        write: writes; runs in a thread of its own, in order. After an error nothing is written.
-        behind: results that may wait to be written, at most.
+        blocks: reads the blocks, in a thread of its own.
+        compute: turns a block into what is written, in the calling thread and in order.
+        write: writes, in a thread of its own and in order. After an error nothing more is written.
+        behind: the most results that may wait to be written.
     """
     busy, begun = Busy(), time.perf_counter()
     writer = _Writer(write)
@@ -74,9 +74,9 @@ def overlapped(
 
 
 class _Writer(Generic[Result]):
-    """Writes until something cannot be written.
+    """Writes until an error.
 
-    Results that wait already must not be written behind the hole that this leaves.
+    The results that wait then must not be written: there would be a hole before them.
     """
 
     def __init__(self, write: Callable[[Result], object]) -> None:

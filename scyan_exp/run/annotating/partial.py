@@ -1,4 +1,4 @@
-"""How far the annotation of a file is: what a cut-off one goes on from."""
+"""How far the annotation of a file is, from where it goes on after it was cut off."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from scyan_exp.documents import read_json
 from scyan_exp.files import write_json
 
-#: Of the note beside a file that is being written.
+#: The format of the note.
 FORMAT = 2
 
 
@@ -21,11 +21,11 @@ class Partial:
     """The note ``<output>.partial.json`` beside ``<output>.partial``.
 
     Attributes:
-        identity: of what it is: input, models, settings.
-        done: cells that are written, from the first on.
-        counts: cells of each population so far; the first number is that of no population.
-        size: bytes of the file that are in it for certain.
-        places: what else is needed to go on, as the kind of file has it.
+        identity: the identity of input, models and settings.
+        done: how many cells are written, from the first on.
+        counts: number of cells without a population, then of each population, so far.
+        size: how many bytes of the file are on the disk for certain.
+        places: what else this kind of file needs to go on.
     """
 
     identity: str
@@ -36,7 +36,7 @@ class Partial:
 
     @classmethod
     def read(cls, output: Path, identity: str) -> Partial | None:
-        """The note of an output that was cut off; None if there is none of this very identity."""
+        """The note of an output that was cut off; None if there is none with this identity."""
         try:
             values = read_json(note_of(output))
             if values.pop("format") != FORMAT:
@@ -48,15 +48,16 @@ class Partial:
         return found if is_there and found.identity == identity else None
 
     def after(self, start: int, n_cells: int, counts: Sequence[int] | np.ndarray) -> Partial:
-        """How far it is once a block is written.
+        """The note after a block is written.
 
         Args:
             start: its first cell.
-            n_cells: its cells.
-            counts: those of each population.
+            n_cells: the number of its cells.
+            counts: the number for each population.
 
         Raises:
-            RuntimeError: it does not begin where the last one ended, so there would be a hole.
+            RuntimeError: the block does not begin where the last one ended, so there would be a
+                hole.
         """
         if start != self.done:
             raise RuntimeError(f"cell {start} is not the next to be written: {self.done} are done")
@@ -64,7 +65,7 @@ class Partial:
         return replace(self, done=start + n_cells, counts=total)
 
     def check_whole(self, n_cells: int) -> None:
-        """Make sure that all cells of the input are written, and counted.
+        """Make sure that all cells of the input are written and counted.
 
         Raises:
             RuntimeError: they are not.
@@ -81,23 +82,23 @@ class Partial:
 
 
 def file_of(output: Path) -> Path:
-    """The file that becomes the output when it is whole."""
+    """The path of the file that becomes the output when it is whole."""
     return output.with_name(f"{output.name}.partial")
 
 
 def note_of(output: Path) -> Path:
-    """The note beside it."""
+    """The path of the note beside it."""
     return output.with_name(f"{output.name}.partial.json")
 
 
 def finish(output: Path) -> None:
-    """Make the file, which is whole, the output."""
-    # In this order: a note without its file would be taken for that of the next one.
+    """Turn the file, which is whole, into the output."""
+    # In this order: a note without its file would be taken for the next file's note.
     note_of(output).unlink(missing_ok=True)
     file_of(output).replace(output)
 
 
 def forget(output: Path) -> None:
-    """Remove what an annotation that was cut off has left."""
+    """Remove what an annotation that was cut off left."""
     for path in (note_of(output), file_of(output)):
         path.unlink(missing_ok=True)

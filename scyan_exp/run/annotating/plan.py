@@ -1,4 +1,4 @@
-"""Which files are annotated, and what the results are called."""
+"""Which files are annotated, and the names of their results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMATS = {
 }
 #: Formats of results, and their suffixes.
 RESULTS = {"h5ad": ".h5ad", "csv": ".csv", "parquet": ".parquet", "fcs": ".fcs"}
-#: What stands in the name of a result, so that it is none of the inputs.
+#: The word in the name of each result that tells it from inputs.
 MARK = ".annotated"
 
 
@@ -33,8 +33,8 @@ class Job:
 
     Attributes:
         source: the file.
-        kind: its format, one of those of ``FORMATS``.
-        output: where the result goes.
+        kind: its format, one of ``FORMATS``.
+        output: the path of the result.
         result: the format of the result.
     """
 
@@ -45,17 +45,17 @@ class Job:
 
 
 def plan(paths: Sequence[str | Path], out: Path, result: str = "h5ad") -> list[Job]:
-    """The files that are named, and what becomes of each.
+    """The files that are annotated, and where each result goes.
 
     Args:
-        paths: files of cells, or folders that stand for the files of cells in them; results of
-            earlier annotations are none.
+        paths: files of cells, or folders, which stand for the files of cells in them, without
+            earlier results.
         out: the folder of the results.
-        result: their format.
+        result: the format of the results.
 
     Raises:
-        InputError: all that is wrong with the names: no such file, no such format, two files
-            with one result.
+        InputError: all that is wrong with the names: missing files, unknown formats, two files with
+            the same result.
     """
     if result not in RESULTS:
         hint = near_matches(result, RESULTS)
@@ -85,7 +85,7 @@ def plan(paths: Sequence[str | Path], out: Path, result: str = "h5ad") -> list[J
 
 
 def _files(path: Path, out: Path, problems: list[str]) -> list[Path]:
-    """A file of cells, or those of a folder; what is wrong is added to the problems."""
+    """A file of cells, or the files of a folder; problems are added to the list."""
     if path.is_dir():
         inside = sorted(
             one
@@ -114,7 +114,7 @@ def _files(path: Path, out: Path, problems: list[str]) -> list[Path]:
 
 
 def _results(files: Sequence[Path], folder: Path, out: Path) -> list[str]:
-    """Which files of a folder an annotation has written."""
+    """The files of a folder that an annotation has written."""
     written, is_out = Ledger(folder).outputs, folder.resolve() == out.resolve()
     return [
         one.name for one in files if one.name in written or (is_out and one.stem.endswith(MARK))
@@ -122,7 +122,7 @@ def _results(files: Sequence[Path], folder: Path, out: Path) -> list[str]:
 
 
 def _clashes(jobs: Sequence[Job]) -> list[str]:
-    """Results that would be written over each other, or over an input."""
+    """Results that would overwrite each other or an input."""
     of: dict[Path, list[Path]] = defaultdict(list)
     for job in jobs:
         of[job.output].append(job.source)

@@ -1,4 +1,4 @@
-"""A bar over all files that are annotated; only on a terminal."""
+"""A bar for all files that are annotated; only on a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scyan_exp.run.annotating.plan import Job
 
 
 class Progress:
-    """The bar; a context. A file counts by its bytes.
+    """The bar, as a context. Files count by their bytes.
 
     Args:
         jobs: the files.
@@ -44,7 +44,7 @@ class Progress:
             self._bar.stop()
 
     def advance(self, job: Job) -> Callable[[float], None]:
-        """Takes the share of a file that has just been annotated."""
+        """What takes the share of a file that has just been annotated."""
         self._say(job)
 
         def advance(share: float) -> None:
@@ -54,7 +54,7 @@ class Progress:
         return advance
 
     def skip(self, job: Job) -> None:
-        """A file is done at once."""
+        """Count a file as done."""
         self._say(job)
         if self._bar is not None:
             self._bar.advance(self._task, self._sizes[job.source])

@@ -1,4 +1,4 @@
-"""From rows of a file to what the models need: numbers, and covariates."""
+"""From rows of a file to what the models need: numbers and covariates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RowReader:
         task: what is done with it.
 
     Attributes:
-        needed: the columns that are looked at.
+        needed: the columns that are used.
     """
 
     def __init__(self, source: RowSource, task: Task) -> None:
@@ -30,7 +30,7 @@ class RowReader:
         self.needed = list(dict.fromkeys([*self._columns.values(), *self._covariates]))
 
     def numbers(self, frame: pd.DataFrame, start: int = 0) -> tuple[np.ndarray, list[str]]:
-        """Expressions (B, M), NaN where there is no number; and what stands there instead.
+        """Expressions (B, M), NaN where there is no number; and what is there instead.
 
         Args:
             frame: B rows.
@@ -52,5 +52,5 @@ class RowReader:
         return raw, problems
 
     def covariates(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The columns of the covariates, and what is known besides."""
+        """The columns of the covariates, with what else is known about the file."""
         return self._task.with_known(frame[self._covariates].reset_index(drop=True))

@@ -1,4 +1,4 @@
-"""Rows written some at a time: CSV, which goes on where it was cut off, and Parquet."""
+"""Files written by blocks of rows: CSV, which can go on after it was cut off, and Parquet."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from scyan_exp.errors import InputError
 from scyan_exp.run.annotating.filling import EVERY
 from scyan_exp.run.annotating.partial import Partial, file_of, finish, note_of
 
-#: Cells of each population.
+#: Number of cells of each population.
 Counts = Sequence[int] | np.ndarray
 
 
 class RowSink(Protocol):
-    """A file that grows by rows; :meth:`close` may follow at any time.
+    """A file that grows by rows; it may be closed at any time.
 
     Attributes:
         partial: how far it is.
@@ -32,21 +32,21 @@ class RowSink(Protocol):
     partial: Partial
 
     def write(self, start: int, frame: pd.DataFrame, counts: Counts) -> None:
-        """Append rows: cells ``start`` and following; blocks come in order.
+        """Append the rows of the cells from ``start`` on; blocks must come in order.
 
         Raises:
-            RuntimeError: it is not the turn of these.
+            RuntimeError: another block should come first.
         """
 
     def finish(self, n_cells: int) -> None:
         """Make it the result.
 
         Raises:
-            RuntimeError: cells are not written, or not counted.
+            RuntimeError: some cells were not written, or not counted.
         """
 
     def close(self) -> None:
-        """Leave it as it is."""
+        """Close it as it is."""
 
 
 class CsvSink:
@@ -54,7 +54,7 @@ class CsvSink:
 
     Args:
         output: the result.
-        partial: how far it is; nothing for a new one.
+        partial: how far an earlier start came; nothing is done of a new file.
     """
 
     def __init__(self, output: Path, partial: Partial) -> None:
@@ -68,7 +68,7 @@ class CsvSink:
         self._noted = time.monotonic()
 
     def write(self, start: int, frame: pd.DataFrame, counts: Counts) -> None:
-        """Append rows, and now and then note how far it is."""
+        """Append rows, and note now and then how far the file is."""
         after = self.partial.after(start, len(frame), counts)
         frame.to_csv(self._file, index=False, header=not self.partial.done, lineterminator="\n")
         self.partial = after
@@ -84,19 +84,19 @@ class CsvSink:
         _finish(self, self._file, self._output, n_cells)
 
     def close(self) -> None:
-        """Leave it as it is."""
+        """Close it as it is."""
         _close(self._file)
 
 
 class ParquetSink:
-    """A Parquet file: its end says what is in it, so a cut-off one begins again.
+    """A Parquet file. Its end says what is in it, so one that was cut off starts anew.
 
-    The first rows decide the types, so these must not depend on values: text that is missing in
-    all of the first rows is text nevertheless.
+    The first rows decide the types, which must not depend on values: a column of text that is empty
+    in these rows is text nevertheless.
 
     Args:
         output: the result.
-        partial: of what it is.
+        partial: the identity of the result.
     """
 
     def __init__(self, output: Path, partial: Partial) -> None:
@@ -107,10 +107,10 @@ class ParquetSink:
         self._writer: Any = None
 
     def write(self, start: int, frame: pd.DataFrame, counts: Counts) -> None:
-        """Append a group of rows.
+        """Append rows as a group.
 
         Raises:
-            InputError: Parquet has no such values.
+            InputError: Parquet cannot hold a value.
         """
         import pyarrow  # type: ignore[import-untyped]
 
@@ -137,7 +137,7 @@ class ParquetSink:
         _finish(self, self._file, self._output, n_cells)
 
     def close(self) -> None:
-        """Leave it as it is."""
+        """Close it as it is."""
         if self._writer is not None:
             _close(self._writer)
         _close(self._file)
@@ -155,6 +155,6 @@ def _finish(sink: RowSink, file: Any, output: Path, n_cells: int) -> None:
 
 
 def _close(file: Any) -> None:
-    """Close what may have failed already; what is in it counts only as far as it was noted."""
+    """Close a file that may have failed already: only what was noted counts."""
     with suppress(OSError, ValueError):
         file.close()

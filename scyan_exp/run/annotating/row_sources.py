@@ -1,4 +1,4 @@
-"""Files as rows, some at a time: CSV, Parquet, ``.h5ad``, and what is in memory."""
+"""Files read by blocks of rows: CSV, Parquet and ``.h5ad``, and tables in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scyan_exp.data.tabular import import_parquet
 from scyan_exp.errors import InputError
 from scyan_exp.results.columns import key_of, members_in
 
-#: Rows that are read at a time; a multiple of what is predicted at a time.
+#: Rows read at a time; a multiple of the number that is predicted at a time.
 ROWS = 16_384
 
 
@@ -28,8 +28,8 @@ class RowSource(Protocol):
     """A file as rows.
 
     Attributes:
-        names: of the columns of numbers, as far as that is known.
-        columns: of all columns.
+        names: names of the columns of numbers, as far as these are known.
+        columns: names of all columns.
     """
 
     names: list[str]
@@ -38,7 +38,7 @@ class RowSource(Protocol):
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
     ) -> Generator[pd.DataFrame, None, None]:
-        """Rows from ``start`` on, :data:`ROWS` at a time; with some columns, or all as they stand.
+        """Rows from ``start`` on, :data:`ROWS` at a time: some columns, or all of them.
 
         Raises:
             InputError: they cannot be read.
@@ -46,10 +46,10 @@ class RowSource(Protocol):
 
 
 class CsvRows:
-    """A CSV; its texts stay as they stand.
+    """A CSV, whose texts stay as they are.
 
     Raises:
-        InputError: it is none, or has columns of one name.
+        InputError: it is not a CSV, or two columns have the same name.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,7 +64,7 @@ class CsvRows:
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
     ) -> Generator[pd.DataFrame, None, None]:
-        """As text."""
+        """Rows as text."""
         try:
             with pd.read_csv(
                 self._path,
@@ -75,7 +75,7 @@ class CsvRows:
                 index_col=False,
                 chunksize=ROWS,
             ) as rows:
-                # Lines cannot be skipped unread: some are empty, and some rows have several.
+                # Lines must be read to be skipped, as some are empty and some rows take several.
                 for first in range(0, start, ROWS):
                     rows.get_chunk(min(ROWS, start - first))
                 while True:
@@ -100,7 +100,7 @@ def _check_repeated(columns: Sequence[str], path: Path) -> None:
 
 
 def _checked(rows: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
-    """The next rows; a warning is an error where some are longer than the header."""
+    """The next rows; the warning about rows that are longer than the header is an error here."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         return next(rows, None)
@@ -110,7 +110,7 @@ class ParquetRows:
     """A Parquet file.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a Parquet file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -126,7 +126,7 @@ class ParquetRows:
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
     ) -> Generator[pd.DataFrame, None, None]:
-        """With the file's own types."""
+        """Rows with the file's own types."""
         chosen = None if columns is None else list(columns)
         batches = self._file.iter_batches(ROWS, columns=chosen, use_threads=False)
         skipped = 0
@@ -149,24 +149,24 @@ def _numpy_type(kind: Any) -> Any:
 
 
 class H5adRows:
-    """``obs`` of an ``.h5ad`` file with the names of the cells before and X behind it.
+    """``obs`` of an ``.h5ad`` file, with the cells' names before it and X after it.
 
     Args:
         cells: the file.
 
     Attributes:
-        key: the column of the populations of an earlier annotation.
-        members: the names of its members, if it was a consensus.
+        key: the column with the populations of an earlier annotation.
+        members: the names of that annotation's members, if it was a consensus.
 
     Raises:
-        InputError: a name stands there twice.
+        InputError: a name occurs twice.
     """
 
     def __init__(self, cells: H5adBlocks) -> None:
         self._cells, self.names = cells, list(cells.names)
         own = [*cells.columns, *self.names]
         _check_repeated(own, cells.path)
-        #: What the column with the names of the cells is called.
+        #: The name of the column with the cells' names.
         self.index = next(name for name in (f"{'_' * n}cell" for n in count()) if name not in own)
         self.columns = [self.index, *own]
         self.key, self.members = key_of(cells.file), members_in(cells.file)
@@ -174,7 +174,7 @@ class H5adRows:
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
     ) -> Generator[pd.DataFrame, None, None]:
-        """Numbers as they are stored, categories as such."""
+        """Rows with numbers as they are stored, and with categories."""
         chosen = self.columns if columns is None else list(columns)
         own = [name for name in chosen if name in self._cells.columns]
         places = {name: i for i, name in enumerate(self.names) if name in set(chosen)}
@@ -192,7 +192,7 @@ class FrameRows:
     """Rows in memory."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        # What a column is must not depend on the rows that are looked at.
+        # The type of a column must not depend on which rows are seen.
         objects = {name: column for name, column in frame.items() if column.dtype == object}
         kinds = {
             name: "boolean" if infer_dtype(column, skipna=True) == "boolean" else "string"
@@ -204,7 +204,7 @@ class FrameRows:
     def frames(
         self, columns: Sequence[str] | None = None, start: int = 0
     ) -> Generator[pd.DataFrame, None, None]:
-        """Slices."""
+        """Slices of the table."""
         chosen = self._frame if columns is None else self._frame[list(columns)]
         for first in range(start, len(chosen), ROWS):
             yield chosen.iloc[first : first + ROWS].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Annotating rows: from a file of any format to CSV or Parquet, some rows at a time."""
+"""Annotating rows: from a file of any format to CSV or Parquet, a block at a time."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from scyan_exp.run.annotating.row_sources import (
 from scyan_exp.run.annotating.ways import Advance, Task, Warn, marker_places
 from scyan_exp.run.annotating.whole import compensation_doubt, read_task, table_columns
 
-#: Results that may wait to be written.
+#: Number of results that may wait to be written.
 N_WAITING = 4
 
 
 @dataclass
 class Scan:
-    """What a first look at all rows found.
+    """What the first pass over all rows found.
 
     Attributes:
         n_cells: number of rows.
@@ -51,8 +51,8 @@ class Scan:
 class RowsToRows:
     """A file whose result is a CSV or Parquet file.
 
-    The rows stay as they stand, with further columns behind them. All rows are looked at before
-    the first is annotated, so whatever is wrong with one is known before anything is written.
+    The rows stay as they are and get further columns. All rows are read once before any is
+    annotated, so problems in any of them are known before anything is written.
 
     Args:
         task: the file.
@@ -64,7 +64,7 @@ class RowsToRows:
         self._doubt: str | None = None
 
     def problems(self) -> list[str]:
-        """Everything that is wrong with the file, its numbers included."""
+        """Everything that is wrong with the file, including its numbers."""
         with ExitStack() as stack:
             source = self._open(stack)
             task, columns = self._task, pd.Index(source.columns)
@@ -88,8 +88,8 @@ class RowsToRows:
             return ParquetRows(task.job.source)
         if task.job.kind == "h5ad":
             return H5adRows(stack.enter_context(H5adBlocks(task.job.source, task.annotator.layer)))
-        adata = read_task(task)  # what is a number is known of all rows of a CSV alone
-        if self._scan.n_cells:  # it was looked at before
+        adata = read_task(task)  # only all rows of a CSV show which columns are numbers
+        if self._scan.n_cells:  # the first pass has checked it
             self._doubt = compensation_doubt(task, adata)
         numbers = pd.DataFrame(np.asarray(adata.X), columns=list(adata.var_names))
         numbers = numbers.drop(columns=[name for name in numbers if name in task.known])
@@ -160,12 +160,12 @@ class RowsToRows:
     def _annotated(
         self, frame: pd.DataFrame, kept: pd.DataFrame, reader: RowReader
     ) -> tuple[pd.DataFrame, np.ndarray]:
-        """Rows with what is added to them, and how many cells each population has.
+        """Rows with what is added to them, and the number of cells in each population.
 
         Args:
             frame: the rows.
-            kept: what stays of them.
-            reader: takes from them what the models need.
+            kept: the columns that stay.
+            reader: takes from the rows what the models need.
         """
         annotator = self._task.annotator
         raw, _ = reader.numbers(frame)
@@ -179,7 +179,7 @@ class RowsToRows:
 def _beside(
     frame: pd.DataFrame, added: Added, annotation: Annotation, corrected: np.ndarray | None
 ) -> pd.DataFrame:
-    """Rows with the columns that are added to them."""
+    """Rows with further columns."""
     columns = {str(name): column.array for name, column in added.obs.items()}
     proba = added.obsm.get(PROBA)
     if proba is not None:
@@ -193,7 +193,7 @@ def _beside(
 
 
 def _numbered(source: RowSource, start: int) -> Generator[tuple[int, pd.DataFrame], None, None]:
-    """Rows from one on, each block with its first; blocks are as long as they come."""
+    """Blocks of rows from ``start`` on, of any length, each with the number of its first row."""
     for frame in source.frames(None, start):
         yield start, frame
         start += len(frame)

@@ -1,4 +1,4 @@
-"""What every way to annotate a file has in common, whatever its format."""
+"""What all ways to annotate a file have in common, whatever its format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scyan_exp.run.annotating.ledger import identity_of_file
 from scyan_exp.run.annotating.overlap import Busy
 from scyan_exp.run.annotating.plan import Job
 
-#: Takes what is doubtful about the cells of a file.
+#: Takes the warnings about the cells of a file.
 Warn = Callable[[str], object]
 #: Takes the share of the cells that has just been annotated.
 Advance = Callable[[float], object]
@@ -28,11 +28,11 @@ class Task:
     """A file, and how it is annotated.
 
     Attributes:
-        job: the file, and where the result goes.
+        job: the file, and where its result goes.
         annotator: the models.
-        compensation: of an FCS file.
-        known: what is known of all cells of the file, by column of ``obs``.
-        seen: the identity of the file when it was looked at first; None to let it change.
+        compensation: how an FCS file is compensated.
+        known: what is known about all cells of the file, by column of ``obs``.
+        seen: the identity of the file when it was first read; None if it may change.
     """
 
     job: Job
@@ -42,10 +42,10 @@ class Task:
     seen: str | None = None
 
     def check_unchanged(self) -> None:
-        """Make sure that the file is what it was.
+        """Make sure that the file has not changed.
 
         Raises:
-            InputError: somebody has changed it, so what was read of it may be of two files.
+            InputError: it has changed, so what was read may be a mix of two files.
         """
         try:
             is_same = self.seen in (None, identity_of_file(self.job.source))
@@ -55,12 +55,12 @@ class Task:
             raise InputError("changed while it was annotated: annotate it again")
 
     def with_known(self, obs: pd.DataFrame) -> pd.DataFrame:
-        """Columns with what is known besides; it counts more than what stands in the file."""
+        """Columns with what else is known about the file, which overrides what the file says."""
         columns = {name: _constant(value, len(obs)) for name, value in self.known.items()}
         return obs.assign(**columns)
 
     def lacking(self, columns: list[str]) -> list[str]:
-        """Covariates that are neither columns of the file nor known otherwise."""
+        """Covariates that are neither columns of the file nor known in another way."""
         return [
             key for key in self.annotator.covariates if key not in self.known and key not in columns
         ]
@@ -81,23 +81,24 @@ class Way(Protocol):
 
         Args:
             identity: of input, models and settings.
-            warn: takes what is doubtful about the cells.
+            warn: takes warnings about the cells.
             advance: takes the share of the cells that has just been annotated.
 
         Returns:
-            Cells without a population, then of each population; and how the time was spent.
+            The number of cells without a population, then of each population; and how the time was
+            spent.
 
         Raises:
-            InputError: an expression is not finite; nothing is left of the result.
+            InputError: an expression is not finite; no part of the result is left.
         """
 
 
 def marker_places(markers: list[str], columns: list[list[str]]) -> tuple[dict[str, int], list[str]]:
-    """The column of each marker, by its name or loosely; and what is wrong with the others.
+    """The column of each marker, matched exactly or loosely, and what is wrong with the others.
 
     Args:
-        markers: those of the model.
-        columns: the names that each column of the file goes by.
+        markers: the markers of the model.
+        columns: the names by which each column of the file is known.
     """
     found, mismatches = match_markers(markers, columns)
     problems = [one.text for one in mismatches]

@@ -1,4 +1,4 @@
-"""Annotating a file in memory: FCS files, and what becomes ``.h5ad`` without being one."""
+"""Annotating a file in memory: FCS files, and other files whose result is ``.h5ad``."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The channel with the confidence, from 0 to 100.
+#: The channel of the confidence, from 0 to 100.
 CONFIDENCE_CHANNEL = f"{CONFIDENCE}_percent"
 
 
 class Whole:
-    """A file that is read into memory.
+    """A file that is annotated in memory.
 
     Args:
         task: the file.
@@ -48,7 +48,7 @@ class Whole:
     def problems(self) -> list[str]:
         """Everything that is wrong with the file.
 
-        An FCS file is known by its head; others have to be read, and their numbers are looked at.
+        For an FCS file its head is enough; other files have to be read, numbers included.
         """
         task = self._task
         if task.job.kind == "fcs":
@@ -89,7 +89,7 @@ class Whole:
 
 
 def table_columns(task: Task) -> list[str]:
-    """The columns of a CSV or Parquet file; none of an FCS file, which has channels."""
+    """The columns of a CSV or Parquet file; none for an FCS file, which has channels."""
     kinds: dict[str, FileKind] = {"csv": csv_files([]), "parquet": parquet_files([])}
     if task.job.kind not in kinds:
         return []
@@ -97,10 +97,10 @@ def table_columns(task: Task) -> list[str]:
 
 
 def read_task(task: Task) -> AnnData:
-    """The cells of a file with the markers' names, and what is known besides.
+    """The cells of a file with the model's names of markers, and what else is known about them.
 
     Raises:
-        InputError: they cannot be read, or lack a marker.
+        InputError: they cannot be read, or a marker is missing.
     """
     source, markers = task.job.source, task.annotator.markers
     adata = read_cells(
@@ -116,14 +116,14 @@ def read_task(task: Task) -> AnnData:
     if not {*earlier}.isdisjoint(numbers):
         adata = adata[:, [name not in earlier for name in numbers]].copy()
     adata.obs = task.with_known(adata.obs)
-    if SAMPLE not in [*adata.obs, *adata.var_names]:  # as in a run: results can be put together
+    if SAMPLE not in [*adata.obs, *adata.var_names]:  # as in a run, so that results can be joined
         adata.obs.insert(0, SAMPLE, pd.Categorical([source.stem] * adata.n_obs))
     adata.obs_names = [f"{source.stem}_{row}" for row in range(adata.n_obs)]
     return adata
 
 
 def compensation_doubt(task: Task, adata: AnnData) -> str | None:
-    """What is doubtful about how an FCS file was compensated; what was done is logged."""
+    """A warning about how an FCS file was compensated, if there is one; what was done is logged."""
     done = adata.uns.get("compensation", {}).get("kind")
     trained = task.annotator.members[0].model.preprocessing.compensation or {}
     if done == "file":
@@ -137,7 +137,7 @@ def compensation_doubt(task: Task, adata: AnnData) -> str | None:
 
 
 def annotate_cells(task: Task, adata: AnnData, warn: Warn) -> Annotation:
-    """Annotate cells in memory, with a word on what is doubtful."""
+    """Annotate cells in memory, and warn of what is doubtful."""
     raw_NM = read_expressions(adata, task.annotator.markers)
     for doubt in task.annotator.doubts(raw_NM):
         warn(doubt)
@@ -167,7 +167,7 @@ def _fcs_problems(task: Task) -> list[str]:
 
 
 def _channel_problems(task: Task, channels: list[str]) -> list[str]:
-    """Channels that an annotation adds and that are there; others cannot be taken out."""
+    """Channels that an annotation would add but that exist already: channels cannot be removed."""
     annotator = task.annotator
     added = [annotator.settings.key_added, CONFIDENCE_CHANNEL]
     if annotator.correction is not None:
@@ -181,11 +181,11 @@ def _channel_problems(task: Task, channels: list[str]) -> list[str]:
 
 
 def _write_fcs(task: Task, annotation: Annotation, corrected: np.ndarray | None) -> None:
-    """The input with a channel of population numbers, and what these mean in its keywords."""
+    """Write the input with a channel of population numbers, which its keywords explain."""
     key, populations = task.annotator.settings.key_added, annotation.table.populations
     columns: dict[str, np.ndarray] = {
         key: annotation.codes + 1,
-        # Whole numbers, so that a file of such keeps its own as they are.
+        # Whole numbers, so that a file of whole numbers can keep its own as they are.
         CONFIDENCE_CHANNEL: np.rint(100 * annotation.confidence),
     }
     if corrected is not None:

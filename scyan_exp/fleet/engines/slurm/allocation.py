@@ -16,16 +16,17 @@ from scyan_exp.run.outcome import Outcome
 
 @dataclass
 class Errand:
-    """A job that was given to a foreman.
+    """A job that was handed to a foreman.
 
     Attributes:
         folder: of the job.
-        job: the job; None while it is that of an earlier launcher which nobody has asked for yet.
+        job: the job; None if an earlier launcher handed it over, and this one has not come to it
+            yet.
         has_begun: whether the foreman has started it.
         end: how it ended.
-        n_moves: how many allocations it has been cut off in before.
-        was_lost: whether it was going on when its allocation went away.
-        why: what became of the allocation.
+        n_moves: in how many earlier allocations it was cut off.
+        was_lost: whether it was running when its allocation went away.
+        why: what happened to the allocation.
     """
 
     folder: Path
@@ -42,17 +43,17 @@ class Allocation:
     """A Slurm job with a foreman in it.
 
     Attributes:
-        box: its letters.
-        n_slots: jobs that it runs at a time.
-        at_most: jobs that it is given in all; None for any number.
-        job_id: of Slurm.
-        errands: the jobs that it was given and that nobody has been told the end of.
-        is_up: whether the foreman is there.
-        has_left: whether it has gone for good.
-        why: what it said then.
-        goes_on: whether its errands would have gone on, had the cluster let it come back.
-        was_up: whether it ever was there.
-        misses: how often Slurm did not know the job any more.
+        box: its mailbox.
+        n_slots: how many jobs it runs at a time.
+        at_most: how many jobs it gets in all; None for any number.
+        job_id: its id in Slurm.
+        errands: the jobs that it was given and whose end has not been reported yet.
+        is_up: whether the foreman works.
+        has_left: whether the foreman has left and will not come back.
+        why: the reason that it gave when it left.
+        goes_on: whether its jobs would have gone on if the cluster had let it come back.
+        was_up: whether the foreman has ever worked.
+        misses: how often Slurm has no longer known the job.
     """
 
     box: Mailbox
@@ -75,7 +76,7 @@ class Allocation:
 
     @classmethod
     def found(cls, folder: Path) -> Allocation:
-        """One that an earlier launcher has left behind."""
+        """An allocation that an earlier launcher has left behind."""
         self = cls(Mailbox(folder, "launcher"))
         last = -1
         for letter in self.box.told():
@@ -93,21 +94,21 @@ class Allocation:
 
     @property
     def n_free(self) -> int:
-        """Jobs that it takes now."""
+        """How many jobs it takes now."""
         if not self.is_up or self._is_told_to_leave:
             return 0
         return self.n_to_come - len(self._running())
 
     @property
     def n_to_come(self) -> int:
-        """Jobs that it takes at a time from now on, or once it is there."""
+        """How many jobs it takes at a time from now on, or once its foreman works."""
         if self.has_left or self._is_told_to_leave:
             return 0
         left = self.n_slots if self.at_most is None else self.at_most - self._n_given
         return min(self.n_slots, left + len(self._running()))
 
     def submitted(self, job_id: str) -> None:
-        """Slurm has taken it."""
+        """Note that Slurm has accepted it."""
         self.job_id = job_id
         self.box.tell(mailbox.SUBMITTED, job_id=job_id)
 
@@ -121,7 +122,7 @@ class Allocation:
             self.leave()
 
     def claim(self, job: Job) -> bool:
-        """Whether an earlier launcher gave it this job; if so, it is ours from now on."""
+        """Whether an earlier launcher gave it this job, which is then taken over."""
         for errand in self.errands.values():
             if errand.job is None and errand.folder == job.folder:
                 errand.job = job
@@ -129,19 +130,19 @@ class Allocation:
         return False
 
     def leave(self) -> None:
-        """Let it go once its jobs have ended."""
+        """Let the foreman leave once its jobs have ended."""
         if not self._is_told_to_leave:
             self._is_told_to_leave = True
             self.box.tell(mailbox.LEAVE)
 
     def interrupt(self) -> None:
-        """Let its jobs save, and let it go."""
+        """Let its jobs save, and the foreman leave."""
         if not self._is_interrupted:
             self._is_interrupted = self._is_told_to_leave = True
             self.box.tell(mailbox.INTERRUPT)
 
     def read(self) -> None:
-        """Take in what the foreman has written since."""
+        """Read what the foreman has written since the last time."""
         for letter in self.box.new():
             kind = letter["kind"]
             if kind == mailbox.UP:
@@ -158,14 +159,14 @@ class Allocation:
                 self.why, self.goes_on = letter.get("why", ""), letter.get("again", False)
 
     def ends(self) -> Iterator[Ended]:
-        """The ends of jobs that somebody has asked for."""
+        """The ends of jobs that were asked for; each is given once."""
         for number, errand in list(self.errands.items()):
             if errand.end is not None and errand.job is not None:
                 del self.errands[number]
                 yield _ended(errand.job, errand.end)
 
     def drop(self) -> list[Errand]:
-        """Take its jobs from it: it is gone."""
+        """Take its jobs away from it, as it is gone."""
         dropped = [one for one in self.errands.values() if one.job is not None]
         self.errands.clear()
         return dropped

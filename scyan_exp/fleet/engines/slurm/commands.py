@@ -1,4 +1,4 @@
-"""Slurm's own programs. Accounting is not asked: many clusters have none."""
+"""Slurm's own programs. Accounting is not used, as many clusters have none."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from contextlib import suppress
 from scyan_exp.errors import InputError, listed
 
 PROGRAMS = ("sbatch", "srun", "squeue", "scontrol", "scancel")
-#: Seconds after which a controller that does not answer is given up for now.
+#: Seconds to wait for a controller that does not answer.
 PATIENCE = 60.0
 
 
 class SlurmError(Exception):
-    """What a program of Slurm's said when it did not do what it was asked."""
+    """A program of Slurm refused; the text is what it printed."""
 
 
 def require_slurm() -> None:
-    """Make sure that this machine can talk to a cluster.
+    """Make sure that this machine can reach a cluster.
 
     Raises:
         InputError: it cannot.
@@ -35,10 +35,10 @@ def require_slurm() -> None:
 
 
 def call(*arguments: str) -> str:
-    """Run a program of Slurm's; returns what it printed.
+    """Run one of Slurm's programs; returns what it printed.
 
     Raises:
-        SlurmError: it failed, or did not answer.
+        SlurmError: it failed or did not answer.
     """
     try:
         done = subprocess.run(
@@ -47,7 +47,7 @@ def call(*arguments: str) -> str:
             text=True,
             timeout=PATIENCE,
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # the terminal's Ctrl-C is meant for us
+            start_new_session=True,  # Ctrl-C on the terminal is meant for this process alone
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SlurmError(str(error)) from error
@@ -57,20 +57,20 @@ def call(*arguments: str) -> str:
 
 
 def said(text: str) -> str:
-    """What a program of Slurm's printed, in one line."""
+    """What one of Slurm's programs printed, as one line."""
     lines = (re.sub(r"^(sbatch|srun|allocation): ", "", line) for line in text.splitlines())
     return "; ".join(line.removeprefix("error: ").strip() for line in lines if line.strip())
 
 
 def living(name: str) -> dict[str, str]:
-    """State of each Slurm job of this name and user that waits, runs or is ending, by its id."""
+    """The state of each Slurm job of this name and user that waits, runs or is ending, by id."""
     user = f"--user={os.getuid()}"
     text = call("squeue", "--noheader", "--array", user, f"--name={name}", "--format=%i %T")
     return dict(line.split(maxsplit=1) for line in text.splitlines() if line.strip())
 
 
 def living_or_refuse(name: str) -> dict[str, str]:
-    """As :func:`living`, where nothing may begin before that is known.
+    """As :func:`living`, for when nothing may begin before this is known.
 
     Raises:
         InputError: Slurm does not answer.
@@ -84,7 +84,7 @@ def living_or_refuse(name: str) -> dict[str, str]:
 
 
 def state_of(job_id: str) -> str:
-    """The state of a Slurm job, and how it ended, in Slurm's words; "unknown" once forgotten."""
+    """The state or end of a Slurm job, in Slurm's words; "unknown" once it is forgotten."""
     try:
         text = call("scontrol", "show", "job", "--oneliner", job_id)
     except SlurmError:
@@ -95,21 +95,23 @@ def state_of(job_id: str) -> str:
 
 
 def cancel(job_ids: Collection[str], *, at_once: bool = False) -> None:
-    """End Slurm jobs; those that have ended already are no error.
+    """End Slurm jobs; it is no error if some have ended already.
 
     Args:
-        job_ids: which.
-        at_once: kill them instead of asking them first.
+        job_ids: their ids.
+        at_once: kill them, instead of asking them first.
     """
     if not job_ids:
         return
     for options in (["--signal=KILL"], []) if at_once else ([],):
-        with suppress(SlurmError):  # it has ended, or is seen to live when Slurm is asked again
+        with suppress(
+            SlurmError
+        ):  # it has ended, or the next question to Slurm shows that it has not
             call("scancel", "--quiet", *options, *job_ids)
 
 
 def requeue(job_id: str) -> None:
-    """Put a Slurm job back into the queue; it ends here.
+    """Put a Slurm job back into the queue, which ends it here.
 
     Raises:
         SlurmError: the cluster does not allow it.
@@ -118,7 +120,7 @@ def requeue(job_id: str) -> None:
 
 
 def check_accepted(options: Mapping[str, object]) -> None:
-    """Ask Slurm whether it would take a job, without submitting one.
+    """Ask Slurm whether it would accept a job, without submitting one.
 
     Raises:
         InputError: it would not.
@@ -130,7 +132,7 @@ def check_accepted(options: Mapping[str, object]) -> None:
 
 
 def refused(why: str) -> str:
-    """What is said when Slurm takes no job."""
+    """The error for when Slurm accepts no job."""
     return (
         f"Slurm refused the job: {why}. See hydra.launcher.slurm.* (partition, account, qos, "
         "time, mem, cpus_per_task, gpus_per_node, additional_parameters)"
@@ -138,7 +140,7 @@ def refused(why: str) -> str:
 
 
 def as_flags(options: Mapping[str, object]) -> Sequence[str]:
-    """Options as ``sbatch`` takes them."""
+    """Options in the form that ``sbatch`` takes."""
     return [
         f"--{key.replace('_', '-')}" + ("" if value is True else f"={value}")
         for key, value in options.items()

@@ -21,25 +21,25 @@ from scyan_exp.fleet.engines.slurm.names import foremen_name
 from scyan_exp.fleet.engines.slurm.submission import log_of, submit
 from scyan_exp.run.folder import SweepFolder
 
-#: Slurm jobs that may end one after the other before any of them begins to work.
+#: How many Slurm jobs may end in a row without having begun to work.
 FALSE_STARTS = 3
-#: Seconds until Slurm is asked again for what it has refused while other jobs of ours run.
+#: Seconds until Slurm is asked again after a refusal, while other Slurm jobs of the sweep run.
 LATER = 60.0
-#: What Slurm calls jobs that wait for a place.
+#: Slurm's states of jobs that wait for a place.
 WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"}
 
 
 @dataclass
 class Crew:
-    """The allocations of a sweep, whichever launcher has started them.
+    """The allocations of a sweep, whichever launcher started them.
 
     Attributes:
-        folder: of the sweep's dealings with Slurm.
-        make: makes the foreman of a mailbox.
-        parameters: of the Slurm jobs, but for their name.
-        at_most: jobs that an allocation is given in all; None for any number.
+        folder: the folder within the sweep's for all that concerns Slurm.
+        make: makes a foreman for the folder of its mailbox.
+        parameters: the parameters of the Slurm jobs, except for their name.
+        at_most: how many jobs an allocation gets in all; None for any number.
         ask_every: seconds between questions to Slurm.
-        members: the allocations that have not left.
+        allocations: those that have not left.
     """
 
     folder: Path
@@ -47,7 +47,7 @@ class Crew:
     parameters: dict[str, Any]
     at_most: int | None
     ask_every: float
-    members: list[Allocation] = field(default_factory=list)
+    allocations: list[Allocation] = field(default_factory=list)
     _states: dict[str, str] = field(default_factory=dict)
     _asked_at: float = 0.0
     _not_before: float = 0.0
@@ -55,7 +55,7 @@ class Crew:
     _is_interrupted: bool = False
 
     def find(self) -> None:
-        """Take over what an earlier launcher has left; what is of no use is ended.
+        """Take over the allocations that an earlier launcher left, and end the useless ones.
 
         Raises:
             InputError: Slurm does not answer.
@@ -66,19 +66,19 @@ class Crew:
         found = [Allocation.found(path.parent) for path in self.folder.glob("*/in.jsonl")]
         for one in found:
             one.at_most = self.at_most
-        self.members = [
+        self.allocations = [
             one
             for one in found
             if one.job_id in alive and not one.has_left and (one.errands or one.n_free)
         ]
-        commands.cancel(alive.keys() - {one.job_id for one in self.members}, at_once=True)
+        commands.cancel(alive.keys() - {one.job_id for one in self.allocations}, at_once=True)
         self._states = alive
 
     def start(self, n: int) -> None:
-        """Ask Slurm for more allocations: as many as it takes.
+        """Ask Slurm for more allocations; it may accept fewer.
 
         Raises:
-            InputError: it takes none, and none is there.
+            InputError: it accepts none, and there are no others.
         """
         refused = None
         while n and time.monotonic() >= self._not_before:
@@ -88,75 +88,75 @@ class Crew:
                 refused, n = error, n // 2
             else:
                 return
-        if refused is not None and not self.members:
+        if refused is not None and not self.allocations:
             raise InputError(commands.refused(str(refused)))
         if refused is not None:
             self._not_before = time.monotonic() + LATER
 
     def read(self) -> list[Ended]:
-        """Take in what the foremen have written; returns the ends of jobs."""
-        for one in self.members:
+        """Read what the foremen have written; returns the ends of jobs."""
+        for one in self.allocations:
             one.read()
             if one.is_up:
                 self._false_starts = 0
-        return [ended for one in self.members for ended in one.ends()]
+        return [ended for one in self.allocations for ended in one.ends()]
 
     def dismiss(self) -> list[Errand]:
-        """Forget the allocations that are gone; returns the jobs that they have left.
+        """Forget the allocations that are gone; returns the jobs that they left.
 
         Raises:
-            InputError: no Slurm job comes as far as to begin.
+            InputError: one Slurm job after the other ends before it begins to work.
         """
-        gone = [one for one in self.members if one.has_left or one.misses > 1]
+        gone = [one for one in self.allocations if one.has_left or one.misses > 1]
         if not gone:
             return []
-        self.members = [one for one in self.members if one not in gone]
+        self.allocations = [one for one in self.allocations if one not in gone]
         self._count_false_starts(gone)
         return [errand for one in gone for errand in _left_by(one)]
 
     def ask(self) -> None:
-        """Ask Slurm how its jobs stand, if that was not done just now."""
+        """Ask Slurm for the state of its jobs, unless that was done just now."""
         if time.monotonic() - self._asked_at < self.ask_every:
             return
         self._asked_at = time.monotonic()
         try:
             self._states = commands.living(foremen_name(self.folder))
-        except SlurmError:  # it does not answer: nothing is known
+        except SlurmError:  # it does not answer, so nothing is known
             return
-        for one in self.members:
+        for one in self.allocations:
             one.misses = 0 if one.job_id in self._states else one.misses + 1
 
     def interrupt(self) -> list[Errand]:
-        """Let what runs save; returns the jobs of allocations that wait in the queue."""
+        """Let running jobs save; returns the jobs of allocations that still wait in the queue."""
         if not self._is_interrupted:
-            self._is_interrupted, self._asked_at = True, 0.0  # to know now who waits
+            self._is_interrupted, self._asked_at = True, 0.0  # to know which of them wait now
             self.ask()
-        waiting = [one for one in self.members if self._states.get(one.job_id) in WAITING]
+        waiting = [one for one in self.allocations if self._states.get(one.job_id) in WAITING]
         self._end(waiting)
-        for one in self.members:
+        for one in self.allocations:
             one.interrupt()
         return [errand for one in waiting for errand in one.drop()]
 
     def kill(self) -> list[Errand]:
         """End everything at once; returns the jobs."""
-        killed = list(self.members)
+        killed = list(self.allocations)
         self._end(killed)
         return [errand for one in killed for errand in one.drop()]
 
     def close(self) -> None:
-        """Let idle foremen go, and end the others with what waits in the queue."""
-        for one in self.members:
+        """Let idle foremen leave, and end all other allocations, those in the queue too."""
+        for one in self.allocations:
             one.read()
-        self._end([one for one in self.members if one.errands or not one.is_up])
-        for one in self.members:
+        self._end([one for one in self.allocations if one.errands or not one.is_up])
+        for one in self.allocations:
             one.leave()
-        self.members = []
+        self.allocations = []
 
     def _end(self, some: Sequence[Allocation]) -> None:
         for one in some:
-            one.leave()  # so that no later launcher takes it for one that works
+            one.leave()  # so that no later launcher takes it for a working one
         commands.cancel([one.job_id for one in some], at_once=True)
-        self.members = [one for one in self.members if one not in some]
+        self.allocations = [one for one in self.allocations if one not in some]
 
     def _submit(self, n: int) -> None:
         boxes = [Mailbox(self.folder / uuid.uuid4().hex[:12], "launcher") for _ in range(n)]
@@ -171,14 +171,14 @@ class Crew:
                 shutil.rmtree(box.folder)
             raise
         for box, job_id in zip(boxes, job_ids, strict=True):
-            member = Allocation(box, foremen[0].place.n_slots, self.at_most)
-            member.submitted(job_id)
-            self.members.append(member)
+            allocation = Allocation(box, foremen[0].place.n_slots, self.at_most)
+            allocation.submitted(job_id)
+            self.allocations.append(allocation)
 
     def _count_false_starts(self, gone: Sequence[Allocation]) -> None:
         failed = [one for one in gone if not one.was_up]
         self._false_starts += len(failed)
-        if failed and self._false_starts >= FALSE_STARTS and not self.members:
+        if failed and self._false_starts >= FALSE_STARTS and not self.allocations:
             job_id = failed[-1].job_id
             log = log_of(self.folder, job_id)
             raise InputError(
@@ -190,10 +190,10 @@ class Crew:
 
 
 def require_none_left(sweep_dir: Path) -> None:
-    """Make sure that no Slurm job works for a sweep that goes on by other means.
+    """Make sure that no Slurm job still works for a sweep that is to go on with another engine.
 
     Raises:
-        InputError: some do, or Slurm does not answer.
+        InputError: one does, or Slurm does not answer.
     """
     folder = SweepFolder(sweep_dir).slurm
     alive = commands.living_or_refuse(foremen_name(folder)) if folder.is_dir() else {}
@@ -206,7 +206,7 @@ def require_none_left(sweep_dir: Path) -> None:
 
 
 def _left_by(one: Allocation) -> list[Errand]:
-    """The jobs of an allocation that is gone, with what became of it."""
+    """The jobs of an allocation that is gone, with what happened to it."""
     why = one.why or commands.state_of(one.job_id)
     left = one.drop()
     for errand in left:

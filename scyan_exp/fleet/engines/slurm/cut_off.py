@@ -1,4 +1,4 @@
-"""The signals with which Slurm ends a job that would go on."""
+"""The signals by which Slurm cuts off a job."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import signal
 import time
 from types import FrameType
 
-#: Before the time limit, and when the node is taken away. Some clusters send them to every process
-#: of the job, not to the foreman alone.
+#: The signal before the time limit, and the one when the node is taken away. Some clusters send
+#: them to every process of the job, and not only to the foreman.
 AT_LIMIT, AT_ONCE = signal.SIGUSR2, signal.SIGTERM
-#: Seconds that most clusters give after SIGTERM (their ``KillWait``).
+#: Seconds between SIGTERM and the kill on most clusters (their ``KillWait``).
 KILL_WAIT = 30.0
-#: Share of its time that a job has to save; the rest is for coming back into the queue.
+#: Share of this time that jobs have to save; the rest is for going back into the queue.
 FOR_JOBS = 0.7
 
 
 class CutOff:
-    """Whether Slurm wants the node back: true from its signal on.
+    """Whether Slurm wants the node back: true as soon as it has sent a signal.
 
     Args:
         delay: seconds from the signal at the time limit to the end.
@@ -33,7 +33,7 @@ class CutOff:
 
     @property
     def is_late(self) -> bool:
-        """Whether what runs has had its time to save."""
+        """Whether running jobs have had their time to save."""
         return self._deadline is not None and time.monotonic() > self._deadline
 
     def _hear(self, number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""A launcher in a Slurm job of its own, so that the command that started it returns at once."""
+"""A launcher in its own Slurm job, so that the command that started it returns at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from scyan_exp.fleet.settings import FleetSettings, SlurmSettings
 from scyan_exp.fleet.trusting import TRUST
 from scyan_exp.run.folder import SweepFolder
 
-#: Memory of a launcher, where the settings name none for it.
+#: Memory of a launcher, unless the settings say otherwise.
 MEMORY = "4GB"
 #: Seconds between looks at the signals.
 POLL = 0.5
@@ -32,11 +32,11 @@ POLL = 0.5
 
 @dataclass(frozen=True)
 class Launcher:
-    """The function of the Slurm job: the command, which may be cut off at any time.
+    """What the Slurm job calls: it runs the command, and may be cut off at any time.
 
     Attributes:
-        command: goes on with the sweep.
-        cwd: where it is run.
+        command: the command that goes on with the sweep.
+        cwd: the folder in which it runs.
         signal_delay: seconds from Slurm's signal at the time limit to the end.
     """
 
@@ -45,18 +45,18 @@ class Launcher:
     signal_delay: float
 
     def __call__(self) -> None:
-        """Run the command; the jobs go on while this Slurm job waits to come back."""
+        """Run the command. The sweep's jobs go on while this Slurm job waits to come back."""
         cut_off, process = CutOff(self.signal_delay), self._start()
         while process.poll() is None and not cut_off:
             time.sleep(POLL)
         if process.returncode is None and _comes_back():
             process.kill()
-        elif process.returncode is None:  # somebody has ended it
+        elif process.returncode is None:  # somebody ended it
             process.send_signal(signal.SIGINT)
         process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """The process; some clusters send it the signals too that are meant for us."""
+        """Start the process. Some clusters also send it the signals that are meant for this one."""
         signal.pthread_sigmask(signal.SIG_BLOCK, (AT_LIMIT, AT_ONCE))
         try:
             return subprocess.Popen(self.command, cwd=self.cwd)
@@ -65,7 +65,7 @@ class Launcher:
 
 
 def check_detached(fleet: FleetSettings, task: Task) -> None:
-    """Make sure that Slurm would take the launcher, and that it could go on with the jobs.
+    """Make sure that Slurm would accept the launcher, and that it could go on with the sweep.
 
     Raises:
         InputError: it would not, or could not.
@@ -79,12 +79,12 @@ def check_detached(fleet: FleetSettings, task: Task) -> None:
 
 
 def detach(sweep_dir: Path, fleet: FleetSettings, changes: Sequence[str]) -> None:
-    """Go on with a sweep in a Slurm job, and say so.
+    """Submit a Slurm job that goes on with a sweep, and say so.
 
     Args:
         sweep_dir: the folder of the sweep, whose jobs are written.
         fleet: the settings.
-        changes: settings of the launcher that are others now, as ``key=value``.
+        changes: settings of the launcher that have changed, as ``key=value``.
 
     Raises:
         InputError: Slurm refused.
@@ -108,7 +108,7 @@ def detach(sweep_dir: Path, fleet: FleetSettings, changes: Sequence[str]) -> Non
 
 
 def require_not_detached(sweep_dir: Path) -> None:
-    """Make sure that no Slurm job but this one runs a sweep.
+    """Make sure that no other Slurm job runs the launcher of a sweep.
 
     Raises:
         InputError: one does, or Slurm does not answer.
@@ -139,7 +139,7 @@ def _comes_back() -> bool:
 
 
 def _parameters(settings: SlurmSettings, name: str) -> dict[str, object]:
-    """Of a Slurm job that asks for little, but for what the settings name."""
+    """The parameters of a Slurm job that asks for little beyond what the settings name."""
     small = settings.model_copy(update={"cpus_per_task": 1, "mem": MEMORY})
     parameters = parameters_of(small, name, Place(1, 1))
     additional = {**parameters["additional_parameters"], **settings.launcher_parameters}

@@ -29,21 +29,22 @@ from scyan_exp.run.outcome import Outcome
 #: Seconds between looks at what the foremen have written.
 POLL = 0.25
 
-LASTING["slurm"] = Lasting(require_not_detached, require_none_left, detach)
+LASTING["slurm"] = Lasting(
+    require_not_detached, require_none_left, lambda fleet: fleet.slurm.detach, detach
+)
 
 
 @engine("slurm")
 class SlurmEngine:
-    """Runs jobs in Slurm jobs; the folder of the sweep must be visible to all nodes.
+    """Runs jobs within Slurm jobs; all nodes must see the folder of the sweep.
 
-    Jobs wait here until a Slurm job has a free place: whichever of them Slurm lets begin first
-    takes the next one.
+    A job waits here until a Slurm job has room for it: the first that Slurm lets begin takes it.
 
     Args:
-        needs: what it is made for; ``settings.slurm`` says what Slurm is asked for.
+        needs: what an engine gets; ``settings.slurm`` says what Slurm is asked for.
 
     Raises:
-        InputError: there is no Slurm, or it would not take such a job.
+        InputError: there is no Slurm, or it would not accept such a job.
     """
 
     def __init__(self, needs: Needs) -> None:
@@ -73,15 +74,15 @@ class SlurmEngine:
         self._is_open = self._is_interrupted = self._is_killed = False
 
     def submit(self, job: Job) -> None:
-        """Let a job wait for a place, or take over the one that runs it already."""
+        """Let a job wait for a place, unless an allocation of an earlier launcher runs it."""
         if not self._is_open:
             self._crew.find()
             self._is_open = True
-        if not any(one.claim(job) for one in self._crew.members):
+        if not any(one.claim(job) for one in self._crew.allocations):
             self._waiting.append((job, 0))
 
     def wait(self, seconds: float) -> list[Ended]:
-        """The jobs that have ended; waits for the first of them, at most so long."""
+        """The jobs that have ended; waits for the first of them, for at most ``seconds``."""
         deadline = time.monotonic() + seconds
         while True:
             self._turn()
@@ -91,19 +92,19 @@ class SlurmEngine:
             time.sleep(POLL)
 
     def interrupt(self) -> None:
-        """Let running jobs save; those that wait are not started. It is done by :meth:`wait`."""
+        """Let running jobs save, and start none that wait. :meth:`wait` does this."""
         self._is_interrupted = True
 
     def kill(self) -> None:
-        """End every job at once. It is done by :meth:`wait`."""
+        """End every job at once. :meth:`wait` does this."""
         self._is_killed = True
 
     def close(self) -> None:
-        """End what runs or waits; foremen without a job go by themselves."""
+        """End all that runs or waits; foremen without a job leave by themselves."""
         self._crew.close()
 
     def _turn(self) -> None:
-        """Take in what has become of the jobs, and give out what waits."""
+        """Read what has happened to the jobs, and hand out those that wait."""
         self._crew.ask()
         self._ended += self._crew.read()
         for errand in self._crew.dismiss():
@@ -116,17 +117,17 @@ class SlurmEngine:
             self._give()
 
     def _give(self) -> None:
-        for one in self._crew.members:
+        for one in self._crew.allocations:
             while self._waiting and one.n_free > 0:
                 one.give(*self._waiting.popleft())
-        to_come = sum(one.n_to_come for one in self._crew.members if not one.is_up)
+        to_come = sum(one.n_to_come for one in self._crew.allocations if not one.is_up)
         lacking = -(-(len(self._waiting) - to_come) // self._place.n_slots)
-        n = min(lacking, self._n_allocations - len(self._crew.members))
+        n = min(lacking, self._n_allocations - len(self._crew.allocations))
         if n > 0:
             self._crew.start(n)
 
     def _take_back(self, errand: Errand) -> None:
-        """A job of an allocation that is gone: it is lost, or waits for another place."""
+        """Take back a job of an allocation that is gone: it is lost, or waits for another place."""
         assert errand.job is not None
         n_moves = errand.n_moves + errand.has_begun
         if errand.was_lost:

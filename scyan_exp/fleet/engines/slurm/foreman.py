@@ -1,4 +1,4 @@
-"""Within a Slurm job: what Slurm starts there, and how it ends."""
+"""What Slurm starts within its job, and how that ends."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from scyan_exp.fleet.engines.slurm.cut_off import AT_LIMIT, AT_ONCE, CutOff
 from scyan_exp.fleet.engines.slurm.mailbox import Mailbox
 from scyan_exp.fleet.engines.slurm.shift import Shift
 
-#: Lightning takes them for a start by ``srun``, and would answer signals and requeue by itself.
+#: Variables that Lightning takes for a start by ``srun``: it would handle signals and requeue by
+#: itself.
 OF_SRUN = ("SLURM_NTASKS", "SLURM_NPROCS")
 
 
 @dataclass(frozen=True)
 class Place:
-    """What an allocation holds.
+    """What one allocation offers.
 
     Attributes:
-        n_slots: jobs at a time.
-        n_threads: threads of each.
+        n_slots: jobs that run at a time.
+        n_threads: threads of each job.
         per_device: jobs that share a GPU.
-        on_gpu: whether they train on GPUs.
+        on_gpu: whether jobs train on GPUs.
     """
 
     n_slots: int
@@ -40,13 +41,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Foreman:
-    """The function of a Slurm job: runs jobs until there are no more, or Slurm ends it.
+    """What a Slurm job calls: it runs jobs until there are no more, or until Slurm ends it.
 
     Attributes:
-        folder: of its mailbox.
-        cwd: where the launcher was started; paths of configs are relative to it.
+        folder: the folder of its mailbox.
+        cwd: where the launcher was started; paths in configs are relative to it.
         task: the program that each job runs.
-        place: what the allocation holds.
+        place: what the allocation offers.
         timeout: seconds that a job may take; None for any.
         signal_delay: seconds from Slurm's signal at the time limit to the end.
         max_requeues: how often the Slurm job may come back.
@@ -61,14 +62,14 @@ class Foreman:
     max_requeues: int = 0
 
     def __call__(self) -> None:
-        """Do the work of one start of the Slurm job."""
+        """Do the work between one start of the Slurm job and its end."""
         cut_off = CutOff(self.signal_delay)
         os.chdir(self.cwd)
         for name in OF_SRUN:
             os.environ.pop(name, None)
         box, node = Mailbox(self.folder, "foreman"), socket.gethostname()
         if any(letter["kind"] == mailbox.LEFT for letter in box.told()):
-            return  # put back into the queue by somebody else: its jobs are in other hands
+            return  # somebody else requeued it: other allocations have its jobs
         n_restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
         with closing(self._engine()) as engine:
             box.tell(mailbox.UP, node=node, slots=self.place.n_slots)
@@ -90,11 +91,11 @@ class Foreman:
 
 
 def _leave(box: Mailbox, *, goes_on: bool) -> None:
-    """Say that nothing more is done here, or wait in the queue for a place to go on."""
+    """Say that no more work is done here, or go back into the queue to continue later."""
     if not goes_on:
         box.tell(mailbox.LEFT)
         return
-    if commands.state_of(_own_id()) != "RUNNING":  # it is not for us to undo that
+    if commands.state_of(_own_id()) != "RUNNING":  # we must not undo that
         box.tell(mailbox.LEFT, why="CANCELLED")
         return
     box.tell(mailbox.REQUEUED)
@@ -105,5 +106,5 @@ def _leave(box: Mailbox, *, goes_on: bool) -> None:
 
 
 def _own_id() -> str:
-    """The id of this Slurm job, which is that of an array's element too."""
+    """The id of this Slurm job, which an element of an array has too."""
     return os.environ["SLURM_JOB_ID"]

@@ -1,7 +1,7 @@
-"""What launcher and foreman tell each other: two files, each written by one of them alone.
+"""What launcher and foreman tell each other: two files, each of which only one of them writes.
 
-Lines are added and never changed. That also works where machines see the files of others late:
-on a network's file system, whoever opens a file sees all that was in it when its writer closed it.
+Lines are added and never changed. This also works on network file systems, where changes by other
+machines show late: who opens a file sees all that it held when its writer last closed it.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-#: From the launcher: run the job of a folder; interrupt what runs and leave; leave when idle.
+#: From the launcher: run the job of a folder; interrupt running jobs and leave; leave when idle.
 RUN, INTERRUPT, LEAVE = "run", "interrupt", "leave"
-#: From the foreman: it is there; a job has begun; has ended; it will be back; it has left for good.
+#: From the foreman: it works; a job has begun; a job has ended; it will be back; it has left and
+#: will not be back.
 UP, BEGAN, ENDED, REQUEUED, LEFT = "up", "began", "ended", "requeued", "left"
-#: From the launcher to the next launcher: Slurm has taken the job.
+#: From a launcher to the next one: Slurm has accepted the job.
 SUBMITTED = "submitted"
 
 Letter = Mapping[str, Any]
 
 
 class Letters:
-    """A file of letters, a line each.
+    """A file of letters, one per line.
 
     Args:
         path: the file.
@@ -35,12 +36,12 @@ class Letters:
         self._rest = b""
 
     def create(self) -> None:
-        """Make the empty file: a reader that looks for a file too early may not see it for long."""
+        """Make the empty file now: a reader that looks too early may miss it for a long time."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch()
 
     def add(self, kind: str, **content: Any) -> None:
-        """Write a letter; one that was cut off before it does not spoil it."""
+        """Write a letter; an earlier one that was cut off does not spoil it."""
         line = f"\n{json.dumps({'kind': kind, **content})}\n".encode()
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
@@ -62,11 +63,11 @@ class Letters:
 
 
 class Mailbox:
-    """The letters of one allocation.
+    """The letters between the launcher and one allocation.
 
     Args:
-        folder: where they lie.
-        side: who reads: the ``launcher``, or the ``foreman``.
+        folder: the folder with both files.
+        side: which side uses this object: the ``launcher`` or the ``foreman``.
     """
 
     def __init__(self, folder: Path, side: Literal["launcher", "foreman"]) -> None:
@@ -86,11 +87,11 @@ class Mailbox:
         self.sent.add(kind, **content)
 
     def new(self) -> list[Letter]:
-        """The letters that have come."""
+        """The letters that have arrived since the last call."""
         return list(self.received.new())
 
     def told(self) -> list[Letter]:
-        """All letters that this side, or whoever was in its place before, has written."""
+        """All letters that this side has written, those of earlier processes included."""
         return list(Letters(self.sent.path).new())
 
 

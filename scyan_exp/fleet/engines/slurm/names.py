@@ -1,4 +1,4 @@
-"""The names of the Slurm jobs of a sweep, by which Slurm is asked for them and for no others."""
+"""The names of a sweep's Slurm jobs, by which Slurm is asked for these and for no others."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from scyan_exp.files import write_text
 
 
 def foremen_name(folder: Path) -> str:
-    """The name of all Slurm jobs that run jobs of the sweep.
+    """The common name of the Slurm jobs that run the sweep's jobs.
 
     Args:
-        folder: of the sweep's dealings with Slurm.
+        folder: the folder within the sweep's for all that concerns Slurm.
     """
     path = folder / "name"
     if not path.is_file():
@@ -21,5 +21,5 @@ def foremen_name(folder: Path) -> str:
 
 
 def launcher_name(folder: Path) -> str:
-    """The name of the Slurm job in which a detached launcher runs."""
+    """The name of the Slurm job that runs a detached launcher."""
     return f"{foremen_name(folder)}-launcher"

@@ -1,4 +1,4 @@
-"""What a foreman does from one start of its Slurm job to the end or the next start."""
+"""What a foreman does between one start of its Slurm job and the next, or the end."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from scyan_exp.fleet.jobs import Job, Kept
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
 
-#: Seconds between looks at the mailbox.
+#: Seconds between two looks into the mailbox.
 POLL = 0.25
-#: Seconds without a job after which a foreman leaves: the launcher has nothing for it, or is gone.
+#: Seconds without a job after which a foreman leaves: the launcher has no work for it, or is gone.
 IDLE = 60.0
 
 
@@ -25,13 +25,13 @@ class Shift:
     """Runs the jobs that the launcher names.
 
     Args:
-        box: the letters. What was left open at the last start is run first.
+        box: the mailbox. Jobs that did not end in the last start run first.
         engine: runs the jobs.
         cut_off: whether Slurm wants the node back.
         node: the name of the machine.
 
     Attributes:
-        open: numbers of the jobs that have not come to their end, and their folders.
+        open: folders of the jobs that have not ended, by number.
     """
 
     def __init__(self, box: Mailbox, engine: Engine, cut_off: CutOff, node: str) -> None:
@@ -45,13 +45,13 @@ class Shift:
         self.open: dict[int, Path] = {}
 
     def work(self) -> None:
-        """Run jobs; returns when none runs and none is to come."""
+        """Run jobs; returns when none runs and none will come."""
         while True:
             self._read()
             if self._is_interrupted:
                 self._refuse_others(Outcome.INTERRUPTED, "interrupted")
             if self._cut_off.is_late:
-                self._engine.kill()  # what was saved in time counts
+                self._engine.kill()  # jobs that saved in time count
             elif self._is_stopping:
                 self._engine.interrupt()
             else:
@@ -62,7 +62,7 @@ class Shift:
                 self._take(ended)
 
     def refuse(self, why: str) -> None:
-        """Run nothing: the jobs that are open were given their time."""
+        """Run nothing, and end the jobs that are open: they have had their time."""
         self._read()
         self._is_last = True
         self._refuse_others(Outcome.TIMED_OUT, why)
@@ -86,7 +86,7 @@ class Shift:
 
     def _start(self) -> None:
         for number in self.open.keys() - self._running:
-            if number in self._begun:  # before this Slurm job was cut off, perhaps in the middle
+            if number in self._begun:  # in an earlier start of this Slurm job, which was cut off
                 _let_go_on(self.open[number])
             self._running.add(number)
             self._box.tell(mailbox.BEGAN, id=number)
@@ -96,15 +96,15 @@ class Shift:
         self._running.discard(ended.job.number)
         self._busy_at = time.monotonic()
         if ended.outcome == Outcome.FAILED:
-            time.sleep(POLL)  # its processes may have heard Slurm's signal before this one does
+            time.sleep(POLL)  # its processes may have got Slurm's signal before this one
         goes_on = ended.outcome != Outcome.COMPLETED and not self._is_interrupted
-        if goes_on and self._cut_off:  # it waits for this Slurm job to come back
+        if goes_on and self._cut_off:  # it goes on when this Slurm job comes back
             _let_go_on(ended.job.folder)
         else:
             self._end(ended)
 
     def _refuse_others(self, outcome: Outcome, error: str) -> None:
-        """End the jobs that do not run."""
+        """End the jobs that are open but do not run."""
         for number in self.open.keys() - self._running:
             job = Job(number, self.open[number], [], Kept(OmegaConf.create()))
             self._end(Ended(job, outcome, error=error))
@@ -123,9 +123,9 @@ class Shift:
 
 
 def _let_go_on(folder: Path) -> None:
-    """Have a job that failed while it was cut off go on, not start again.
+    """Let a job that failed because it was cut off go on, instead of starting anew.
 
-    Where Slurm sends its signal to all processes, W&B's ends at once, and the training with it.
+    If Slurm sends its signal to all processes, W&B's process ends at once, and the training fails.
     """
     record = RunRecord.read(folder)
     if record is not None and record.status == Outcome.FAILED:

@@ -1,4 +1,4 @@
-"""Submitting Slurm jobs, by submitit: one, or an array of them."""
+"""Submitting one Slurm job, or an array of them, through submitit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from scyan_exp.fleet.engines.slurm.commands import SlurmError, said
 from scyan_exp.fleet.engines.slurm.foreman import Place
 from scyan_exp.fleet.settings import SlurmSettings
 
-#: Parameters of submitit that are none of ``sbatch``.
+#: Parameters of submitit that are not options of ``sbatch``.
 OF_SUBMITIT = ("setup", "signal_delay_s", "array_parallelism", "stderr_to_stdout", "wckey")
 
-#: Where Slurm's programs find the cluster.
+#: Variables by which Slurm's programs find the cluster.
 OF_CLUSTER = ("SLURM_CONF", "SLURM_CLUSTERS")
 
 
 def place_of(needs: Needs) -> Place:
-    """What an allocation holds that the settings describe."""
+    """What one allocation offers, by the settings."""
     settings = needs.settings
     per_device = settings.jobs_per_device or 1
     n_slots = per_device * (settings.slurm.n_gpus if needs.wants_gpu else 1)
@@ -37,7 +37,7 @@ def n_allocations(needs: Needs, place: Place) -> int:
 
 
 def parameters_of(settings: SlurmSettings, name: str, place: Place) -> dict[str, Any]:
-    """What submitit is told."""
+    """The parameters for submitit."""
     gpus = settings.gpus_per_node
     return {
         "job_name": name,
@@ -58,7 +58,7 @@ def parameters_of(settings: SlurmSettings, name: str, place: Place) -> dict[str,
 
 
 def options_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of ``sbatch`` among the parameters of submitit."""
+    """The options of ``sbatch`` among submitit's parameters."""
     options = {key: value for key, value in parameters.items() if key not in OF_SUBMITIT}
     additional: dict[str, Any] = options.pop("additional_parameters")
     return {**options, **additional}
@@ -69,15 +69,15 @@ def submit(
 ) -> list[str]:
     """Submit a Slurm job for each function; returns their ids.
 
-    The functions go through a file that only the Slurm job itself reads.
+    The functions are passed in a file that only the Slurm job reads.
 
     Args:
-        functions: what the jobs call.
-        folder: where scripts and logs are written.
+        functions: what each Slurm job calls.
+        folder: where scripts and logs go.
         parameters: see :func:`parameters_of`.
 
     Raises:
-        SlurmError: Slurm refused; nothing was submitted.
+        SlurmError: Slurm refused, so nothing was submitted.
     """
     from submitit import SlurmExecutor
     from submitit.core.utils import FailedJobError, FailedSubmissionError
@@ -97,7 +97,7 @@ def submit(
 
 @contextmanager
 def _outside_of_jobs() -> Iterator[None]:
-    """Hide what the Slurm job tells that this process may run in: it is not meant for others."""
+    """Hide the variables of the Slurm job that this process may run in from new jobs."""
     from submitit.core.utils import environment_variables
     from submitit.helpers import clean_env
 
@@ -107,5 +107,5 @@ def _outside_of_jobs() -> Iterator[None]:
 
 
 def log_of(folder: Path, job_id: str) -> Path:
-    """Where a Slurm job writes what it prints."""
+    """The file with what a Slurm job prints."""
     return folder / f"{job_id}_0_log.out"

@@ -1,4 +1,4 @@
-"""Jobs with repeats on the fleet: their trainings spread over the slots, are kept, and fail."""
+"""Jobs with repeats on the fleet: their repeats spread over the slots, are kept, and fail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import signal
 
 import pytest
 
-from tests.fleet.members import assert_same_consensus, assert_same_jobs, members, result, trained
+from tests.fleet.repeated import (
+    assert_same_consensus,
+    assert_same_jobs,
+    repeats_in,
+    result,
+    trained,
+)
 from tests.fleet.sweeps import (
     ENDLESS,
     FOUR,
@@ -25,20 +31,20 @@ from tests.fleet.sweeps import (
 )
 from tests.run.test_wandb import inspect, runs_of, summary
 
-#: Two jobs of three trainings.
+#: Two jobs of three repeats.
 THREE = ("repeats=3", "seed=0,10")
 
 
 @pytest.fixture(scope="module")
 def through(tmp_path_factory) -> Sweep:
-    """Two quick jobs of three trainings each, four at a time."""
-    return shared(tmp_path_factory, "members", [*QUICK, FOUR, *THREE])
+    """Two quick jobs of three repeats each, four at a time."""
+    return shared(tmp_path_factory, "repeats", [*QUICK, FOUR, *THREE])
 
 
 # ---------------------------------------------------------------- sweeps that run through
 
 
-def test_the_sweep_has_a_row_a_job_with_the_seconds_of_all_its_trainings(through):
+def test_the_sweep_has_a_row_a_job_with_the_seconds_of_all_its_repeats(through):
     assert [row["job"] for row in through.rows] == ["0", "1"]
     assert through.statuses == ["completed", "completed"]
     for job, row in enumerate(through.rows):
@@ -56,11 +62,11 @@ def test_the_sweep_has_a_row_a_job_with_the_seconds_of_all_its_trainings(through
     no_process_is_left(through, seconds=0)
 
 
-def test_results_are_those_of_trainings_one_after_the_other(through, make_sweep, scyan_exp):
+def test_results_are_those_of_repeats_one_after_the_other(through, make_sweep, scyan_exp):
     basic = make_sweep("basic")
     code, output = scyan_exp("train", "-m", *QUICK, *THREE, f"hydra.sweep.dir={basic.folder}")
     assert code == 0, output
-    assert len(members(through)) == 6
+    assert len(repeats_in(through)) == 6
     assert_same_training(basic.folder / "1/seed_12", through.folder / "1/seed_12")
     for job in range(2):
         assert_same_consensus(through.folder / str(job), basic.folder / str(job))
@@ -69,7 +75,7 @@ def test_results_are_those_of_trainings_one_after_the_other(through, make_sweep,
 
 
 def test_each_training_is_a_run_with_a_log_of_its_own(through):
-    for folder in members(through):
+    for folder in repeats_in(through):
         record = result(folder)
         assert (record["status"], f"seed_{record['seed']}") == ("completed", folder.name)
         assert (folder / "annotated.h5ad").exists()
@@ -79,7 +85,7 @@ def test_each_training_is_a_run_with_a_log_of_its_own(through):
 
 
 @pytest.mark.slow  # what is started when: test_repeats_schedule.py
-def test_trainings_of_one_job_fill_the_slots(sweep):
+def test_repeats_of_one_job_fill_the_slots(sweep):
     """Two of the three run at a time, each in a process of its own."""
     process = sweep.train(*ENDLESS, TWO, "repeats=3", "seed=0")
     until(lambda: min(sweep.epochs("0/seed_0"), sweep.epochs("0/seed_1")) > 0, process)
@@ -111,7 +117,7 @@ def test_wandb_runs_are_called_as_without_the_fleet(make_sweep):
         sweep = make_sweep(launcher)
         ended(sweep.train(*arguments, "logger=wandb", launcher=launcher))
         names[launcher] = []
-        for folder in (sweep.folder / "0", *members(sweep)):
+        for folder in (sweep.folder / "0", *repeats_in(sweep)):
             (path,) = runs_of(folder)
             seen = summary(path)
             assert seen["run_id"] == result(folder)["wandb_run_id"]
@@ -123,7 +129,7 @@ def test_wandb_runs_are_called_as_without_the_fleet(make_sweep):
 
 
 @pytest.mark.slow
-def test_trainings_are_tasks_of_ray(sweep, through, tmp_path, monkeypatch):
+def test_repeats_are_tasks_of_ray(sweep, through, tmp_path, monkeypatch):
     pytest.importorskip("ray")
     environment = {"HOME": str(tmp_path), "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
     for name, value in environment.items():  # Ray writes to the home folder
@@ -219,7 +225,7 @@ def test_results_of_an_earlier_sweep_do_not_speak_for_a_job_that_fails_now(sweep
 
 
 @pytest.mark.slow
-def test_errors_of_trainings_are_tried_again_when_asked_to(sweep):
+def test_errors_of_repeats_are_tried_again_when_asked_to(sweep):
     arguments = [*QUICK, "model.lr=1e30", "hydra.launcher.error_retries=1"]
     output = ended(sweep.train(*arguments, "hydra.launcher.jobs_per_device=1", "repeats=2"), code=1)
     assert output.count("trying again") == 1
@@ -236,7 +242,7 @@ def test_errors_of_trainings_are_tried_again_when_asked_to(sweep):
         pytest.param("hydra.launcher.jobs_per_device=1", marks=pytest.mark.slow),
     ],
 )
-def test_on_failure_stop_lets_running_trainings_end_and_starts_no_more(sweep, slots):
+def test_on_failure_stop_lets_running_repeats_end_and_starts_no_more(sweep, slots):
     stop = "hydra.launcher.on_failure=stop"
     arguments = [*STEADY, "repeats=2", "model.lr=1e30,0.001,0.002,0.003", slots, stop]
     output = ended(sweep.train(*arguments), code=1)

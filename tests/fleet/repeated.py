@@ -1,4 +1,4 @@
-"""Shared by the tests of jobs with repeats: their trainings, as they lie in the folders."""
+"""For tests of jobs with repeats: the repeats, as they lie in the folders."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ def result(folder: Path) -> dict:
     return json.loads((folder / "result.json").read_text())
 
 
-def members(sweep: Sweep) -> list[Path]:
-    """The folders of all trainings."""
+def repeats_in(sweep: Sweep) -> list[Path]:
+    """The folders of all repeats."""
     return sorted(path for path in sweep.folder.glob("*/seed_*") if path.is_dir())
 
 
 def trained(sweep: Sweep) -> dict[Path, tuple[bytes, dict[str, int]]]:
-    """Completed trainings: their records, and when their checkpoints were written."""
+    """The completed repeats: their records, and when their checkpoints were written."""
     kept = {}
-    for folder in members(sweep):
+    for folder in repeats_in(sweep):
         if (folder / "result.json").exists() and result(folder)["status"] == "completed":
             times = {p.name: p.stat().st_mtime_ns for p in (folder / "checkpoints").iterdir()}
             kept[folder] = ((folder / "result.json").read_bytes(), times)
@@ -35,8 +35,8 @@ def assert_same_consensus(folder: Path, expected: Path) -> None:
 
 
 def assert_same_jobs(sweep: Sweep, expected: Sweep) -> None:
-    assert len(members(sweep)) == len(members(expected))
-    for folder in members(sweep):
+    assert len(repeats_in(sweep)) == len(repeats_in(expected))
+    for folder in repeats_in(sweep):
         place = folder.relative_to(sweep.folder)
         assert_same_training(folder, expected.folder / place)
         assert result(folder)["metrics"] == result(expected.folder / place)["metrics"]

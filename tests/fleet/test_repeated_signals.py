@@ -1,4 +1,4 @@
-"""Jobs with repeats whose trainings or launcher are killed or interrupted, and go on."""
+"""Jobs with repeats whose repeats or launcher are killed or interrupted, and go on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from contextlib import suppress
 
 import pytest
 
-from tests.fleet.members import assert_same_jobs, members, result, trained
+from tests.fleet.repeated import assert_same_jobs, repeats_in, result, trained
 from tests.fleet.sweeps import FOUR, STEADY, TWO, Sweep, ended, no_process_is_left, shared, until
 
-#: Two jobs of two trainings, for tests that cut them off.
+#: Two jobs of two repeats, for tests that cut them off.
 PAIRS = (*STEADY, "repeats=2", "seed=0,10")
 
 
@@ -106,7 +106,7 @@ def test_often_killed_launchers_lose_nothing(sweep, uncut):
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_trainings_and_resume_goes_on(sweep, uncut):
+def test_ctrl_c_saves_repeats_and_resume_goes_on(sweep, uncut):
     process = sweep.train(*PAIRS, TWO)
     until(lambda: min(sweep.epochs("0/seed_0"), sweep.epochs("0/seed_1")) > 0, process)
     process.send_signal(signal.SIGINT)
@@ -122,7 +122,7 @@ def test_ctrl_c_saves_trainings_and_resume_goes_on(sweep, uncut):
 
     ended(sweep.resume("jobs_per_device=4"))
     assert sweep.statuses == ["completed"] * 2
-    for folder in members(sweep):
+    for folder in repeats_in(sweep):
         went_on = "Continuing from" in (folder / "train.log").read_text()
         assert went_on == (folder.parent.name == "0")
     assert_same_jobs(sweep, uncut)
