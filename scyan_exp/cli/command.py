@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from scyan_exp.errors import InputError, near_matches
 from scyan_exp.files import explain_unwritable
 from scyan_exp.run.job import DONE, FAILED, INTERRUPTED, WRONG_INPUT, JobFailed
 from scyan_exp.terminal import one_line
+
+#: Characters in a line of help.
+WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,36 @@ class Command:
         summary: what it does, for ``scyan-exp --help``; None for a command that is not shown.
         run: takes the arguments, returns the exit code. What it needs is imported when it runs.
         examples: command lines with a word on each.
+        usage: how it is typed; shown by ``--help``, and with what is wrong.
+        options: what each part of the usage means, by the part: ``{"out=FOLDER": "..."}``.
+        has_own_help: whether it answers ``--help`` itself.
     """
 
     name: str
     summary: str | None
     run: Callable[[list[str]], int]
     examples: Sequence[tuple[str, str]] = ()
+    usage: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    has_own_help: bool = False
+
+    def help(self) -> str:
+        """What ``scyan-exp COMMAND --help`` prints."""
+        width = max(map(len, self.options), default=0) + 4
+        options = [_option(*one, width) for one in self.options.items()]
+        examples = [f"  scyan-exp {line}" for line, _ in self.examples]
+        summary = textwrap.fill(f"{self.name}: {self.summary}", WIDTH)
+        usage = textwrap.fill(self.usage, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        parts = [usage, summary, "\n".join(options), "\n".join(["examples:", *examples])]
+        return "\n\n".join(parts) + "\n"
+
+
+def _option(option: str, sentence: str, width: int) -> str:
+    """An option and what it means, the meaning in lines below each other."""
+    first = f"  {option}".ljust(width)
+    return textwrap.fill(
+        sentence, WIDTH, initial_indent=first, subsequent_indent=" " * width, break_on_hyphens=False
+    )
 
 
 def exit_code(run: Callable[[], object]) -> int:

@@ -27,8 +27,10 @@ examples:
 {examples}
 
 options:
-  -h, --help  this text
-  --version   the version
+  -h, --help         this text; after a command, what it takes
+  --version          the version
+  -sc install=SHELL  what has the tab key complete commands, groups and keys in bash, fish or zsh:
+                     eval "$(scyan-exp -sc install=bash)"
 """
 
 
@@ -48,8 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shown = [command.name for command in known.values() if command.summary]
         hint = near_matches(name, shown)
         return refuse(f"unknown command {name!r}.{hint} See scyan-exp --help")
+    command = known[name]
+    if command.usage and not command.has_own_help and {"-h", "--help"} & set(rest):
+        print(command.help(), end="")
+        return DONE
     try:
-        return known[name].run(rest)
+        return command.run(rest)
     except InputError as error:  # such as an installed package that cannot be loaded
         return refuse(error)
     except KeyboardInterrupt:  # before there is anything to save

@@ -33,15 +33,15 @@ from scyan_exp.config.wanted import (
 #: Loggers and callbacks have config groups; folders, processes and the rest are the run's own
 #: business.
 TRAINER_ARGUMENTS = {
-    "accumulate_grad_batches",
-    "benchmark",
-    "detect_anomaly",
-    "deterministic",
-    "gradient_clip_algorithm",
-    "gradient_clip_val",
-    "max_time",
-    "min_epochs",
-    "min_steps",
+    "accumulate_grad_batches": "batches whose gradients are summed before an optimiser step",
+    "benchmark": "let cuDNN measure which of its algorithms is fastest here",
+    "detect_anomaly": "report anomalies of autograd where they arise; slow",
+    "deterministic": "use deterministic algorithms only; warn: say where there are none",
+    "gradient_clip_algorithm": "how gradients are clipped: norm or value",
+    "gradient_clip_val": "clip gradients at this",
+    "max_time": "train no longer than this: DD:HH:MM:SS",
+    "min_epochs": "train so many epochs at least",
+    "min_steps": "train so many steps at least",
 }
 #: Keys that have no influence on the result of a run, at the top and in ``trainer``.
 INCIDENTAL = ("name", "group", "tags", "figures", "logger", "ckpt_path", "objective", "report")
