@@ -16,7 +16,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from scyan_exp.config.formats import DataFormat, TableSource
-from scyan_exp.config.types import Count, Fraction, Name, Positive, Section, not_zero
+from scyan_exp.config.types import (
+    Count,
+    Fraction,
+    Name,
+    OneOrMore,
+    Positive,
+    Section,
+    not_zero,
+)
 from scyan_exp.config.wanted import (
     ADDED_SECTIONS,
     NO_CORRECTION,
@@ -79,7 +87,11 @@ class ModelConfig(Section):
 
 
 class TrainerConfig(BaseModel):
-    """Arguments of the Lightning trainer; those without a type are ``TRAINER_ARGUMENTS``."""
+    """Arguments of the Lightning trainer; those without a type are ``TRAINER_ARGUMENTS``.
+
+    Attributes:
+        max_steps: optimiser steps at most; -1 for no limit.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -156,7 +168,7 @@ class RunSettings(Section):
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     repeats: Count
-    objective: Any  # checked by itself: one of METRICS, or a list of several
+    objective: OneOrMore  # checked by itself: one of METRICS, or a list of several
     ckpt_path: Name | None
     report: bool = True
 

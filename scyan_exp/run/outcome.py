@@ -20,7 +20,7 @@ class Outcome(StrEnum):
     LOST = "lost", "Its process went away: it was killed, or the machine went down."
     TIMED_OUT = "timed out", "It took longer than `hydra.launcher.timeout_min` allows."
 
-    def __new__(cls, value: str, meaning: str) -> Self:
+    def __new__(cls, value: str, meaning: str = "") -> Self:
         """An outcome of this name; ``meaning`` is a sentence for people."""
         one = str.__new__(cls, value)
         one._value_, one.meaning = value, meaning
