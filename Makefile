@@ -8,7 +8,7 @@ FAST := tests/config/test_check.py tests/config/test_hash.py tests/data tests/me
 	tests/run/test_record.py tests/test_architecture.py tests/test_errors.py tests/test_files.py
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: demo test test-fast test-slow mutants crash lint format typecheck bench clean
+.PHONY: demo test test-fast test-slow mutants crash kills lint format typecheck bench clean
 
 demo: .venv/.installed  ## train one experiment on built-in cells
 	$(BIN)/scyan-exp train
@@ -27,6 +27,9 @@ mutants: .venv/.installed-mutants  ## which changes no test notices: make mutant
 
 crash: .venv/.installed-dev  ## strike at every call that changes the disk: make crash CASE=sweep; hours
 	$(BIN)/python -m tests.crash $(CASE)
+
+kills: .venv/.installed-dev  ## kill sweeps at random: make kills ENGINE=local KILLS=100; an hour
+	$(BIN)/python -m pytest -m kills -n 0 -k "$(ENGINE)" tests/fleet/test_many_kills.py
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parents[1]
 #: What mutmut copies besides the package, so that the tests run.
 BESIDE = ("hydra_plugins", "configs", "tests", "pyproject.toml", "README.md")
+#: Files of ``config`` whose tests compose for every case, and take a second each.
+COMPOSING = ("compose", "extensions", "meanings", "problems")
 
 
 class Part(NamedTuple):
@@ -28,10 +30,21 @@ class Part(NamedTuple):
     tests: tuple[str, ...]
 
 
+def besides(pattern: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Files without those of these names, which may begin with ``test_``."""
+    paths = [path.relative_to(ROOT) for path in sorted(ROOT.glob(pattern))]
+    return tuple(str(path) for path in paths if path.stem.removeprefix("test_") not in names)
+
+
 PARTS = {
     # Without those that start the whole command or compose every file below configs/.
+    "composing": Part(
+        tuple(f"scyan_exp/config/{name}.py" for name in COMPOSING),
+        tuple(f"tests/config/test_{name}.py" for name in (*COMPOSING[1:], "groups")),
+    ),
     "config": Part(
-        ("scyan_exp/config/*.py",), ("tests/config/test_[!c]*.py", "tests/config/test_check*.py")
+        besides("scyan_exp/config/*.py", COMPOSING),
+        besides("tests/config/test_*.py", (*COMPOSING, "groups", "config_tree")),
     ),
     "consensus": Part(("scyan_exp/results/consensus.py",), ("tests/results/test_consensus.py",)),
     "files": Part(("scyan_exp/files.py",), ("tests/test_files.py",)),

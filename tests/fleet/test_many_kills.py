@@ -1,0 +1,143 @@
+"""Grids and searches that are killed at random moments, on every engine: ``make kills``.
+
+``make kills ENGINE=slurm KILLS=20`` strikes one engine as often. It takes minutes to an hour, so
+that neither ``make test`` nor ``make test-slow`` runs it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from tests.fleet.sweeps import STEADY, Sweep, assert_same_training, no_process_is_left
+from tests.fleet.test_engine_sweeps import engine, ray_home, uncut
+from tests.search.searches import SHORT, SPACE, Search, assert_whole
+from tests.starting import Process
+
+__all__ = ["engine", "ray_home", "uncut"]
+
+pytestmark = pytest.mark.kills
+N_KILLS = int(os.environ.get("KILLS", "100"))
+#: Seconds between two blows.
+SHORTEST, LONGEST = 0.3, 12.0
+N_JOBS, N_TRIALS = 4, 4
+#: Commands after which one that never ends is given up.
+MOST_COMMANDS = 100
+
+
+class Killer:
+    """Kills launchers and workers of commands, and lets them be gone on with until they end.
+
+    Args:
+        chance: decides whom and when.
+        n_left: blows that are left.
+        lasting: whether jobs outlive their launcher, as those of Slurm do.
+    """
+
+    def __init__(self, chance: random.Random, n_left: int, *, lasting: bool) -> None:
+        self.chance, self.n_left, self.lasting = chance, n_left, lasting
+        self.n_launchers = self.n_workers = 0
+
+    def until_it_ends(
+        self, sweep: Sweep, go_on: Callable[[], Process], kept: Callable[[], dict[int, tuple]]
+    ) -> None:
+        """Begin, kill and go on; what is finished may never change.
+
+        Args:
+            sweep: what is killed.
+            go_on: starts a command.
+            kept: results of what is finished, by number.
+        """
+        finished: dict[int, tuple] = {}
+        for _ in range(MOST_COMMANDS):
+            process = go_on()
+            was_killed, lost = self._strike(sweep, process)
+            output = "".join(process.communicate())
+            if not (self.lasting and was_killed):
+                no_process_is_left(sweep, 60)
+            now = kept()
+            assert {number: now.get(number) for number in finished} == finished, output
+            finished = now
+            assert "Traceback" not in output, output
+            if not was_killed:
+                # A job whose worker was killed too often is lost, and run by the next command.
+                assert process.returncode == 0 or (lost and process.returncode == 1), output
+                if process.returncode == 0:
+                    return
+        raise AssertionError(f"not ended by {MOST_COMMANDS} commands: {output}")
+
+    def _strike(self, sweep: Sweep, process: Process) -> tuple[bool, bool]:
+        """Kill until the command ends: whether its launcher was killed, and any worker."""
+        lost = False
+        while True:
+            moment = time.monotonic() + self.chance.uniform(SHORTEST, LONGEST)
+            while process.poll() is None and (time.monotonic() < moment or self.n_left == 0):
+                time.sleep(0.01)
+            if process.poll() is not None:
+                return False, lost
+            workers = [pid for job in range(N_JOBS) if (pid := sweep.worker(job)) is not None]
+            if workers and self.chance.random() < 0.5:
+                with suppress(ProcessLookupError):
+                    os.kill(self.chance.choice(workers), signal.SIGKILL)
+                    self.n_left, self.n_workers, lost = self.n_left - 1, self.n_workers + 1, True
+                continue
+            process.kill()
+            self.n_left, self.n_launchers = self.n_left - 1, self.n_launchers + 1
+            return True, lost
+
+
+def test_random_kills_lose_nothing(make_sweep, engine, uncut, capsys):
+    name = next((one.split("=")[1] for one in engine if ".engine=" in one), "local")
+    killer = Killer(random.Random(0), N_KILLS, lasting=name == "slurm")
+    n_grids = n_searches = 0
+    while killer.n_left:
+        _grid(killer, make_sweep(f"grid{n_grids}"), engine, uncut)
+        n_grids += 1
+        if killer.n_left:
+            _search(killer, Search(make_sweep(f"search{n_searches}"), None), engine)
+            n_searches += 1
+    with capsys.disabled():
+        print(
+            f"\n{name}: {killer.n_launchers} launchers and {killer.n_workers} workers killed over "
+            f"{n_grids} grids and {n_searches} searches: nothing lost, repeated or left behind"
+        )
+
+
+def _grid(killer: Killer, sweep: Sweep, engine: tuple[str, ...], uncut: Sweep) -> None:
+    seeds = "seed=" + ",".join(map(str, range(N_JOBS)))
+
+    def go_on() -> Process:
+        has_jobs = (sweep.folder / "sweep.json").exists()
+        return sweep.resume() if has_jobs else sweep.train(*STEADY, *engine, seeds)
+
+    killer.until_it_ends(sweep, go_on, sweep.completed)
+    assert set(sweep.statuses) <= {"completed", "kept"}
+    assert len(sweep.completed()) == len(sweep.rows) == N_JOBS
+    for job in range(N_JOBS):
+        assert_same_training(sweep.folder / str(job), uncut.folder / str(job))
+
+
+def _search(killer: Killer, search: Search, engine: tuple[str, ...]) -> None:
+    drawn: list[dict] = []
+
+    def go_on() -> Process:
+        if (search.folder / "study.json").exists():
+            return search.resume()
+        return search.begin(*SHORT, *engine, f"hydra.sweeper.n_trials={N_TRIALS}")
+
+    def finished() -> dict[int, tuple]:
+        nonlocal drawn
+        params = search.params()
+        complete = [one for one in drawn if len(one) == len(SPACE)]
+        assert params[: len(complete)] == complete
+        drawn = params
+        return search.finished()
+
+    killer.until_it_ends(search, go_on, finished)
+    assert_whole(search, N_TRIALS)
