@@ -8,7 +8,7 @@ FAST := tests/config/test_check.py tests/config/test_hash.py tests/data tests/me
 	tests/run/test_record.py tests/test_architecture.py tests/test_errors.py tests/test_files.py
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: demo test test-fast test-slow mutants crash kills lint format typecheck bench clean
+.PHONY: demo test test-fast test-slow mutants crash kills lint format typecheck bench docs clean
 
 demo: .venv/.installed  ## train one experiment on built-in cells
 	$(BIN)/scyan-exp train
@@ -45,6 +45,10 @@ typecheck: .venv/.installed-dev
 bench: .venv/.installed-dev  ## measure, beside the reference; about an hour
 	$(BIN)/python -m benchmarks --write
 
+docs: .venv/.installed-docs  ## the site of these pages, in build/site; it opens from disk
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo build/site/index.html
+
 clean:
 	rm -rf .venv .mutants build dist
 
@@ -58,6 +62,10 @@ clean:
 
 .venv/.installed-dev: .venv/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,lint,bench]'
+	touch $@
+
+.venv/.installed-docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 .venv/.installed-mutants: .venv/.installed-dev

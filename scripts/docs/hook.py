@@ -27,6 +27,8 @@ REFERENCE: dict[str, Callable[[], str]] = {
     "api": api_page,
     "metrics": metrics_page,
 }
+#: The head of a block: its language, and words for the tests of the pages.
+FENCE = re.compile(r"^(`{3,}\w+) [\w ]+$", re.MULTILINE)
 #: ``:class:`~scyan_exp.Scyan```, once mkdocstrings has made HTML of it.
 ROLE_IN_HTML = re.compile(r":\w+:<code>~?(?:[\w.]*\.)?(\w+)</code>")
 
@@ -45,8 +47,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Have links lead to pages of the site."""
-    return linked(markdown, page.file.src_uri)
+    """Have links lead to pages of the site, and blocks name their language alone."""
+    return FENCE.sub(r"\1", linked(markdown, page.file.src_uri))
 
 
 def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:

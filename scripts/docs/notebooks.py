@@ -50,7 +50,8 @@ def _shown(data: Mapping[str, Any]) -> str:
             return _image(kind, _text(data[kind]), _text(data.get("text/plain", "")))
     if "text/html" in data:
         table = re.sub(r"<style.*?</style>", "", _text(data["text/html"]), flags=re.DOTALL)
-        table = re.sub(r"\s*\n\s*", "", table).replace(' border="1"', "")
+        table = re.sub(r"\s*\n\s*", "", table)
+        table = re.sub(r"<table[^>]*>", "<table>", table)
         return f'<div class="output">{table}</div>'
     return _fenced("text", _text(data.get("text/plain", "")), "output")
 
@@ -66,7 +67,7 @@ def _fenced(language: str, text: str, name: str = "") -> str:
     """A block of code; its fence is longer than any within it."""
     longest = max(map(len, re.findall(r"`{3,}", text)), default=2)
     fence = "`" * (longest + 1)
-    head = f"{{ .{language} .{name} }}" if name else language
+    head = f"{{ .{language} .{name} .no-copy }}" if name else language
     return f"{fence}{head}\n{text.rstrip()}\n{fence}"
 
 

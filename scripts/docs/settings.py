@@ -29,6 +29,11 @@ from scyan_exp.fleet.settings import FleetSettings
 from scyan_exp.search.settings import OF_JOBS, StudySettings
 
 HEAD = """\
+---
+search:
+  boost: 2
+---
+
 # All settings
 
 Every key of a config, and every option of a group. This page is made from the program itself; the

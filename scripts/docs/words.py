@@ -37,9 +37,9 @@ def attributes(part: type) -> dict[str, str]:
     """What the docstrings of a class and its bases say of each attribute."""
     found: dict[str, str] = {}
     for cls in reversed(part.__mro__):
-        section = (cls.__dict__.get("__doc__") or "").partition("Attributes:\n")[2]
-        section = inspect.cleandoc(f"\n{section}").split("\n\n")[0]
-        for name, text in re.findall(r"^(\w+): (.*(?:\n +.*)*)", section, re.MULTILINE):
+        told = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
+        section = told.partition("Attributes:\n")[2].split("\n\n")[0]
+        for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE):
             found[name] = plain(text)
     return found
 
