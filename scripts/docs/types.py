@@ -41,7 +41,8 @@ def _of_type(schema: Schema, parts: Schema) -> str:
         bounds = [text.format(schema[key]) for key, text in BOUNDS.items() if key in schema]
         return " ".join([kind, " and ".join(bounds)]).strip()
     if kind == "array" and "prefixItems" in schema:
-        return f"list of {' and '.join(in_words(one, parts) for one in schema['prefixItems'])}"
+        members = [in_words(one, parts) for one in schema["prefixItems"]]
+        return f"list of {len(members)}: {'; '.join(members)}"
     if kind == "array":
         return f"list of {_plural(in_words(schema.get('items', {}), parts))}"
     if kind == "object":

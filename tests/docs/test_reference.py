@@ -121,7 +121,7 @@ def test_types_in_words():
         "numbers": "mapping to (integer, or `null`)",
     }
     assert types_of(ModelConfig)["init"] == "`identity` or `reference`"
-    pair = "list of number above 0 and below 1 and integer at least 0, or `null`"
+    pair = "list of 2: number above 0 and below 1; integer at least 0, or `null`"
     assert types_of(ModelConfig)["warm_up"] == pair
 
 
