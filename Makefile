@@ -12,12 +12,12 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 OLDEST := --resolution lowest-direct --python .venv-oldest/bin/python --requirement pyproject.toml \
 	--requirement scripts/oldest.in
 
-.PHONY: demo test test-fast test-oldest test-slow sbom mutants crash kills lint format typecheck bench clean
+.PHONY: demo test test-fast test-oldest test-slow sbom mutants crash kills lint format typecheck \
+	bench docs tutorials clean
 
 demo: .venv/.installed  ## train one experiment on built-in cells, with words on each step
 	$(BIN)/scyan-exp demo
 
-.PHONY: tutorials
 tutorials: .venv/.installed-docs  ## execute the notebooks of docs/tutorials again
 	$(BIN)/python scripts/tutorials.py
 
@@ -64,6 +64,10 @@ typecheck: .venv/.installed-dev
 
 bench: .venv/.installed-dev  ## measure, beside the reference; about an hour
 	$(BIN)/python -m benchmarks --write
+
+docs: .venv/.installed-docs  ## the site of these pages, in build/site; it opens from disk
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo build/site/index.html
 
 clean:
 	rm -rf .venv .venv-oldest .mutants build dist

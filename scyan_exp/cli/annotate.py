@@ -99,4 +99,21 @@ COMMAND = Command(
             "to annotated/new.annotated.h5ad",
         ),
     ),
+    usage=USAGE,
+    options={
+        "CHECKPOINT_OR_FOLDER": "the folder of a run, or a checkpoint of its model",
+        "FILE": "files with cells, or folders of them: h5ad, CSV, Parquet or FCS",
+        "out=FOLDER": "where the annotated files go; annotated/ by default",
+        "format=h5ad|csv|parquet|fcs": "format of the annotated files; h5ad by default",
+        "predict.log_prob_th=-50": "cells whose log-probability is below stay unannotated; as in "
+        "the run by default",
+        "predict.proba=true": "keep the probability of every population for each cell",
+        "predict.key_added=scyan_pop": "the column of obs with the populations",
+        "correct.batch_ref=BATCH": "also correct the expressions of all cells to this batch of "
+        "the run",
+        "compensation=auto|false|FILE.csv": "of FCS files: each file's own spillover matrix, "
+        "none, or a CSV with a matrix",
+        "metadata=FILE.csv": "a CSV with a row a file: its name, then columns such as batch or "
+        "patient",
+    },
 )

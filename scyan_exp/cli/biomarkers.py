@@ -47,4 +47,16 @@ COMMAND = Command(
         ("biomarkers outputs/2026-11-22/10-15-00-000000 sample_key=sample", "a row a sample"),
         ("biomarkers annotated/", "annotated files, each a sample"),
     ),
+    usage=USAGE,
+    options={
+        "FOLDER_OR_FILES...": "the folder of a run, or annotated files, or folders of them",
+        "sample_key=COLUMN": "column of obs with the sample; of annotated files each is a sample "
+        "by default",
+        "group_key=COLUMN": "column of obs with the group of each sample, such as patient or "
+        "control",
+        "level=LEVEL": "a level of the table within which shares are taken",
+        "channels=A,B": "columns of obs that are measured as markers are",
+        "metadata=FILE.csv": "a CSV with a row a file: its name, then columns such as the group",
+        "out=FOLDER": "where the tables and figures go; beside the cells by default",
+    },
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scyan_exp.data.cells import Cells
     from scyan_exp.data.table import KnowledgeTable
 
-USAGE = "usage: scyan-exp check TABLE [CELLS] [dataset.label_key=... dataset.transform=... ...]"
+USAGE = "usage: scyan-exp check TABLE [CELLS] [KEY=VALUE ...]"
 
 
 def check(arguments: list[str]) -> int:
@@ -99,4 +99,10 @@ COMMAND = Command(
     "what is doubtful about a knowledge table, and about cells with it, before a training",
     check,
     (("check table.csv cells.h5ad", "mistakes in the table, in view of the cells"),),
+    usage=USAGE,
+    options={
+        "TABLE": "the knowledge table, a CSV",
+        "CELLS": "a file with cells, against which the table is checked too",
+        "KEY=VALUE": "settings of dataset and table, as train takes them",
+    },
 )

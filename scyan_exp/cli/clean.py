@@ -116,4 +116,10 @@ COMMAND = Command(
     "show, and with --yes remove, checkpoints and annotated files of a sweep's lesser jobs",
     clean,
     (("clean outputs/sweeps/2026-11-22_10-15-00 best=3", "what is not among the best three"),),
+    usage=USAGE,
+    options={
+        "FOLDER_OF_THE_SWEEP": "the sweep or the search whose files are looked through",
+        "best=N": "remove the checkpoints and annotated files of all jobs but the best N",
+        "--yes": "remove them; without it they are only shown",
+    },
 )

@@ -184,4 +184,9 @@ COMMAND = Command(
     "what differs between two runs: config, metrics, and which cells changed population",
     compare,
     (("compare outputs/2026-11-22/10-15-00 outputs/2026-11-22/11-20-00", "two runs"),),
+    usage=USAGE,
+    options={
+        "RUN": "the folders of two runs",
+        "out=FOLDER": "also write a figure and a table of where the cells went",
+    },
 )

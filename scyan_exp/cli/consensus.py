@@ -54,4 +54,10 @@ COMMAND = Command(
     "combine completed runs, sweeps or the best of a search into one annotation",
     consensus,
     (("consensus outputs/sweeps/2026-11-22_10-15-00 best=5", "of the best five trials"),),
+    usage=USAGE,
+    options={
+        "FOLDER": "folders of completed runs, of sweeps or of searches",
+        "best=K": "of each search, its best K trials alone",
+        "out=FOLDER": "where the consensus goes; consensus/ in the first folder by default",
+    },
 )

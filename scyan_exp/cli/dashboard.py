@@ -40,4 +40,11 @@ COMMAND = Command(
     "a W&B workspace for the runs of a project: losses, weights, sweep, quality",
     dashboard,
     (("dashboard SWEEP project=scyan_exp", "for the runs of a sweep; json=FILE needs no login"),),
+    usage=USAGE,
+    options={
+        "FOLDER": "a sweep or a search whose columns and objective the panels show",
+        "project=P": "the W&B project with the runs",
+        "entity=E": "the user or team that the project belongs to; your default unless it is named",
+        "json=FILE": "write the specification of the workspace to a file, and ask W&B nothing",
+    },
 )

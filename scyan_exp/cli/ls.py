@@ -203,4 +203,11 @@ COMMAND = Command(
         ("ls", "all that lies in outputs/, the newest first"),
         ("ls outputs/sweeps/2026-11-22_10-15-00 sort=accuracy", "the jobs of a sweep"),
     ),
+    usage=USAGE,
+    options={
+        "FOLDER": "where to look, or a sweep whose jobs are listed; outputs/ by default",
+        "sort=NAME": "the column or metric to sort by, the best first; with - before it, the worst",
+        "--csv": "print all columns as CSV",
+        "--json": "print all columns as JSON",
+    },
 )

@@ -29,4 +29,8 @@ COMMAND = Command(
     "write report.html of a run, a sweep or a search: one page that opens from disk",
     report,
     (("report outputs/sweeps/2026-11-22_10-15-00", "a sweep or search as one page"),),
+    usage=USAGE,
+    options={
+        "FOLDER": "folders of runs, sweeps or searches; report.html is written into each",
+    },
 )

@@ -11,37 +11,16 @@ from scyan_exp.cli.train import task, train
 from scyan_exp.errors import InputError
 from scyan_exp.run.again import command_again
 from scyan_exp.run.folder import RunFolder, SweepFolder
-from scyan_exp.run.job import DONE, JobFailed
+from scyan_exp.run.job import JobFailed
 
-HELP = """\
-usage: scyan-exp resume FOLDER_OF_THE_SWEEP [key=value ...]
-
-Goes on with a sweep of the fleet launcher, or with a search: what is completed stays, failed jobs
-run again, and those that were cut off go on from their last epoch.
-
-Settings that may be others now (hydra.launcher.*), such as
-  devices=cpu        where jobs run: auto, cpu, or numbers of GPUs
-  jobs_per_device=2  jobs at a time on each GPU, or on the CPU
-  retries=2          further attempts of a job whose process was lost
-  error_retries=1    further attempts of a job that raised an error or timed out
-  timeout_min=60     minutes that a job may take
-and of a search (hydra.sweeper.*), such as
-  n_trials=40        trials in all, those so far included
-  n_parallel=2       trials at a time
-
-  trust=true         run the lines of shell and set the variables that the folder asks for, once
-                     you have seen them
-"""
+USAGE = "usage: scyan-exp resume FOLDER_OF_THE_SWEEP [KEY=VALUE ...]"
 
 
 def resume(arguments: list[str]) -> int:
     """Go on with a sweep: ``resume FOLDER [key=value of hydra.launcher ...]``."""
     set_environment()
-    if {"-h", "--help"} & set(arguments):
-        print(HELP, end="")
-        return DONE
     if not arguments or arguments[0].startswith("-"):
-        return refuse(f"{HELP.splitlines()[0]}\nMore: scyan-exp resume --help")
+        return refuse(f"{USAGE}\nMore: scyan-exp resume --help")
     try:
         _refuse_run(Path(arguments[0]))
         of_search = _of_search(Path(arguments[0]), arguments[1:])
@@ -127,4 +106,20 @@ COMMAND = Command(
     "go on with a sweep of the fleet launcher, or a search, that was cut off",
     resume,
     (("resume outputs/sweeps/2026-11-22_10-15-00", "what is missing of a sweep or search"),),
+    usage=USAGE,
+    options={
+        "FOLDER_OF_THE_SWEEP": "a sweep of the fleet launcher, or a search. What is completed "
+        "stays, failed jobs run again, and those that were cut off go on from their last epoch",
+        "KEY=VALUE": "settings of hydra.launcher or hydra.sweeper that may be others now, such as "
+        "the following",
+        "devices=cpu": "where jobs run: auto, cpu, or numbers of GPUs",
+        "jobs_per_device=2": "jobs at a time on each GPU, or on the CPU",
+        "retries=2": "further attempts of a job whose process was lost",
+        "error_retries=1": "further attempts of a job that raised an error or timed out",
+        "timeout_min=60": "minutes that a job may take",
+        "n_trials=40": "of a search: trials in all, those so far included",
+        "n_parallel=2": "of a search: trials at a time",
+        "trust=true": "run the lines of shell, and set the variables, that the folder asks for: "
+        "once you have seen them",
+    },
 )

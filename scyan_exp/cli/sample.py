@@ -79,4 +79,14 @@ COMMAND = Command(
     "draw synthetic cells from the model of a run",
     sample,
     (("sample outputs/2026-11-22/10-15-00 n=1000 out=cells.h5ad", "1,000 cells"),),
+    usage=USAGE,
+    options={
+        "RUN": "the folder of a run, or a checkpoint of its model",
+        "n=1000": "how many cells",
+        "population=NAME": "draw this population alone; may stand there several times",
+        "batch=NAME": "draw cells of this batch; by default the batches are as frequent as in "
+        "training",
+        "seed=0": "the same seed draws the same cells",
+        "out=FILE": "the h5ad file; sampled.h5ad in the folder of the run by default",
+    },
 )

@@ -52,4 +52,9 @@ COMMAND = Command(
     "upload the offline W&B runs of a sweep, several at a time",
     sync,
     (("sync outputs/sweeps/2026-11-22_10-15-00", "goes on where it was cut off"),),
+    usage=USAGE,
+    options={
+        "FOLDER": "the sweep, or any folder with offline runs of W&B",
+        "n_parallel=4": "how many runs are uploaded at a time",
+    },
 )

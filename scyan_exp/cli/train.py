@@ -23,6 +23,11 @@ from scyan_exp.run.job import DONE, FAILED, TrainJob, discard
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+USAGE = (
+    "usage: scyan-exp train [GROUP=OPTION ...] [KEY=VALUE ...] [-m] [--config-dir=FOLDER] "
+    "[--cfg=job] [--resolve] [--info=defaults] [--help] [--hydra-help]"
+)
+
 
 def train(arguments: list[str]) -> int:
     """Train one experiment, or a sweep with ``-m``; arguments as Hydra takes them."""
@@ -126,4 +131,21 @@ COMMAND = Command(
         ("train --help", "all groups and the composed config"),
         ("train --cfg job --resolve", "the config, without running it"),
     ),
+    usage=USAGE,
+    options={
+        "GROUP=OPTION": "choose an option of a group: dataset=h5ad, prior=tight, search=quick, ...",
+        "KEY=VALUE": "set a value of the config: model.prior_std=0.2; the value wins over the "
+        "group",
+        "-m": "a sweep: several values of a key or a group, separated by commas, are all combined",
+        "--config-dir=FOLDER": "a folder with groups of your own: FOLDER/experiment/mine.yaml is "
+        "experiment=mine",
+        "--cfg=job": "print the config as YAML instead of running it; hydra and all print Hydra's "
+        "part too",
+        "--resolve": "with --cfg: replace interpolations by their values",
+        "--info=defaults": "say where the config comes from: all, config, defaults, "
+        "defaults-tree, plugins, searchpath",
+        "--help": "all groups, and every key of the config with its value and meaning",
+        "--hydra-help": "what Hydra itself takes",
+    },
+    has_own_help=True,
 )

@@ -43,4 +43,11 @@ COMMAND = Command(
     "write a search as a W&B sweep, whose agents run scyan-exp train",
     wandb_sweep,
     (("wandb-sweep search=quick dataset.path=cells.h5ad dataset=h5ad", ""),),
+    usage=USAGE,
+    options={
+        "search=NAME": "the search whose space becomes the sweep",
+        "KEY=VALUE": "settings, as train takes them",
+        "method=bayes": "how W&B chooses: bayes, random or grid",
+        "out=sweep.yaml": "the file that is written",
+    },
 )

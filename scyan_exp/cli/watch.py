@@ -142,4 +142,12 @@ COMMAND = Command(
     "a page in the browser that follows a sweep while it runs",
     watch,
     (("watch outputs/sweeps/2026-11-22_10-15-00", "then open the address that it prints"),),
+    usage=USAGE,
+    options={
+        "FOLDER_OF_THE_SWEEP": "the sweep or the search to follow",
+        "port=8765": "the port that is served; another free one is taken unless you name one",
+        "host=localhost": "the name or address to serve at; one that others reach has a secret in "
+        "its address",
+        "every=1": "seconds between looks at the folder",
+    },
 )

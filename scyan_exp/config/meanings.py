@@ -55,7 +55,7 @@ def meanings(config_dirs: Sequence[str] = ()) -> dict[str, str]:
         for path in (folder / "train.yaml", *sorted(folder.glob("*/*.yaml"))):
             if path.is_file() and path.parent.name not in CHOOSING:
                 group = "" if path.parent == folder else path.parent.name
-                for key, text in _comments(path.read_text(encoding="utf-8"), group):
+                for key, text in comments(path.read_text(encoding="utf-8"), group):
                     found.setdefault(key, text)
     return found
 
@@ -67,7 +67,13 @@ def explained(config: Mapping[str, Any], texts: Mapping[str, str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _comments(text: str, group: str) -> Iterator[tuple[str, str]]:
+def comments(text: str, group: str) -> Iterator[tuple[str, str]]:
+    """The keys of a file, by their dotted names, and what stands beside each.
+
+    Args:
+        text: the file.
+        group: where its keys stand unless it names a package.
+    """
     package = re.search(r"^# @package (\S+)$", text, re.MULTILINE)
     base = group if package is None else package[1].replace("_global_", "")
     above: list[tuple[int, str]] = []

@@ -15,7 +15,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from scyan_exp.config.formats import DataFormat, TableSource
 from scyan_exp.config.hashing import config_hash
-from scyan_exp.config.types import Count, Fraction, Name, Positive, Section, not_zero
+from scyan_exp.config.types import (
+    Count,
+    Fraction,
+    Name,
+    OneOrMore,
+    Positive,
+    Section,
+    not_zero,
+)
 from scyan_exp.config.wanted import (
     NO_CORRECTION,
     NO_SAMPLES,
@@ -31,15 +39,15 @@ from scyan_exp.config.wanted import (
 #: Loggers and callbacks have config groups; folders, processes and the rest are the run's own
 #: business.
 TRAINER_ARGUMENTS = {
-    "accumulate_grad_batches",
-    "benchmark",
-    "detect_anomaly",
-    "deterministic",
-    "gradient_clip_algorithm",
-    "gradient_clip_val",
-    "max_time",
-    "min_epochs",
-    "min_steps",
+    "accumulate_grad_batches": "batches whose gradients are summed before an optimiser step",
+    "benchmark": "let cuDNN measure which of its algorithms is fastest here",
+    "detect_anomaly": "report anomalies of autograd where they arise; slow",
+    "deterministic": "use deterministic algorithms only; warn: say where there are none",
+    "gradient_clip_algorithm": "how gradients are clipped: norm or value",
+    "gradient_clip_val": "clip gradients at this",
+    "max_time": "train no longer than this: DD:HH:MM:SS",
+    "min_epochs": "train so many epochs at least",
+    "min_steps": "train so many steps at least",
 }
 
 
@@ -74,7 +82,11 @@ class ModelConfig(Section):
 
 
 class TrainerConfig(BaseModel):
-    """Arguments of the Lightning trainer; those without a type are ``TRAINER_ARGUMENTS``."""
+    """Arguments of the Lightning trainer; those without a type are ``TRAINER_ARGUMENTS``.
+
+    Attributes:
+        max_steps: optimiser steps at most; -1 for no limit.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -151,7 +163,7 @@ class RunSettings(Section):
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     repeats: Count
-    objective: Any  # checked by itself: one of METRICS, or a list of several
+    objective: OneOrMore  # checked by itself: one of METRICS, or a list of several
     ckpt_path: Name | None
     report: bool = True
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -46,6 +46,11 @@ def _cofactor(value: Any) -> Any:
 Cofactor = Annotated[float | dict[str, float], BeforeValidator(_cofactor)]
 #: Names of columns; Python code may give a tuple.
 Names = Annotated[list[Name], BeforeValidator(_as_list)]
+#: A name or a list of names, whose check stands elsewhere; the schema says what it looks like.
+OneOrMore = Annotated[
+    Any,
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"items": {"type": "string"}, "type": "array"}]}),
+]
 #: A path as text; Python code may give a ``Path``.
 PathName = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
 

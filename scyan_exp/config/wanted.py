@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from scyan_exp.config.types import Name, Names, Section
+from scyan_exp.config.types import Name, Names, OneOrMore, Section
 
 
 class FiguresConfig(Section):
@@ -22,7 +22,7 @@ class FiguresConfig(Section):
         umap: whether the cells are placed by UMAP, for the page and a figure.
     """
 
-    draw: Any = "all"  # checked by itself: the names are those of FIGURES
+    draw: OneOrMore = "all"  # checked by itself: the names are those of FIGURES
     umap: bool = False
 
     def has(self, name: str) -> bool:

@@ -18,9 +18,9 @@ class EntriesSettings(BaseModel):
     """Which entries are changed.
 
     Attributes:
-        rows: populations; None for all.
-        markers: markers; None for all.
-        kinds: ``blank`` for the known entries, ``fill`` for the blanks.
+        rows: populations whose entries are changed; None for all.
+        markers: markers whose entries are changed; None for all.
+        kinds: what is done: ``blank`` for the known entries, ``fill`` for the blanks.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -15,7 +15,13 @@ from scyan_exp.config.types import Count
 
 
 class RaySettings(BaseModel):
-    """``hydra.launcher.ray.*``: arguments of ``ray.init``, and CPUs and GPUs a job."""
+    """``hydra.launcher.ray.*``: the cluster, and what each job asks of it.
+
+    Attributes:
+        init: arguments of ``ray.init``, such as the address of a cluster.
+        num_cpus: CPUs of each job.
+        num_gpus: GPUs of each job, also parts of one; None for one where it trains on GPUs.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,12 +61,12 @@ class SlurmSettings(BaseModel):
         n_parallel: Slurm jobs at a time.
         jobs_per_allocation: jobs that a Slurm job runs, one after the other, before it ends; None
             for as many as there are.
-        partition: as for ``sbatch``, as are the next ones.
-        account: to whom it is charged.
-        qos: quality of service.
-        time: limit of a Slurm job: minutes, or as Slurm writes it. It comes back and goes on.
-        mem: memory, such as ``16GB``.
-        cpus_per_task: cores; None for one for each thread.
+        partition: partition of Slurm, as for ``sbatch``.
+        account: account that is charged, as for ``sbatch``.
+        qos: quality of service, as for ``sbatch``.
+        time: limit of a Slurm job: minutes, or as Slurm writes it; it comes back and goes on.
+        mem: memory of a Slurm job, such as ``16GB``.
+        cpus_per_task: cores of a Slurm job; None for one for each thread.
         gpus_per_node: GPUs, of which each job gets one: a number, a kind (such as a MIG profile),
             or both.
         setup: lines of shell before Python starts, such as ``module load ...``.
@@ -103,15 +109,16 @@ class FleetSettings(BaseModel):
     """What the fleet launcher can be told.
 
     Attributes:
-        engine: ``local`` (this machine), ``ray`` (a Ray cluster, or this machine through Ray),
-            ``slurm`` (a Slurm cluster), or another file of ``fleet/engines/``.
-        devices: ``auto``, ``cpu`` or numbers of GPUs.
+        engine: where jobs run: ``local`` (this machine), ``ray`` (a Ray cluster, or this machine
+            through Ray), ``slurm`` (a Slurm cluster), or another file of ``fleet/engines/``.
+        devices: what they run on: ``auto``, ``cpu`` or numbers of GPUs.
         jobs_per_device: jobs at a time on each GPU, or on the CPU.
         threads_per_job: threads of each job.
         retries: further attempts of a job whose process was lost.
         error_retries: further attempts of a job that raised an error or timed out.
         timeout_min: minutes that a job may take.
-        on_failure: ``continue`` with the other jobs, or ``stop`` starting new ones.
+        on_failure: what follows a failed job: ``continue`` with the other jobs, or ``stop``
+            starting new ones.
         ray: what the engine ``ray`` needs.
         slurm: what the engine ``slurm`` needs.
     """

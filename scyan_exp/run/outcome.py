@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
 class Outcome(StrEnum):
     """How a run ended, in ``result.json``, ``sweep.csv``, the search's storage and W&B."""
 
-    NOT_RUN = "not run"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    PRUNED = "pruned"  #: a search stopped it
-    INTERRUPTED = "interrupted"  #: Ctrl-C, or a signal of the cluster
-    FAILED = "failed"  #: an error
-    LOST = "lost"  #: its process went away: killed, or the machine went down
-    TIMED_OUT = "timed out"  #: it took longer than allowed
+    meaning: str
+
+    NOT_RUN = "not run", "It waits for a free slot, or the sweep stopped before its turn."
+    RUNNING = "running", "It trains, or annotates and measures."
+    COMPLETED = "completed", "It is trained, and everything is written."
+    PRUNED = "pruned", "A search stopped it early: it was going to be worse than others."
+    INTERRUPTED = "interrupted", "Ctrl-C, or a signal of the cluster, ended it."
+    FAILED = "failed", "It raised an error, which `result.json` and `train.log` tell."
+    LOST = "lost", "Its process went away: it was killed, or the machine went down."
+    TIMED_OUT = "timed out", "It took longer than `hydra.launcher.timeout_min` allows."
+
+    def __new__(cls, value: str, meaning: str = "") -> Self:
+        """An outcome of this name; ``meaning`` is a sentence for people."""
+        one = str.__new__(cls, value)
+        one._value_, one.meaning = value, meaning
+        return one
 
     @property
     def is_failure(self) -> bool:

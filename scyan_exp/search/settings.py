@@ -29,25 +29,27 @@ class StudySettings(BaseModel):
     """What a search can be told.
 
     Attributes:
-        params: what to search, see :mod:`scyan_exp.search.space`.
+        params: what to search, by key: ``interval(0.15, 0.4)``, ``range(2, 5)``,
+            ``choice(a, b)``, with ``tag(log, ...)`` around them for a log scale.
         n_trials: trials in all, those of earlier starts in the same folder included.
         n_parallel: trials at a time; None for as many as the fleet has slots (else 1).
-        direction: ``minimize`` or ``maximize``; None for what the objective is known to need.
-        directions: the same for several objectives.
-        sampler: a name of ``makers.SAMPLERS``, or an Optuna sampler by ``_target_`` with its
-            arguments.
+        direction: which way is better: ``minimize`` or ``maximize``; None for what the objective
+            is known to need.
+        directions: which way is better, of several objectives.
+        sampler: ``tpe``, ``random``, ``nsga2``, ``gp``, ``qmc``, or an Optuna sampler by
+            ``_target_`` with its arguments.
         seed: seed of the sampler; None for another one each time.
-        pruner: ``auto`` (see :meth:`chosen_pruner`), a name of ``makers.PRUNERS``, an Optuna
-            pruner by ``_target_``, or None.
+        pruner: ``auto`` (what suits the objective), ``median``, ``stalled``, ``halving``,
+            ``hyperband``, ``none``, or an Optuna pruner by ``_target_``.
         monitor: what a pruner sees of each epoch: ``objective``, computed on some of the cells,
             or ``loss``.
-        storage: None for a file in the sweep's folder, a URL (``sqlite:///...``,
+        storage: where trials are kept: None for a file in the sweep's folder, a URL (``sqlite:///...``,
             ``postgresql+psycopg://...``), or ``journal://`` and the path of a file.
         study_name: name of the search in its storage; the sweep's folder when None.
         constraints: limits that a trial must keep to be among the best, such as
             ``n_missing_populations<=0``; of any metric.
-        min_chance: of a trial with repeats: it gets no more of them when the chance that it becomes
-            the best falls below this; 0 for all repeats.
+        min_chance: a trial gets no more repeats when the chance that it becomes the best falls
+            below this; 0 for all repeats.
         max_failures: the search stops when so many trials in a row have failed.
         trial: of a job: the number of its trial. Set by the sweeper.
         prunes: of a job: whether it reports epochs. Set by the sweeper.

@@ -135,7 +135,7 @@ def test_a_table_is_checked_without_cells(check):
     assert expected in said
 
 
-@pytest.mark.parametrize("arguments", [[], ["a", "b", "c"], ["--help"]])
+@pytest.mark.parametrize("arguments", [[], ["a", "b", "c"], ["--hlp"]])
 def test_how_it_is_used_is_said(scyan_exp, arguments):
     code, output = scyan_exp("check", *arguments)
     assert code == 2

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+from scyan_exp.cli.command import WIDTH
+from scyan_exp.cli.commands import commands
 from scyan_exp.cli.main import main
 
 
@@ -22,6 +25,35 @@ def test_help_shows_the_config_that_the_overrides_compose(capsys):
     assert "flow=dep: no such option. Did you mean 'deep'?" in capsys.readouterr().err
 
 
+SHOWN = [command for command in commands().values() if command.summary]
+
+
+@pytest.mark.parametrize("command", SHOWN, ids=lambda command: command.name)
+def test_every_part_of_a_command_has_its_sentence(command):
+    """``usage`` and ``options`` name the same parts; settings of KEY=VALUE are examples."""
+    assert command.usage.startswith(f"usage: scyan-exp {command.name} ")
+    typed = command.usage.split()[3:]
+    parts = {re.sub(r"[\[\]]|\.\.\.", "", word) for word in typed} - {"", "|"}
+    told = {option.replace("...", "") for option in command.options}
+    assert parts <= told
+    assert parts == told or "KEY=VALUE" in parts
+    assert all(len(sentence.split()) >= 2 for sentence in command.options.values())
+    assert command.examples
+
+
+@pytest.mark.parametrize("command", SHOWN, ids=lambda command: command.name)
+@pytest.mark.parametrize("asked", ["--help", "-h"])
+def test_a_command_tells_how_it_is_used(command, asked, capsys):
+    assert main([command.name, asked]) == 0
+    told = capsys.readouterr().out
+    if command.has_own_help:
+        assert "== Groups" in told
+        return
+    assert told.startswith(f"usage: scyan-exp {command.name} ")
+    assert all(f"\n  {option}  " in told for option in command.options)
+    assert max(map(len, told.splitlines())) <= WIDTH
+
+
 def test_info_of_hydra_is_told(capfd):
     assert main(["train", "--info", "defaults"]) == 0
     told = capfd.readouterr()
@@ -33,7 +65,7 @@ def test_resume_says_what_it_takes(capsys):
     assert main(["resume", "--help"]) == 0
     told = capsys.readouterr().out
     assert "usage: scyan-exp resume FOLDER_OF_THE_SWEEP" in told
-    settings = [line.split("=")[0].strip() for line in told.splitlines() if line.startswith("  ")]
+    settings = re.findall(r"^  ([a-z_]+)=", told, re.MULTILINE)
     from scyan_exp.fleet.settings import FleetSettings
     from scyan_exp.search.settings import StudySettings
 

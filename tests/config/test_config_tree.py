@@ -185,5 +185,5 @@ def test_the_known_trainer_arguments_are_arguments_of_lightnings_trainer():
     of_schema = set(TrainerConfig.model_fields)
     of_lightning = set(inspect.signature(pl.Trainer.__init__).parameters) - {"self"}
     groups_of_their_own = {"callbacks", "logger"}
-    assert TRAINER_ARGUMENTS | of_schema | groups_of_their_own <= of_lightning
-    assert not TRAINER_ARGUMENTS & of_schema
+    assert {*TRAINER_ARGUMENTS} | of_schema | groups_of_their_own <= of_lightning
+    assert not {*TRAINER_ARGUMENTS} & of_schema

@@ -45,7 +45,7 @@ def test_pages_of_several_folders(scyan_exp, copy):
     ("arguments", "told"),
     [
         ([], "usage: scyan-exp report FOLDER [FOLDER ...]"),
-        (["--help"], "usage: scyan-exp report FOLDER [FOLDER ...]"),
+        (["--hlp"], "usage: scyan-exp report FOLDER [FOLDER ...]"),
         (["nowhere"], "nowhere: no such folder; expected that of a run, a sweep or a search"),
         (["."], "no run: there is no result.json in it"),
     ],

@@ -101,7 +101,7 @@ def test_a_grid_needs_values():
 
 
 def test_without_a_search_the_usage_is_shown(scyan_exp):
-    for arguments in ([], ["--help"], ["quick"]):
+    for arguments in ([], ["--hlp"], ["quick"]):
         code, output = scyan_exp("wandb-sweep", *arguments)
         assert code == 2
         assert "usage: scyan-exp wandb-sweep search=NAME" in output
