@@ -167,7 +167,7 @@ PARTS = {
         by_default=False,
     ),
     "mistakes": Part(
-        "what common mistakes in a table cost, and what check says of them (10 minutes)",
+        "what common mistakes in a table cost, and what check says of them (2 minutes)",
         lambda options: mistakes.measure_mistakes(min(options.seeds, 3)),
         mistakes.markdown,
         by_default=False,
