@@ -70,7 +70,7 @@ def test_resume_says_what_it_takes(capsys):
     from scyan_exp.search.settings import StudySettings
 
     assert len(settings) > 5
-    assert {*settings} <= {*FleetSettings.model_fields, *StudySettings.model_fields}
+    assert {*settings} <= {*FleetSettings.model_fields, *StudySettings.model_fields, "trust"}
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
