@@ -94,7 +94,7 @@ def test_a_sweep_of_the_first_format_is_read(compose_all, tmp_path):
     of_hydra = tmp_path / "sweep/0/.hydra/hydra.yaml"
     text = of_hydra.read_text()
     assert "class: scyan_exp.terminal.TerminalHandler" in text
-    of_hydra.write_text(text.replace("scyan_exp.terminal.", "scyan_exp.logs."))
+    of_hydra.write_text(text.replace("scyan_exp.terminal.Terminal", "scyan_exp.logs.Terminal"))
     (one,), settings = read_jobs(tmp_path / "sweep", check_config)
     assert (one.checked.seed, settings) == (3, {"retries": 4})
     handler = one.config.hydra.job_logging.handlers.console["class"]
