@@ -287,6 +287,8 @@ class Follower:
         return self._any_there(given) if given else _unread(function, module)
 
     def _attribute(self, node: ast.Attribute, module: Module) -> Texts:
+        if name_of(node.value) == "Outcome":  # a word, with a sentence on it for another page
+            return NOTHING
         function = module.function_of(node)
         of_error = function is not None and is_error(name_of(node.value), function)
         if of_error or node.attr in OF_OTHERS:

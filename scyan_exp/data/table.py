@@ -152,9 +152,7 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     lines = read_text(path).splitlines()
     filled = [line for line in lines if line.strip()]
     if not filled:
-        raise InputError(
-            "the file is empty (expected a header and one row per population)", str(path)
-        )
+        raise _empty(path)
     first = next((line for line in filled if not line.lstrip().startswith("#")), filled[0])
     separator = max(",;\t", key=first.count)
     reader = csv.reader(lines, delimiter=separator)
@@ -162,6 +160,8 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise InputError(f"not a CSV ({error}): is a quote not closed?", str(path)) from None
+    if not rows:  # quotes and separators alone
+        raise _empty(path)
     width = max(len(row) for _, row in rows)
     comments = [n for n, row in rows if row[0].lstrip().startswith("#") and len(row) < width]
     if comments:
@@ -171,6 +171,10 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         )
     (_, header), *rows = rows
     return [name.strip() for name in header], rows
+
+
+def _empty(path: Path) -> InputError:
+    return InputError("the file is empty (expected a header and one row per population)", str(path))
 
 
 def _marker_columns(header: list[str], rows: list[tuple[int, list[str]]]) -> list[int]:

@@ -38,6 +38,8 @@ def tables(draw) -> bytes:
 @example(b"", TABLE.replace("1", "9" * 5000).encode())
 @example(b"", TABLE.replace("\n", "\r").encode())
 @example(b"", b"\x0c\n\x1c")
+@example(b"", b'"')
+@example(b"", b";;\n;")
 def test_any_bytes_are_read_or_refused(tmp_path, mark, content):
     path = tmp_path / "table.csv"
     path.write_bytes(mark + content)
