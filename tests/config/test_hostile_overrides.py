@@ -11,6 +11,7 @@ SIGNS = st.text(alphabet="=,:[]{}()'\"\\$~+@./* \t\n\0\x1b\u202eaé09-", max_siz
 HUGE = st.sampled_from(["9" * 400, "1e999", "-1e400", "[" * 20, "{a:" * 20, "${" * 9, "a" * 5000])
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(KEYS, SIGNS | HUGE)
 def test_any_text_is_taken_or_refused(scyan_exp, key, text):
