@@ -44,6 +44,7 @@ class KeptCells:
         if self._cells is None or key != self._key:
             self.close()
             self._cells, self._key = load_cells(config), key
+            _warn(self._cells)
         return self._cells
 
     def close(self) -> None:
@@ -77,10 +78,14 @@ def load_cells(config: RunConfig) -> Cells:
         raise InputError(
             f"the cells cannot be read ({reason})", where=None if where is None else str(where)
         ) from error
-    labels = [] if cells.labels is None else cells.labels.dropna().unique()
-    for doubt in [*table_doubts(table), *label_doubts(table, labels)]:
-        log.warning("table: %s", doubt)
     return cells
+
+
+def _warn(cells: Cells) -> None:
+    """What is doubtful about the table, in the log: a run goes on all the same."""
+    labels = [] if cells.labels is None else cells.labels.dropna().unique()
+    for doubt in [*table_doubts(cells.table), *label_doubts(cells.table, labels)]:
+        log.warning("table: %s", doubt)
 
 
 def _key(config: RunConfig) -> str:
