@@ -34,8 +34,8 @@ def _compare(given: Given) -> None:
     a, b = given.paths
     records = _records(given.paths)
     _say_runs(records)
-    _say_config(a, b)
-    _say_metrics(*records)
+    has_two_tables = _say_config(a, b)
+    _say_metrics(*records, has_two_tables=has_two_tables)
     unannotated = [path for path in (a, b) if not _is_annotated(path)]
     if unannotated and "out" not in given.options:
         print("\nAnnotation")
@@ -67,12 +67,13 @@ def _say_runs(records: Sequence[RunRecord]) -> None:
 
     for name, record in zip("AB", records, strict=True):
         n = len((record.repeats or {}).get("members", []))
-        of = f", {n} trainings" if n else ""
+        of = f", {n} repeats" if n else ""
         verdict = f", verdict: {record.verdict}" if record.verdict else ""
         print(one_line(f"{name}: {record.folder} ({record.status}{of}{verdict})"))
 
 
-def _say_config(a: Path, b: Path) -> None:
+def _say_config(a: Path, b: Path) -> bool:
+    """Returns whether they were trained with different tables, as far as their configs say."""
     from scyan_exp.report.differences import config_differences
     from scyan_exp.terminal import print_table
 
@@ -85,20 +86,23 @@ def _say_config(a: Path, b: Path) -> None:
     else:
         rows = [[f"  {key}", _value(one), _value(two)] for key, (one, two) in differences.items()]
         print_table(["  key", "A", "B"], rows)
+    return any(key.startswith("table.") for key in differences or ())
 
 
-def _say_metrics(a: RunRecord, b: RunRecord) -> None:
+def _say_metrics(a: RunRecord, b: RunRecord, *, has_two_tables: bool) -> None:
     from scyan_exp.report.differences import metric_differences
     from scyan_exp.terminal import print_table
 
     differences = metric_differences(a, b)
     print(
         "\nMetrics"
-        + (" (mean, and standard deviation over the trainings)" if a.repeats or b.repeats else "")
+        + (" (mean, and standard deviation over the repeats)" if a.repeats or b.repeats else "")
     )
     if not differences:
         print("  none were measured")
         return
+    if has_two_tables:
+        print("  of two tables: only what is measured with labels can be compared")
     rows = [
         [
             f"  {one.name}",
@@ -106,7 +110,7 @@ def _say_metrics(a: RunRecord, b: RunRecord) -> None:
             _number(one.b, one.sd_b),
             "" if one.difference is None else f"{one.difference:+.4g}",
             one.better,
-            "less than the spread of the trainings" if one.is_within_spread else "",
+            "less than the spread of the repeats" if one.is_within_spread else "",
         ]
         for one in differences
     ]

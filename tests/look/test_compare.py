@@ -72,7 +72,7 @@ def test_repeats_show_their_spread_and_other_cells_the_common_share(scyan_exp, o
     code, output = scyan_exp("compare", str(outputs / "sweep" / "0"), str(outputs / "day/repeats"))
     assert code == 0, output
     record = read_run(outputs / "day" / "repeats").record
-    assert "(completed, 2 trainings, " in output.splitlines()[1]
+    assert "(completed, 2 repeats, " in output.splitlines()[1]
     mean, std = record.metrics["accuracy"], record.repeats["std"]["accuracy"]
     assert f"{mean:.4g} ({std:.2g})" in output
     own = record.repeats["consensus"]["accuracy"]
@@ -97,6 +97,19 @@ def test_a_run_is_equal_to_itself(scyan_exp, outputs):
     assert code == 0
     assert section(output, "Config") == ["  the same"]
     assert "0 of 400 cells have another population in B (0.0%)" in output
+
+
+def test_metrics_of_two_tables_are_told_to_be_of_two_tables(scyan_exp, copied):
+    a, b = (str(copied / "sweep" / name) for name in "01")
+    said = "of two tables: only what is measured with labels can be compared"
+    assert said not in scyan_exp("compare", a, b)[1]
+    config = RunFolder(copied / "sweep" / "1").config
+    text = config.read_text()
+    assert "  drop: []" in text
+    config.write_text(text.replace("  drop: []", "  drop: [a]"))
+    code, output = scyan_exp("compare", a, b)
+    assert code == 0
+    assert section(output, "Metrics")[0].strip() == said
 
 
 def test_a_run_that_failed_is_compared_as_far_as_it_came(scyan_exp, outputs):
