@@ -113,7 +113,7 @@ def test_a_sweep_of_another_program_is_not_detached(slurm, tmp_path):
 def test_slurm_jobs_that_never_begin_to_work_end_the_sweep(make, jobs):
     engine = make(n_jobs=1, setup=["echo no such module >&2", "exit 3"])
     engine.submit(*jobs("return"))
-    with pytest.raises(InputError, match=r"(?s)end before they begin .*exit code 3:0.* no such mo"):
+    with pytest.raises(InputError, match=r"(?s)end before they start .*exit code 3:0.* no such mo"):
         all_ended(engine, 1, seconds=120)
 
 
