@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from contextlib import suppress
+from pathlib import Path
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from scyan_exp.data import load_table
+from scyan_exp.data import KnowledgeTable, load_table
 from scyan_exp.errors import InputError
 from tests.conftest import TABLE
 
@@ -29,6 +29,14 @@ def tables(draw) -> bytes:
     return text.getvalue().encode(draw(st.sampled_from(["utf-8", "utf-16"])), "surrogatepass")
 
 
+def read(path: Path) -> KnowledgeTable | InputError:
+    """The table, or what is wrong with it."""
+    try:
+        return load_table(path)
+    except InputError as error:
+        return error
+
+
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(MARKS, st.binary(max_size=200) | tables())
 @example(b"", TABLE.encode() * 500)
@@ -43,5 +51,9 @@ def tables(draw) -> bytes:
 def test_any_bytes_are_read_or_refused(tmp_path, mark, content):
     path = tmp_path / "table.csv"
     path.write_bytes(mark + content)
-    with suppress(InputError):
-        load_table(path)
+    found = read(path)
+    if isinstance(found, InputError):
+        assert str(path) in str(found)
+    else:
+        assert found.populations
+        assert found.rho.shape == (len(found.populations), len(found.markers))
