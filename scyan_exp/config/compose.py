@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -36,12 +37,23 @@ def compose_config(
         overrides: as on the command line, without sweeps.
         config_dirs: folders with groups of the user's own, as with ``--config-dir``.
         with_hydra: keep Hydra's own part of the config.
+
+    Raises:
+        HydraException: and the others of ``COMPOSE_ERRORS``, also for files that cannot be read.
     """
     configs = str(configs_folder())
     with warnings.catch_warnings(), initialize_config_dir(configs, version_base="1.3"):
         quiet_presets()
         whole = _with_search_path(overrides, config_dirs)
-        return compose("train", overrides=whole, return_hydra_config=with_hydra)
+        try:
+            return compose("train", overrides=whole, return_hydra_config=with_hydra)
+        except MissingConfigException:  # itself an OSError
+            raise
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # so there is no such file
+                raise MissingConfigException("no file can have this name") from error
+            words = [error.filename, error.strerror]
+            raise ConfigCompositionException(": ".join(filter(None, words))) from error
 
 
 def quiet_presets() -> None:
