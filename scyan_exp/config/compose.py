@@ -52,8 +52,8 @@ def compose_config(
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:  # so there is no such file
                 raise MissingConfigException("no file can have this name") from error
-            words = [error.filename, error.strerror]
-            raise ConfigCompositionException(": ".join(filter(None, words))) from error
+            problem = f"a file that it names cannot be read ({error.strerror})"
+            raise ConfigCompositionException(problem) from error
 
 
 def quiet_presets() -> None:

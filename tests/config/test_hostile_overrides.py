@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 KEYS = st.sampled_from(["seed", "+seed", "~model", "model.lr", "dataset", "hydra.job.name", "x.y"])
 SIGNS = st.text(alphabet="=,:[]{}()'\"\\$~+@./* \t\n\0\x1b\u202eaé09-", max_size=30)
-HUGE = st.sampled_from(["9" * 400, "1e999", "-1e400", "[" * 20, "{a:" * 20, "${" * 9, "a" * 300, "a" * 5000])
+HUGE = st.sampled_from(
+    ["9" * 400, "1e999", "-1e400", "[" * 20, "{a:" * 20, "${" * 9, "a" * 300, "a" * 5000]
+)
 
 
 @pytest.mark.slow
