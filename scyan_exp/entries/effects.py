@@ -176,9 +176,9 @@ def _found_by(rho_PM: np.ndarray, p: int, cells: Annotated, population_N: np.nda
     given = np.flatnonzero(population_N == p)
     sides = cells.sides
     rho_PK = np.nan_to_num(rho_PM[:, sides.usable])
-    wrong_nP = replace(sides, positive=sides.positive[given], rho=rho_PK).n_wrong
-    others_nP = np.delete(wrong_nP, p, axis=1)
-    return given[wrong_nP[:, p] < others_nP.min(axis=1, initial=np.inf)]
+    held = replace(sides, positive=sides.positive[given], rho=rho_PK)
+    others = held.is_testable & (np.arange(len(rho_PK)) != p)  # any cell matches the rest
+    return given[held.n_wrong[:, p] < held.n_wrong[:, others].min(axis=1, initial=np.inf)]
 
 
 def _beyond_gap(x_n: np.ndarray, m: int, sides: Sides, before: float) -> float:

@@ -87,10 +87,49 @@ class Sides:
         minus, plus = (self.rho < 0).T, (self.rho > 0).T
         return np.asarray(positive @ minus + (1 - positive) @ plus)
 
+    @cached_property
+    def is_testable(self) -> np.ndarray:
+        """(P,) rows that a cell can contradict: with a sign at a marker with two modes.
+
+        Every cell matches the other rows. So they say nothing about a cell, and a cell that was
+        given one of them is not judged.
+        """
+        return np.asarray((self.rho != 0).any(axis=1))
+
+    @cached_property
+    def least_wrong(self) -> np.ndarray:
+        """(B,) entries that a cell contradicts of the testable row that fits it best."""
+        least_B = self.n_wrong[:, self.is_testable].min(axis=1, initial=np.inf)
+        return np.asarray(least_B)
+
+    def kept(self, population_B: np.ndarray) -> float:
+        """Of the cells that fit one row best, the share that were given it; NaN of few.
+
+        They match it alone. Where hardly any cell does, a row does not count beside another
+        one that the cell matches too and that has all its signs and more.
+        """
+        fits_BP = (self.n_wrong == 0) & self.is_testable
+        for points_BP in (fits_BP, fits_BP & ~self._has_less(fits_BP)):
+            one_B = (points_BP.sum(axis=1) == 1) & self.is_testable[population_B]
+            if one_B.sum() >= FEWEST:
+                return float((points_BP[one_B].argmax(axis=1) == population_B[one_B]).mean())
+        return np.nan
+
+    def _has_less(self, fits_BP: np.ndarray) -> np.ndarray:
+        """(B, P) whether a row that the cell matches has all signs of this row, and more."""
+        sign_PK = np.sign(self.rho)
+        n_P = np.abs(sign_PK).sum(axis=1)
+        is_part_PP = (sign_PK @ sign_PK.T == n_P[:, None]) & (n_P[:, None] < n_P)
+        return np.asarray(fits_BP.astype(np.float32) @ is_part_PP.T > 0)
+
+    def unmatched(self, population_B: np.ndarray) -> float:
+        """The share of the cells that match no row."""
+        return float(((self.least_wrong > 0) & self.is_testable[population_B]).mean())
+
     def avoidable(self, population_B: np.ndarray) -> float:
         """The share of the cells that contradict more entries of their row than of another."""
         own_B = self.n_wrong[np.arange(len(population_B)), population_B]
-        return float((own_B > self.n_wrong.min(axis=1)).mean())
+        return float((own_B > self.least_wrong).mean())
 
     def right(self, population_B: np.ndarray) -> np.ndarray:
         """(P, M) share of the cells given a population that are on the side that its entry says.

@@ -39,12 +39,15 @@ class Signs:
         wrong: share of the entries, over cells, on whose other side the cell is.
         avoidable: share of the cells that contradict more entries of the row they were given
             than of another one.
-        kept: share that were given the row, of the cells that match exactly one.
+        kept: share that were given the row, of the cells that fit one best.
         unmatched: share of the cells that match no row at all.
         unfit: share of the cells that no population fits (``log p(u | z)`` below -50).
         fall: agreement with the table of a first guess, without training, less the annotation's.
+            The guess gives cells to testable rows only.
         gained: (P,) share of the cells given each population, less that of the first guess.
         matching: (P,) share of the cells that match each row.
+        testable: (P,) rows with a sign at a marker that parts the cells. The others no cell can
+            contradict: they do not count as matched, and their cells are not judged.
         right: (P, M) share of the cells given a population that are on the side of a marker
             that its entry says.
         judged: (P, M) entries that cells may contradict: the marker parts the cells clearly, or
@@ -63,6 +66,7 @@ class Signs:
     fall: float
     gained: np.ndarray
     matching: np.ndarray
+    testable: np.ndarray
     right: np.ndarray
     judged: np.ndarray
     contradictions: np.ndarray
@@ -118,9 +122,9 @@ def signs_of(
     x_BM, population_B = np.asarray(x_NM[some], np.float32), population_N[some]
     sides = Sides.of(table.rho, x_BM)
     wrong_BP = sides.n_wrong
-    own_B, least_B = wrong_BP[np.arange(len(x_BM)), population_B], wrong_BP.min(axis=1)
+    own_B = wrong_BP[np.arange(len(x_BM)), population_B]
     n_known_P = (sides.rho != 0).sum(axis=1)
-    guess_B = _first_guess(table, x_BM)
+    guess_B = _first_guess(table, x_BM, sides.is_testable)
     right_PM = sides.right(population_B)
     beyond_PM, compared_PM = _beyond_middle(table, x_BM, population_B)
     batch_B = None if batch_N is None else np.asarray(batch_N)[some]
@@ -129,13 +133,14 @@ def signs_of(
         n_cells=np.bincount(population_N, minlength=n_pops),
         wrong=_ratio(own_B.sum(), n_known_P[population_B].sum()),
         avoidable=sides.avoidable(population_B),
-        kept=_kept(wrong_BP == 0, population_B),
-        unmatched=float((least_B > 0).mean()),
+        kept=sides.kept(population_B),
+        unmatched=sides.unmatched(population_B),
         unfit=float((~(log_prob_N >= UNFIT)).mean()),  # NaN fits nothing
         fall=table_agreement(x_BM, guess_B, table.rho)
         - table_agreement(x_BM, population_B, table.rho),
         gained=_shares(population_B, n_pops) - _shares(guess_B, n_pops),
         matching=(wrong_BP == 0).mean(axis=0),
+        testable=sides.is_testable,
         right=right_PM,
         judged=compared_PM | (np.isfinite(right_PM) & sides.is_clear),
         contradictions=beyond_PM | ((right_PM < 0.5) & sides.is_clear),
@@ -143,18 +148,15 @@ def signs_of(
     )
 
 
-def _kept(fits_BP: np.ndarray, population_B: np.ndarray) -> float:
-    one = fits_BP.sum(axis=1) == 1
-    if one.sum() < FEWEST:
-        return np.nan
-    return float((fits_BP[one].argmax(axis=1) == population_B[one]).mean())
+def _first_guess(table: KnowledgeTable, x_BM: np.ndarray, testable_P: np.ndarray) -> np.ndarray:
+    """(B,) the most probable populations under the prior of an untrained identity flow.
 
-
-def _first_guess(table: KnowledgeTable, x_BM: np.ndarray) -> np.ndarray:
-    """(B,) the most probable populations under the prior of an untrained identity flow."""
-    rho, none = torch.as_tensor(table.rho, dtype=torch.float32), torch.zeros(len(table.markers))
-    prior = PriorDistribution(rho, none, PRIOR_STD, len(table.markers))
-    return np.asarray(prior.log_prob(torch.as_tensor(x_BM)).argmax(dim=1))
+    Of testable rows, if there are any: the others would draw cells through their blanks.
+    """
+    rows = np.flatnonzero(testable_P) if testable_P.any() else np.arange(len(testable_P))
+    rho = torch.as_tensor(table.rho[rows], dtype=torch.float32)
+    prior = PriorDistribution(rho, torch.zeros(rho.shape[1]), PRIOR_STD, rho.shape[1])
+    return rows[np.asarray(prior.log_prob(torch.as_tensor(x_BM)).argmax(dim=1))]
 
 
 def _shares(population_B: np.ndarray, n_pops: int) -> np.ndarray:

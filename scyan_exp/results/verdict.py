@@ -56,7 +56,7 @@ _TRANSFORM = "check dataset.transform and dataset.cofactor, and whether a popula
 LIMITS = {
     "wrong": Limit(0.052, 0.15, "{} of the entries are contradicted by the cells", _TABLE),
     "avoidable": Limit(0.1, 0.3, "{} of the cells fit another row better, by sign", _TRAINING),
-    "kept": Limit(0.88, 0.6, "of the cells that match one row only, {} were given it", _TRAINING),
+    "kept": Limit(0.88, 0.6, "of the cells that fit one row best, {} were given it", _TRAINING),
     "unmatched": Limit(0.3, 0.6, "{} of the cells match no row", _TRANSFORM),
     "contradicted": Limit(
         0.05, 0.5, "{} of the cells are in populations whose row they contradict", _TABLE
@@ -198,6 +198,8 @@ def _remarks_on(table: KnowledgeTable, signs: Signs, p: int) -> Iterator[str]:
         yield "no cells"
     elif signs.hardly_matched[p]:
         yield "hardly any cell matches its row"
+    elif not signs.testable[p]:
+        yield "not judged: its row has no sign at a marker with a gap"
     for m in np.flatnonzero(signs.contradictions[p]):
         yield contradiction(table.markers[m], table.rho[p, m])
     for group in signs.groups:

@@ -15,7 +15,7 @@ from tests.results.test_signs import LOST, RIGHT, signs
 SAID = {
     "wrong": "10% of the entries are contradicted by the cells",
     "avoidable": "20% of the cells fit another row better, by sign",
-    "kept": "of the cells that match one row only, 70% were given it",
+    "kept": "of the cells that fit one row best, 70% were given it",
     "unmatched": "40% of the cells match no row",
     "unfit": "20% of the cells fit no population",
     "fall": "training lost 0.10 of the agreement with the table",
