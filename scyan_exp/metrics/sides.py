@@ -105,15 +105,17 @@ class Sides:
     def kept(self, population_B: np.ndarray) -> float:
         """Of the cells that fit one row best, the share that were given it; NaN of few.
 
-        They match it alone. Where hardly any cell does, a row does not count beside another
-        one that the cell matches too and that has all its signs and more.
+        They match it alone. Where most do not, a row does not count beside another one that the
+        cell matches too and that has all its signs and more. A few strays must not speak for all.
         """
         fits_BP = (self.n_wrong == 0) & self.is_testable
-        for points_BP in (fits_BP, fits_BP & ~self._has_less(fits_BP)):
-            one_B = (points_BP.sum(axis=1) == 1) & self.is_testable[population_B]
-            if one_B.sum() >= FEWEST:
-                return float((points_BP[one_B].argmax(axis=1) == population_B[one_B]).mean())
-        return np.nan
+        best_BP = fits_BP & ~self._has_less(fits_BP)
+        is_told_B = self.is_testable[population_B]
+        alone_B, best_B = (is_told_B & (some.sum(axis=1) == 1) for some in (fits_BP, best_BP))
+        counted_B = alone_B if 2 * alone_B.sum() > best_B.sum() else best_B
+        if counted_B.sum() < FEWEST:
+            return np.nan
+        return float((best_BP[counted_B].argmax(axis=1) == population_B[counted_B]).mean())
 
     def _has_less(self, fits_BP: np.ndarray) -> np.ndarray:
         """(B, P) whether a row that the cell matches has all signs of this row, and more."""
