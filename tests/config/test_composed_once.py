@@ -16,6 +16,8 @@ from scyan_exp.config import composed_once as remembering
 from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, configs_folder
 from scyan_exp.config.composed_once import composed_once
 
+pytestmark = pytest.mark.usefixtures("composed_anew")
+
 OVERRIDES = (
     "flow=deep",
     "flow=shallow",
