@@ -17,6 +17,8 @@ from scyan_exp.metrics.sampling import sample
 
 #: Cells below which nothing is said of a population.
 FEWEST = 20
+#: Share of the cells that may be strays, and do not speak for the others.
+STRAYS = 0.01
 #: Cells looked at: more change nothing, and take time.
 MOST_CELLS = 50_000
 
@@ -105,14 +107,14 @@ class Sides:
     def kept(self, population_B: np.ndarray) -> float:
         """Of the cells that fit one row best, the share that were given it; NaN of few.
 
-        They match it alone. Where most do not, a row does not count beside another one that the
-        cell matches too and that has all its signs and more. A few strays must not speak for all.
+        They match it alone. Where hardly any cell does, a row does not count beside another one
+        that the cell matches too and that has all its signs and more.
         """
         fits_BP = (self.n_wrong == 0) & self.is_testable
         best_BP = fits_BP & ~self._has_less(fits_BP)
         is_told_B = self.is_testable[population_B]
         alone_B, best_B = (is_told_B & (some.sum(axis=1) == 1) for some in (fits_BP, best_BP))
-        counted_B = alone_B if 2 * alone_B.sum() > best_B.sum() else best_B
+        counted_B = alone_B if alone_B.mean() >= STRAYS else best_B
         if counted_B.sum() < FEWEST:
             return np.nan
         return float((best_BP[counted_B].argmax(axis=1) == population_B[counted_B]).mean())

@@ -24,7 +24,7 @@ WITH_DEAD = KnowledgeTable(
     np.vstack([WITH_DYE.rho, [np.nan] * 4 + [1]]),
 )
 X = np.c_[draw(), np.random.default_rng(1).gamma(2, 1, N)].astype(np.float32)
-X[:100, :4] += 2 * (TABLE.rho[1] > 0)  # also B cells, by sign: doublets that match the dead alone
+X[:60, :4] += 2 * (TABLE.rho[1] > 0)  # also B cells, by sign: doublets that match the dead alone
 DYED = np.argsort(X[:, -1])
 
 
