@@ -131,6 +131,26 @@ def test_the_consensus_beats_the_mean_of_its_members(five_seeds):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cells", "settings"),
+    [("aml/short.h5ad", []), ("hipc_tcell/cells.h5ad", ["dataset.check_range=false"])],
+)
+def test_it_does_so_where_repeats_are_alike_or_rows_have_blanks(
+    scyan_exp, real_data, tmp_path, cells, settings
+):
+    """Of the few AML cells all repeats but the fifth give nearly all the same population."""
+    path = real_data / cells
+    arguments = ["dataset=h5ad", f"dataset.path={path}", f"table.path={path.parent / 'table.csv'}"]
+    arguments += [*settings, "dataset.label_key=cell_type", f"repeats={len(SEEDS)}"]
+    arguments += ["logger=none", "figures.draw=none", f"hydra.run.dir={tmp_path}"]
+    code, output = scyan_exp("train", *arguments)
+    assert code == 0, output
+    result = json.loads((tmp_path / "result.json").read_text())
+    for score in SCORES:
+        assert result["repeats"]["consensus"][score] >= result["metrics"][score]
+
+
+@pytest.mark.slow
 def test_the_consensus_is_no_worse_than_the_plain_mean_of_posteriors(five_seeds):
     """Weights must not cost what they cannot win: equally good members weigh the same."""
     consensus = five_seeds.result["repeats"]["consensus"]
