@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 #: What mutmut copies besides the package, so that the tests run.
 BESIDE = ("hydra_plugins", "configs", "tests", "pyproject.toml", "README.md")
 #: Files of ``config`` whose tests compose for every case, and take a second each.
-COMPOSING = ("compose", "extensions", "meanings", "problems")
+COMPOSING = ("compose", "composed_once", "extensions", "meanings", "problems")
 
 
 class Part(NamedTuple):

@@ -20,6 +20,8 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
+from scyan_exp.config import composed_once as composing
+from scyan_exp.config.composed_once import composed_once
 from tests.databases import postgresql_server
 from tests.starting import finished
 
@@ -55,6 +57,24 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("SCYAN_EXP_DATA does not name the folder of real cells")
     return Path(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def composed_once_by_all_tests() -> Iterator[None]:
+    """Commands in this process share what Hydra makes of our YAML files, which no test edits.
+
+    That this is what each would compose is tested in ``tests/config/test_composed_once.py``.
+    """
+    with composed_once():
+        yield
+
+
+@pytest.fixture
+def composed_anew() -> Iterator[None]:
+    """Each command of a test reads the YAML files itself."""
+    token = composing._memory.set(None)
+    yield
+    composing._memory.reset(token)
 
 
 @pytest.fixture(autouse=True)

@@ -48,7 +48,9 @@ def run(
     given = _overrides(overrides)
     own = [] if folder is None else [_override("hydra.run.dir", str(Path(folder).absolute()))]
     arguments = [*(f"--config-dir={path}" for path in config_dirs), *given, *own]
-    with _hydra_and_logs_given_back():
+    from scyan_exp.config.composed_once import composed_once
+
+    with _hydra_and_logs_given_back(), composed_once():
         _check(given, arguments)
         job = Placed(task(owns_process=False))
         try:

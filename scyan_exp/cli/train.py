@@ -31,6 +31,15 @@ USAGE = (
 
 def train(arguments: list[str]) -> int:
     """Train one experiment, or a sweep with ``-m``; arguments as Hydra takes them."""
+    if arguments[:1] in (["-sc"], ["--shell-completion"]):  # as --hydra-help advertises it
+        return complete(arguments[1:])
+    from scyan_exp.config.composed_once import composed_once
+
+    with composed_once():
+        return _train(arguments)
+
+
+def _train(arguments: list[str]) -> int:
     from scyan_exp.cli.problems import command_problems, folder_problems
     from scyan_exp.cli.safety import unsafe_problems
     from scyan_exp.config.meanings import help_of
@@ -41,8 +50,6 @@ def train(arguments: list[str]) -> int:
         with_multirun,
     )
 
-    if arguments[:1] in (["-sc"], ["--shell-completion"]):  # as --hydra-help advertises it
-        return complete(arguments[1:])
     set_environment()
     short_warnings()
     arguments = with_multirun(flags_first(arguments))

@@ -1,0 +1,116 @@
+"""What is remembered while a command runs is what Hydra composes anew."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.initialize import initialize_config_dir
+from hydra.types import RunMode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from scyan_exp.config import composed_once as remembering
+from scyan_exp.config.compose import COMPOSE_ERRORS, compose_config, configs_folder
+from scyan_exp.config.composed_once import composed_once
+
+pytestmark = pytest.mark.usefixtures("composed_anew")
+
+OVERRIDES = (
+    "flow=deep",
+    "flow=shallow",
+    "flow=depe",
+    "experiment=aml_paper",
+    "+experiment=aml_paper",
+    "search=quick",
+    "hydra/launcher=fleet",
+    "hydra/launcher=basic",
+    "hydra.launcher.jobs_per_device=2",
+    "hydra.mode=RUN",
+    "seed=7",
+    "seed=8",
+    "+seed=9",
+    "++seed=9",
+    "model.lr=x",
+    "+model.note={a: 1, b: [2]}",
+    "model.prior_std=${model.lr}",
+    "~logger",
+    "~model.lr",
+    "~seed",
+    "dataset=???",
+    "nothing=1",
+)
+LISTS = st.lists(st.sampled_from(OVERRIDES), max_size=4, unique=True)
+
+
+def told(overrides: list[str], mode: RunMode) -> str:
+    """The config, Hydra's part too, or the error; all as text."""
+    with (
+        warnings.catch_warnings(),
+        initialize_config_dir(str(configs_folder()), version_base="1.3"),
+    ):
+        warnings.simplefilter("ignore")
+        hydra = GlobalHydra.instance().hydra
+        try:
+            return OmegaConf.to_yaml(
+                hydra.compose_config("train", overrides, mode, from_shell=False)
+            )
+        except COMPOSE_ERRORS as error:
+            return f"{type(error).__name__}: {error}"
+
+
+@settings(max_examples=6)
+@given(st.lists(st.tuples(LISTS, st.sampled_from(RunMode)), min_size=2, max_size=4))
+def test_what_is_remembered_is_what_hydra_composes(asked):
+    with composed_once():
+        remembered = [told(*one) for one in asked]
+    assert remembered == [told(*one) for one in asked]
+
+
+@pytest.fixture
+def own_flow(tmp_path):
+    """A group's option of one's own."""
+    path = tmp_path / "configs" / "experiment" / "mine.yaml"
+    path.parent.mkdir(parents=True)
+
+    def write(seed: int) -> list[str]:
+        path.write_text(f"# @package _global_\nseed: {seed}\n")
+        return [str(tmp_path / "configs")]
+
+    return write
+
+
+def test_a_file_that_is_edited_changes_the_next_command(own_flow):
+    with composed_once():
+        assert compose_config(["experiment=mine"], own_flow(1)).seed == 1
+        with composed_once():  # a command that starts another
+            assert compose_config(["experiment=mine"], own_flow(2)).seed == 1
+        assert compose_config(["model.lr=0.1", "experiment=mine"], own_flow(2)).seed == 1
+    with composed_once():
+        assert compose_config(["experiment=mine"], own_flow(2)).seed == 2
+    assert compose_config(["experiment=mine"], own_flow(3)).seed == 3
+
+
+def test_each_gets_a_config_of_its_own():
+    with composed_once():
+        one, other = compose_config([]), compose_config([])
+        one.model.lr = 7
+        assert other.model.lr == compose_config([]).model.lr != 7
+
+
+def test_of_two_options_of_a_group_the_last_one_counts():
+    with composed_once():
+        configs = [compose_config(o) for o in (["flow=deep", "flow=shallow"], ["flow=shallow"])]
+        deep = compose_config(["flow=shallow", "flow=deep"])
+    assert configs[0] == configs[1] == compose_config(["flow=shallow"])
+    assert deep == compose_config(["flow=deep"]) != configs[0]
+
+
+def test_more_choices_than_are_remembered(monkeypatch):
+    monkeypatch.setattr(remembering, "MOST", 1)
+    flows = {flow: compose_config([f"flow={flow}"]) for flow in ("deep", "shallow")}
+    with composed_once():
+        for flow in ("deep", "shallow", "shallow", "deep"):
+            assert compose_config([f"flow={flow}"]) == flows[flow]
