@@ -2,7 +2,8 @@
 
 The blocks of a page run in its order, in one scratch folder. Commands are shortened by the rules
 below (one epoch, few cells, two jobs). A command that no rule covers fails: give it a rule, or name
-it in ``NOT_RUN`` with the reason and what is checked instead.
+it in ``NOT_RUN`` with the reason and what is checked instead. ``test_inline_commands.py`` looks at
+commands within sentences.
 """
 
 from __future__ import annotations

@@ -51,16 +51,26 @@ def _of_cells(
     """The table with the changes of the overrides, doubts and remarks."""
     from scyan_exp.config.check import check_config
     from scyan_exp.config.compose import compose_config
-    from scyan_exp.data.cells_doubts import cells_doubts, cells_remarks, unused_markers
+    from scyan_exp.data.cells_doubts import (
+        cells_doubts,
+        cells_remarks,
+        label_doubts,
+        unused_markers,
+    )
+    from scyan_exp.data.raw_doubts import raw_doubts
     from scyan_exp.data.reading import dataset_of
     from scyan_exp.run.cells import load_cells
 
     named = [f"dataset={dataset_of(cells_path)}", as_override("dataset.path", str(cells_path))]
     named += [as_override("table.path", str(table_path))]
-    cells = load_cells(check_config(compose_config([*named, *overrides])))
+    config = check_config(compose_config([*named, *overrides]))
+    cells = load_cells(config)
     try:
         print(f"{cells_path}: {len(cells):,} cells")
-        labels = None if cells.labels is None else list(cells.labels.dropna().unique())
+        labels = [] if cells.labels is None else list(cells.labels.dropna().unique())
+        raw = raw_doubts(cells, config.dataset)
+        if raw:  # what else they say would be of the missing transform
+            return cells.table, [*raw, *label_doubts(cells.table, labels)], []
         x_NM = cells.x.numpy()
         remarks = [*cells_remarks(cells.table, x_NM), *unused_markers(*_not_in_the_table(cells))]
         return cells.table, cells_doubts(cells.table, x_NM, labels), remarks

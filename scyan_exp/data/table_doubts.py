@@ -16,13 +16,16 @@ def table_doubts(table: KnowledgeTable) -> list[str]:
         *_no_negatives(table),
         *_rows_without_knowledge(table),
         *_equal_rows(table),
-        *_markers_without_knowledge(table),
     ]
 
 
 def table_remarks(table: KnowledgeTable) -> list[str]:
     """What may be right but is worth a look; for people who ask with ``scyan-exp check``."""
-    return [*_one_sided_markers(table), *_rows_parted_by_a_blank(table)]
+    return [
+        *_markers_without_knowledge(table),
+        *_one_sided_markers(table),
+        *_rows_parted_by_a_blank(table),
+    ]
 
 
 def _no_negatives(table: KnowledgeTable) -> list[str]:
@@ -60,11 +63,15 @@ def _equal_rows(table: KnowledgeTable) -> list[str]:
 
 
 def _markers_without_knowledge(table: KnowledgeTable) -> list[str]:
-    known = ~np.isnan(table.rho)
+    """Columns that nobody has filled in: many in a table that ``scyan-exp new`` has just made."""
+    is_known = (~np.isnan(table.rho)).any(axis=0)
+    blank = [repr(name) for name, known in zip(table.markers, is_known, strict=True) if not known]
+    if not blank:
+        return []
+    markers, are = ("marker", "is") if len(blank) == 1 else ("markers", "are")
     return [
-        f"marker {name!r} is blank in every row: drop it, or fill it"
-        for name, column in zip(table.markers, known.T, strict=True)
-        if not column.any()
+        f"{markers} {listed(blank, limit=30)} {are} blank in every row: fill in what you know, "
+        "and drop the columns of which you know nothing"
     ]
 
 

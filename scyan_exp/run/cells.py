@@ -10,6 +10,7 @@ from scyan_exp.config.schema import RunConfig
 from scyan_exp.data.cells import Cells, prepare_cells
 from scyan_exp.data.cells_doubts import label_doubts
 from scyan_exp.data.cells_problems import head_problems
+from scyan_exp.data.raw_doubts import raw_doubts
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.data.table_doubts import table_doubts
 from scyan_exp.errors import InputError, Problem
@@ -44,7 +45,7 @@ class KeptCells:
         if self._cells is None or key != self._key:
             self.close()
             self._cells, self._key = load_cells(config), key
-            _warn(self._cells)
+            _warn(self._cells, config)
         return self._cells
 
     def close(self) -> None:
@@ -81,8 +82,10 @@ def load_cells(config: RunConfig) -> Cells:
     return cells
 
 
-def _warn(cells: Cells) -> None:
-    """What is doubtful about the table, in the log: a run goes on all the same."""
+def _warn(cells: Cells, config: RunConfig) -> None:
+    """What is doubtful about cells and table, in the log: a run goes on all the same."""
+    for doubt in raw_doubts(cells, config.dataset):
+        log.warning("%s", doubt)
     labels = [] if cells.labels is None else cells.labels.dropna().unique()
     for doubt in [*table_doubts(cells.table), *label_doubts(cells.table, labels)]:
         log.warning("table: %s", doubt)

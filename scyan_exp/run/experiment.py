@@ -105,6 +105,7 @@ def _run(
         record.write()
         trained = fit(config, experiment, folder, tracker, reporter)
         record.epochs, record.fit_seconds = len(trained.history), trained.seconds
+        record.stopped_because = trained.because
         if trained.outcome == Outcome.PRUNED:
             annotated, metrics = None, {"loss": trained.best_loss}
             tracker.log_results(metrics)
@@ -117,7 +118,7 @@ def _run(
         value = record.end(outcome, metrics, config.objective)
     if annotated is None or value is None:
         raise RunPruned(f"pruned by the search after {record.epochs} epochs")
-    say_training(record.epochs, trained.best_epoch, trained.seconds, trained.outcome)
+    say_training(trained)
     say_warm_up(trained.best_epoch, experiment.model.warm_up_epochs, record.epochs)
     say_results(annotated.annotation, metrics, annotated.verdict, folder)
     if outcome == Outcome.INTERRUPTED:

@@ -22,6 +22,7 @@ from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.tracking import Tracker
 from scyan_exp.training.checkpoint import load_weights
 from scyan_exp.training.ddp import end_with_parent, leave_group, peer_processes, say_ready
+from scyan_exp.training.ending import why_ended
 from scyan_exp.training.interrupt import Interrupt, stopped_as_asked
 from scyan_exp.training.progress import ShowProgress
 from scyan_exp.training.reporting import ReportEpochs, Reporter
@@ -40,6 +41,7 @@ class Trained:
         best_loss: its loss.
         seconds: time spent in training.
         outcome: ``completed``, ``interrupted`` by a signal, or ``pruned`` by a search.
+        because: why it ended, as the end of a sentence.
     """
 
     history: list[dict[str, float]]
@@ -47,6 +49,7 @@ class Trained:
     best_loss: float
     seconds: float
     outcome: Outcome
+    because: str
 
     @property
     def is_finished(self) -> bool:
@@ -73,7 +76,8 @@ def fit(
     outcome = Outcome.INTERRUPTED if interrupt.requested else Outcome.COMPLETED
     if any(one.pruned for one in reporting):
         outcome = Outcome.PRUNED
-    return Trained(saved.history, best_epoch, best_loss, seconds, outcome)
+    because = why_ended(trainer, experiment.model, len(saved.history))
+    return Trained(saved.history, best_epoch, best_loss, seconds, outcome, because)
 
 
 def _reporting(reporter: Reporter | None, config: RunConfig, cells: Cells) -> list[ReportEpochs]:

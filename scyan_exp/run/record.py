@@ -39,6 +39,7 @@ class RunRecord:
         metrics: all computed metrics; when read from a file, None for a value that is not finite.
         epochs: epochs trained.
         fit_seconds: seconds spent in training.
+        stopped_because: why the training ended; None for a run of several trainings.
         wandb_run_id: id of the W&B run, if there is one.
         error: what went wrong, if it failed.
         repeats: for a run with repeats: standard deviations, members and consensus.
@@ -53,6 +54,7 @@ class RunRecord:
     metrics: dict[str, float | None] = field(default_factory=dict)
     epochs: int = 0
     fit_seconds: float = 0.0
+    stopped_because: str | None = None
     wandb_run_id: str | None = None
     error: str | None = None
     repeats: dict[str, Any] | None = None

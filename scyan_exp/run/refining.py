@@ -24,6 +24,7 @@ from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import clear_refined
 from scyan_exp.training.checkpoint import check_resumable, prior_of
+from scyan_exp.training.ending import why_ended
 from scyan_exp.training.interrupt import Interrupt
 from scyan_exp.training.progress import ShowProgress
 from scyan_exp.training.refining import mean_latents, with_filled_table
@@ -109,7 +110,10 @@ def _train(config: RunConfig, experiment: Experiment, own: RunFolder, last: Path
     trainer = make_trainer(_alone(config), callbacks, loggers, own.path)
     seconds = train_model(trainer, experiment, saved, None if last is None else str(last))
     n_epochs, best = len(saved.history), int(saved.best_row["epoch"])
-    log.info("Refined: %d epochs in %.1f s, the best was number %d", n_epochs, seconds, best + 1)
+    log.info(
+        "Refined: %d epochs in %.1f s, the best was number %d. It stopped because %s",
+        *(n_epochs, seconds, best + 1, why_ended(trainer, experiment.model, n_epochs)),
+    )
     outcome = Outcome.INTERRUPTED if interrupt.requested else Outcome.COMPLETED
     return Refined(experiment.model, outcome, seconds)
 

@@ -10,6 +10,7 @@ from typing import Any
 from scyan_exp.errors import listed
 from scyan_exp.results.annotation import LOG_PROB_THRESHOLD, Annotation
 from scyan_exp.results.verdict import Level, Verdict
+from scyan_exp.run.fitting import Trained
 from scyan_exp.run.record import RunRecord
 
 log = logging.getLogger(__name__)
@@ -20,15 +21,17 @@ MANY_UNFIT = 0.1
 MOST_NAMED = 8
 
 
-def say_training(n_epochs: int, best_epoch: int, seconds: float, status: str) -> None:
-    """Log a line on a training."""
+def say_training(trained: Trained) -> None:
+    """Log a line on a training: how long it was, which epoch annotates, and why it ended."""
+    n_epochs = len(trained.history)
     log.info(
-        "%d epoch%s in %.1f s, the best was number %d (%s)",
+        "%d epoch%s in %.1f s, the best was number %d (%s). It stopped because %s",
         n_epochs,
         "" if n_epochs == 1 else "s",
-        seconds,
-        best_epoch + 1,
-        status,
+        trained.seconds,
+        trained.best_epoch + 1,
+        trained.outcome,
+        trained.because,
     )
 
 

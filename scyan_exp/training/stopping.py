@@ -43,7 +43,7 @@ class EarlyStopping(pl.callbacks.EarlyStopping):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Train no further if the resumed run had stopped."""
         assert isinstance(pl_module, Scyan)
-        if self.wait_count >= self.patience or self._has_left(pl_module):
+        if self.wait_count >= self.patience or self.has_left(pl_module):
             trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -57,10 +57,10 @@ class EarlyStopping(pl.callbacks.EarlyStopping):
         if agreement is not None:
             row = {"epoch": trainer.current_epoch, "table_agreement": agreement}
             self._agreements.append(row)
-        if self._has_left(pl_module):
+        if self.has_left(pl_module):
             trainer.should_stop = True
 
-    def _has_left(self, model: Scyan) -> bool:
+    def has_left(self, model: Scyan) -> bool:
         """Whether the agreement has been too low for too long."""
         tolerance = model.hparams["agreement_tolerance"]
         n_epochs = epochs_since_agreement(self._agreements, model.warm_up_epochs, tolerance)

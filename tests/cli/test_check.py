@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scyan_exp.config.check import check_config
+from scyan_exp.config.compose import compose_config
 from scyan_exp.data.dataset import SyntheticDataset
 from scyan_exp.data.synthetic import load_pbmc_table
+from scyan_exp.run.cells import KeptCells
 from tests.conftest import TABLE, small_adata
 from tests.data.fcs_files import FcsFile
 
@@ -250,6 +253,43 @@ def test_channels_of_fcs_files_that_the_table_leaves_out_are_looked_at(scyan_exp
         assert code == 0, output
         assert output.splitlines()[0] == f"{cells}: 1,800 cells"
         assert "markers with two clear modes are not in the table: CD161\n" in output
+
+
+def raw_counts(folder: Path) -> Path:
+    """Cells with counts of CyTOF, up to a few hundred ions."""
+    adata = small_adata(6000)
+    adata.X = np.maximum(np.round(5 * np.sinh(3 * (adata.X - 2))), 0).clip(max=900)
+    adata.write_h5ad(folder / "cells.h5ad")
+    (folder / "table.csv").write_text(TABLE)
+    return folder / "cells.h5ad"
+
+
+RAW = "the cells look raw (they are counts of CyTOF: "
+
+
+def test_raw_cells_are_told_in_words_with_what_to_type(scyan_exp, tmp_path):
+    """Nothing else is said of them: it would be of the missing transform."""
+    raw_counts(tmp_path)
+    code, output = scyan_exp("check", "table.csv", "cells.h5ad")
+    assert code == 0
+    said = [line for line in output.splitlines() if line.startswith(("wrong?", "look:"))]
+    assert [line[:54] for line in said] == [f"wrong?  {RAW}"]
+    assert "Add dataset.transform=auto; if they are transformed, add dataset.check_range" in said[0]
+    for setting in ("dataset.transform=auto", "dataset.check_range=false"):
+        code, output = scyan_exp("check", "table.csv", "cells.h5ad", setting)
+        assert code == 0
+        assert RAW not in output
+
+
+def test_a_run_warns_of_raw_cells(tmp_path, caplog):
+    settings = ["dataset=h5ad", f"dataset.path={raw_counts(tmp_path)}"]
+    settings += [f"table.path={tmp_path / 'table.csv'}"]
+    with KeptCells() as kept:
+        kept.load(check_config(compose_config(settings)))
+        assert sum(RAW in text for text in caplog.messages) == 1
+        caplog.clear()
+        kept.load(check_config(compose_config([*settings, "dataset.transform=auto"])))
+        assert not any(RAW in text for text in caplog.messages)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from scyan_exp.cli.new import EXPERIMENT, README, TABLE, table_for
 from scyan_exp.data.table import load_table
-from scyan_exp.data.table_doubts import table_doubts
+from scyan_exp.data.table_doubts import table_doubts, table_remarks
 from tests.conftest import MARKERS, small_adata
 from tests.data.fcs_files import small_fcs
 
@@ -201,6 +201,17 @@ def test_a_table_for_markers_that_nobody_knows_is_left_to_the_reader(tmp_path):
         "Populations,level,CD3,147Sm_CD4,CD8a",
         "CD4 T cells,T cells,1,1,-1",
         "CD8 T cells,T cells,1,-1,1",
+    ]
+
+
+def test_blank_columns_of_a_new_table_are_no_mistakes_and_named_once(tmp_path):
+    known = ["CD3", "CD4", "CD8", "CD19"]
+    (tmp_path / TABLE).write_text(table_for([[name] for name in [*known, "GFP", "DAPI", "Ki67"]]))
+    table = load_table(tmp_path / TABLE)
+    assert table_doubts(table) == []
+    blank = [text for text in table_remarks(table) if "blank in every row" in text]
+    assert [text.partition(":")[0] for text in blank] == [
+        "markers 'GFP', 'DAPI', 'Ki67' are blank in every row"
     ]
 
 

@@ -39,6 +39,7 @@ def test_a_new_run_is_running(tmp_path):
         "metrics": {},
         "epochs": 0,
         "fit_seconds": 0.0,
+        "stopped_because": None,
         "wandb_run_id": None,
         "error": None,
         "repeats": None,

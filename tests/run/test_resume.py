@@ -131,6 +131,7 @@ def test_one_signal_ends_the_epoch_and_annotates(tmp_path, number):
     result = read_result(folder)
     assert result["status"] == "interrupted"
     assert 5 <= result["epochs"] < 1000
+    assert "It stopped because it was interrupted" in output
     assert result["metrics"]["accuracy"] > 0.5
     assert (folder / "annotated.h5ad").exists()
     assert load(folder, "best")["epoch"] < result["epochs"]
@@ -269,9 +270,11 @@ def test_a_run_that_had_stopped_early_is_not_trained_on(scyan_exp, tmp_path):
     stop = (*early, "callbacks.early_stopping.patience=1", "trainer.max_epochs=20")
     first = quick(scyan_exp, tmp_path / "first", *stop)
     assert first["epochs"] < 20
+    assert first["stopped_because"] == "the loss had not improved by 1000 for 1 epoch"
     last = tmp_path / "first" / "checkpoints" / "last.ckpt"
     again = quick(scyan_exp, tmp_path / "again", *stop, f"ckpt_path={last}")
     assert (again["epochs"], again["metrics"]) == (first["epochs"], first["metrics"])
+    assert again["stopped_because"] == first["stopped_because"]
     assert (tmp_path / "again" / "checkpoints" / "last.ckpt").exists()
     patient = (*early, "callbacks.early_stopping.patience=3", "trainer.max_epochs=20")
     longer = quick(scyan_exp, tmp_path / "longer", *patient, f"ckpt_path={last}")
@@ -285,6 +288,7 @@ def test_a_run_that_was_cut_off_after_its_last_epoch_is_not_trained_again(scyan_
     (tmp_path / "run" / "annotated.h5ad").unlink()
     again = quick(scyan_exp, tmp_path / "run", f"ckpt_path={last}")
     assert (again["epochs"], again["metrics"]) == (whole["epochs"], whole["metrics"])
+    assert again["stopped_because"] == "it had trained all 5 epochs (trainer.max_epochs)"
     assert last.read_bytes() == before
     assert (tmp_path / "run" / "annotated.h5ad").exists()
 

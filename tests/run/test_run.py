@@ -71,6 +71,7 @@ def test_record_says_what_was_done(run):
     assert result["error"] is None
     assert result["seed"] == 0
     assert result["epochs"] == 5
+    assert result["stopped_because"] == "it had trained all 5 epochs (trainer.max_epochs)"
     assert result["fit_seconds"] > 0
     assert result["objective"] == result["metrics"]["table_fit"]
     assert len(result["config_hash"]) == 16
