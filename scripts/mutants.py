@@ -40,11 +40,16 @@ PARTS = {
     # Without those that start the whole command or compose every file below configs/.
     "composing": Part(
         tuple(f"scyan_exp/config/{name}.py" for name in COMPOSING),
-        tuple(f"tests/config/test_{name}.py" for name in (*COMPOSING[1:], "groups")),
+        tuple(
+            f"tests/config/test_{name}.py"
+            for name in (*COMPOSING[1:], "groups", "hostile_overrides")
+        ),
     ),
     "config": Part(
         besides("scyan_exp/config/*.py", COMPOSING),
-        besides("tests/config/test_*.py", (*COMPOSING, "groups", "config_tree")),
+        besides(
+            "tests/config/test_*.py", (*COMPOSING, "groups", "config_tree", "hostile_overrides")
+        ),
     ),
     "consensus": Part(("scyan_exp/results/consensus.py",), ("tests/results/test_consensus.py",)),
     "files": Part(("scyan_exp/files.py",), ("tests/test_files.py",)),

@@ -13,7 +13,7 @@ do what they always did outside of a command.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -78,49 +78,63 @@ def composed_once() -> Iterator[None]:
         _memory.reset(token)
 
 
-def _remember_files(
-    load: Callable[[CachingConfigRepository, str], ConfigResult | None],
-) -> Callable[[CachingConfigRepository, str], ConfigResult | None]:
-    def load_config(self: CachingConfigRepository, config_path: str) -> ConfigResult | None:
-        memory, name = _memory.get(), f"config_path={config_path}"
-        if memory is None or name in self.cache:
-            return load(self, config_path)
-        key = (config_path, *_sources(self))
-        # Copies, because composing changes what was read.
-        if key in memory.files:
-            self.cache[name] = copy.deepcopy(memory.files[key])
-            return self.cache[name]
-        found = load(self, config_path)
-        memory.files[key] = copy.deepcopy(found)
-        return found
-
-    return load_config
+def load_config(self: CachingConfigRepository, config_path: str) -> ConfigResult | None:
+    """What Hydra's repository does, once for a file."""
+    memory, name = _memory.get(), f"config_path={config_path}"
+    if memory is None or name in self.cache:
+        return _load(self, config_path)
+    key = (config_path, *_sources(self))
+    # Copies, because composing changes what was read.
+    if key in memory.files:
+        self.cache[name] = copy.deepcopy(memory.files[key])
+        return self.cache[name]
+    found = _load(self, config_path)
+    memory.files[key] = copy.deepcopy(found)
+    return found
 
 
-def _remember_lists(create: Callable[..., DefaultsList]) -> Callable[..., DefaultsList]:
-    def create_defaults_list(
-        repo: IConfigRepository,
-        config_name: str | None,
-        overrides_list: list[Override],
-        prepend_hydra: bool,
-        skip_missing: bool,
-    ) -> DefaultsList:
-        memory = _memory.get()
-        if memory is None:
-            return create(repo, config_name, overrides_list, prepend_hydra, skip_missing)
-        # The others only set values, once the files are merged.
-        setting = Overrides(repo=repo, overrides_list=overrides_list).config_overrides
-        choosing = [o for o in overrides_list if not any(o is one for one in setting)]
-        key = (config_name, prepend_hydra, *_choices(choosing), *_sources(repo))
-        if key not in memory.lists:
-            memory.make_room()
-            try:
-                memory.lists[key] = create(repo, config_name, overrides_list, prepend_hydra, False)
-            except ConfigCompositionException:  # such as a choice that a sweep has yet to make
-                return create(repo, config_name, overrides_list, prepend_hydra, skip_missing)
-        return replace(memory.lists[key], config_overrides=setting)
+def create_defaults_list(
+    repo: IConfigRepository,
+    config_name: str | None,
+    overrides_list: list[Override],
+    prepend_hydra: bool,
+    skip_missing: bool,
+) -> DefaultsList:
+    """What Hydra's function does, once for the same choices of groups."""
+    memory = _memory.get()
+    if memory is None:
+        return _create(repo, config_name, overrides_list, prepend_hydra, skip_missing)
+    # The others only set values, once the files are merged.
+    setting = Overrides(repo=repo, overrides_list=overrides_list).config_overrides
+    choosing = [o for o in overrides_list if not any(o is one for one in setting)]
+    key = (config_name, prepend_hydra, *_choices(choosing), *_sources(repo))
+    if key not in memory.lists:
+        memory.make_room()
+        try:
+            memory.lists[key] = _create(repo, config_name, overrides_list, prepend_hydra, False)
+        except ConfigCompositionException:  # such as a choice that a sweep has yet to make
+            return _create(repo, config_name, overrides_list, prepend_hydra, skip_missing)
+    return replace(memory.lists[key], config_overrides=setting)
 
-    return create_defaults_list
+
+def merge_files(
+    self: ConfigLoaderImpl, defaults: list[ResultDefault], repo: IConfigRepository
+) -> DictConfig:
+    """What Hydra's loader does, once for a list that is remembered."""
+    memory = _memory.get()
+    if memory is None or not any(one.defaults is defaults for one in memory.lists.values()):
+        return _merge(self, defaults, repo)
+    if id(defaults) not in memory.configs:
+        memory.configs[id(defaults)] = _merge(self, defaults, repo)
+    return copy.deepcopy(memory.configs[id(defaults)])
+
+
+def copy_without_sources(self: ConfigRepository, memo: dict[int, Any]) -> ConfigRepository:
+    """Hydra copies a repository to give it other sources; the old ones never change.
+
+    One of them is the store of all structured configs, which takes a tenth of composing to copy.
+    """
+    return copy.copy(self)
 
 
 def _choices(overrides: list[Override]) -> list[str | None]:
@@ -135,36 +149,16 @@ def _sources(repo: IConfigRepository) -> list[tuple[str, str, str]]:
     return [(one.scheme(), one.path, one.provider) for one in repo.get_sources()]
 
 
-def _remember_configs(compose: Callable[..., DictConfig]) -> Callable[..., DictConfig]:
-    def _compose_config_from_defaults_list(
-        self: ConfigLoaderImpl, defaults: list[ResultDefault], repo: IConfigRepository
-    ) -> DictConfig:
-        memory = _memory.get()
-        if memory is None or not any(one.defaults is defaults for one in memory.lists.values()):
-            return compose(self, defaults, repo)
-        if id(defaults) not in memory.configs:
-            memory.configs[id(defaults)] = compose(self, defaults, repo)
-        return copy.deepcopy(memory.configs[id(defaults)])
-
-    return _compose_config_from_defaults_list
-
-
-def _copy_without_sources(self: ConfigRepository, memo: dict[int, Any]) -> ConfigRepository:
-    """Hydra copies a repository to give it other sources; the old ones never change.
-
-    One of them is the store of all structured configs, which takes a tenth of composing to copy.
-    """
-    return copy.copy(self)
-
-
 _loader: Any = ConfigLoaderImpl
 _module: Any = config_loader_impl
 _caching: Any = CachingConfigRepository
 _repository: Any = ConfigRepository
 
-_repository.__deepcopy__ = _copy_without_sources
-_caching.load_config = _remember_files(_caching.load_config)
-_module.create_defaults_list = _remember_lists(_module.create_defaults_list)
-_loader._compose_config_from_defaults_list = _remember_configs(
-    _loader._compose_config_from_defaults_list
-)
+_load = _caching.load_config
+_create = _module.create_defaults_list
+_merge = _loader._compose_config_from_defaults_list
+
+_caching.load_config = load_config
+_module.create_defaults_list = create_defaults_list
+_loader._compose_config_from_defaults_list = merge_files
+_repository.__deepcopy__ = copy_without_sources

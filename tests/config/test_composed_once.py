@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -108,9 +109,61 @@ def test_of_two_options_of_a_group_the_last_one_counts():
     assert deep == compose_config(["flow=deep"]) != configs[0]
 
 
-def test_more_choices_than_are_remembered(monkeypatch):
-    monkeypatch.setattr(remembering, "MOST", 1)
-    flows = {flow: compose_config([f"flow={flow}"]) for flow in ("deep", "shallow")}
+@pytest.fixture
+def asked(monkeypatch) -> Counter:
+    """How often Hydra itself lists, merges and reads files."""
+    counts: Counter[str] = Counter()
+
+    def counted(name):
+        original = getattr(remembering, name)
+
+        def count(*arguments):
+            counts[name] += 1
+            return original(*arguments)
+
+        monkeypatch.setattr(remembering, name, count)
+
+    for name in ("_create", "_merge", "_load"):
+        counted(name)
+    return counts
+
+
+def test_hydra_is_asked_once_for_each_choice_of_groups(asked):
     with composed_once():
-        for flow in ("deep", "shallow", "shallow", "deep"):
+        compose_config(["seed=1"])
+        n_read = asked["_load"]
+        compose_config(["model.lr=0.1", "seed=2"])
+        told(["seed=2", "hydra.mode=RUN"], RunMode.MULTIRUN)
+        assert asked == {"_create": 1, "_merge": 1, "_load": n_read}
+        compose_config(["flow=deep", "prior=tight"])
+        compose_config(["prior=tight", "seed=1", "flow=deep"])
+        assert (asked["_create"], asked["_merge"]) == (2, 2)
+        assert asked["_load"] > n_read
+    compose_config(["seed=1"])
+    assert (asked["_create"], asked["_merge"]) == (3, 3)
+
+
+def test_more_choices_than_are_remembered(monkeypatch, asked):
+    flows = {flow: compose_config([f"flow={flow}"]) for flow in ("deep", "shallow")}
+    monkeypatch.setattr(remembering, "MOST", 2)
+    asked.clear()
+    with composed_once():
+        for flow in ("deep", "shallow", "deep"):
             assert compose_config([f"flow={flow}"]) == flows[flow]
+        assert asked["_merge"] == 2
+        compose_config([])  # one more than there is room for
+        for flow in ("deep", "deep"):
+            assert compose_config([f"flow={flow}"]) == flows[flow]
+        assert asked["_merge"] == 4
+
+
+def test_more_files_than_are_remembered(monkeypatch, asked):
+    with composed_once():
+        compose_config([])
+        once = asked["_load"]
+        monkeypatch.setattr(remembering, "MOST_FILES", once)
+        compose_config(["flow=deep"])
+        assert asked["_load"] > once
+        asked.clear()
+        compose_config(["flow=shallow"])
+    assert asked["_load"] > 1
