@@ -102,6 +102,8 @@ def run(request: dict[str, Any]) -> None:
     sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     random.seed()
+    places = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[1:1] = [place for place in places if place and place not in sys.path]
     what, *arguments = request["command"]
     if what == "-m":
         module, *arguments = arguments

@@ -193,7 +193,6 @@ import scyan_exp
 assert "torch" not in sys.modules and "pandas" not in sys.modules
 import scyan_exp.run.job
 from scyan_exp.run.folder import RunFolder
-from tests.fleet.sweeps import ended, until
 assert scyan_exp.run.job.DONE == 0
 assert callable(scyan_exp.run)
 try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import subprocess
-import sys
 from pathlib import Path
 
-WANDB = Path(sys.executable).with_name("wandb")
+from wandb.util import get_core_path
+
+#: What the command ``wandb`` starts for this, without its import of W&B.
+WANDB = get_core_path()
 
 
 def wandb_file(folder: Path) -> Path:
@@ -19,7 +21,8 @@ def wandb_file(folder: Path) -> Path:
 
 @functools.cache  # of runs that have ended
 def inspect(path: Path, *options: str) -> str:
-    command = [str(WANDB), "leet", "inspect", *options, "--json", str(path)]
+    where = ["--run-file", str(path), str(path.parents[1])]
+    command = [WANDB, "leet", "inspect", "--no-observability", *options, "--json", *where]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

@@ -9,6 +9,8 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.starting import finished
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -52,6 +54,8 @@ def run_with(paths: list[Path], folder: Path, *arguments: str) -> subprocess.Com
     """Run ``scyan-exp`` in a process whose import path begins with some folders."""
     places = [*map(str, paths), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    if not any((path / "scyan_exp").is_dir() for path in paths):  # it is our own that runs
+        return finished(["-m", "scyan_exp", *arguments], cwd=folder, env=environment)
     command = [sys.executable, "-m", "scyan_exp", *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -15,7 +15,7 @@ from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
 
 QUICK = ("model.batch_size=100", "trainer.max_epochs=2", "callbacks=none", "logger=none")
-QUICK = (*QUICK, "flow=shallow", "report=false")
+QUICK = (*QUICK, "flow=shallow", "report=false", "figures.draw=none")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -17,7 +18,7 @@ from tests.starting import Process
 
 #: Slow enough that a signal arrives within an epoch, fast enough to wait for.
 ARGUMENTS = (
-    "dataset.n_cells=20000",
+    "dataset.n_cells=10000",
     "model.batch_size=100",
     "flow=shallow",
     "callbacks=none",
@@ -139,7 +140,7 @@ def test_one_signal_ends_the_epoch_and_annotates(tmp_path, number):
 
 def test_two_signals_end_at_once(tmp_path):
     folder = tmp_path / "run"
-    arguments = ("model.batch_size=20", "trainer.max_epochs=1000", "logger=none")
+    arguments = ("model.batch_size=10", "trainer.max_epochs=1000", "logger=none")
     process = start(folder, *arguments)
     wait_for_epoch(process, folder, 1)
     process.send_signal(signal.SIGINT)
@@ -225,6 +226,7 @@ def test_signals_and_memory_are_given_back(scyan_exp, tmp_path):
     of_other_tests = {id(trainer) for trainer in trainers()}
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     arguments = ("experiment=smoke", "dataset.n_cells=1000", "logger=none", "figures.draw=none")
+    arguments += ("trainer.max_epochs=1",)
     for name in ("first", "second"):
         code, output = scyan_exp("train", *arguments, f"hydra.run.dir={tmp_path / name}")
         assert code == 0, output
@@ -234,6 +236,16 @@ def test_signals_and_memory_are_given_back(scyan_exp, tmp_path):
 
 QUICK = ("experiment=smoke", "dataset.n_cells=1000", "logger=none", "callbacks=none")
 QUICK = (*QUICK, "figures.draw=none")
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory) -> Path:
+    """A run of five epochs; not to be changed."""
+    from scyan_exp.cli.main import main
+
+    folder = tmp_path_factory.mktemp("ended") / "run"
+    assert main(["train", *QUICK, f"hydra.run.dir={folder}"]) == 0
+    return folder
 
 
 def quick(scyan_exp, folder: Path, *arguments: str) -> dict:
@@ -281,8 +293,10 @@ def test_a_run_that_had_stopped_early_is_not_trained_on(scyan_exp, tmp_path):
     assert longer["epochs"] > first["epochs"]
 
 
-def test_a_run_that_was_cut_off_after_its_last_epoch_is_not_trained_again(scyan_exp, tmp_path):
-    whole = quick(scyan_exp, tmp_path / "run")
+def test_a_run_that_was_cut_off_after_its_last_epoch_is_not_trained_again(
+    scyan_exp, ended, tmp_path
+):
+    whole = read_result(shutil.copytree(ended, tmp_path / "run"))
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     before = last.read_bytes()
     (tmp_path / "run" / "annotated.h5ad").unlink()
@@ -301,9 +315,10 @@ def test_a_run_that_was_cut_off_after_its_last_epoch_is_not_trained_again(scyan_
         ("model.n_layers=3", "n_layers=4, this config gives n_layers=3"),
     ],
 )
-def test_what_is_no_earlier_state_of_this_run_is_refused(scyan_exp, tmp_path, override, message):
-    quick(scyan_exp, tmp_path / "run")
-    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+def test_what_is_no_earlier_state_of_this_run_is_refused(
+    scyan_exp, ended, tmp_path, override, message
+):
+    last = ended / "checkpoints" / "last.ckpt"
     arguments = ("trainer.max_epochs=9", f"ckpt_path={last}", override)
     code, output = scyan_exp("train", *QUICK, f"hydra.run.dir={tmp_path / 'on'}", *arguments)
     assert code == 2
@@ -312,7 +327,7 @@ def test_what_is_no_earlier_state_of_this_run_is_refused(scyan_exp, tmp_path, ov
 
 
 def test_other_cells_are_noticed_without_scaling(scyan_exp, tmp_path):
-    quick(scyan_exp, tmp_path / "run", "dataset.scale=false")
+    quick(scyan_exp, tmp_path / "run", "dataset.scale=false", "trainer.max_epochs=1")
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     arguments = ("trainer.max_epochs=9", "dataset.scale=false", "dataset.seed=9")
     code, output = scyan_exp("train", *QUICK, *arguments, f"ckpt_path={last}")
@@ -322,7 +337,7 @@ def test_other_cells_are_noticed_without_scaling(scyan_exp, tmp_path):
 
 def test_a_folder_used_again_shows_one_run(scyan_exp, tmp_path):
     folder = tmp_path / "run"
-    quick(scyan_exp, folder, "figures.draw=[loss]")
+    quick(scyan_exp, folder, "figures.draw=[loss]", "trainer.max_epochs=1")
     assert (folder / "figures").exists()
     code, _ = scyan_exp("train", *QUICK, f"hydra.run.dir={folder}", "model.lr=1e30")
     assert code == 1

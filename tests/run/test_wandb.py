@@ -44,12 +44,19 @@ def summary(path: Path) -> dict:
 
 @pytest.fixture(scope="module")
 def tracked(tmp_path_factory) -> Path:
-    """The folder of a tracked run with all figures."""
+    """The folder of a tracked run with a figure."""
     from scyan_exp.cli.main import main
 
     folder = tmp_path_factory.mktemp("tracked") / "run"
-    cells = [one for one in QUICK if not one.startswith("figures")]
-    arguments = (*cells, "tags=[blood,test]", "group=mine", "seed=3", f"hydra.run.dir={folder}")
+    draw = "figures.draw=[population_weights]"
+    arguments = (
+        *QUICK[:2],
+        draw,
+        "tags=[blood,test]",
+        "group=mine",
+        "seed=3",
+        f"hydra.run.dir={folder}",
+    )
     assert main(["train", *arguments]) == 0
     return folder
 
@@ -70,8 +77,9 @@ def test_config_name_group_tags_figures_and_summary(tracked):
     seen = summary(path)
     assert seen["config"]["model"]["prior_std"] == 0.3
     assert seen["config"]["seed"] == 3
-    assert (
-        seen["name"] == "dataset.n_cells=2000,experiment=smoke,group=mine,seed=3,tags=[blood,test]"
+    assert seen["name"] == (
+        "dataset.n_cells=2000,experiment=smoke,figures.draw=[population_weights],group=mine,"
+        "seed=3,tags=[blood,test]"
     )
     assert seen["state"] == "finished"
     assert seen["exit_code"] == 0

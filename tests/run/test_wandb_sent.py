@@ -51,6 +51,7 @@ def test_a_table_file_is_named(scyan_exp, tmp_path, table_file, cells_file):
     code, output = scyan_exp(
         *("train", "dataset=h5ad", f"dataset.path={cells_file}", f"table.path={table_file}"),
         *("table=csv", "trainer.max_epochs=1", "flow=shallow", "hydra.run.dir=run"),
+        "figures.draw=none",
     )
     assert code == 0, output
     config = summary(tmp_path / "run")["config"]
@@ -203,7 +204,7 @@ def run_as_agent(command: list[str], values: dict, folder: Path) -> subprocess.C
 def test_an_agent_runs_the_command_of_the_sweep_file(scyan_exp, tmp_path):
     code, output = scyan_exp(
         *("wandb-sweep", "search=quick", "dataset.n_cells=300", "trainer.max_epochs=1"),
-        *("flow=shallow", "logger.mode=offline", "hydra.run.dir=run"),
+        *("flow=shallow", "logger.mode=offline", "figures.draw=none", "hydra.run.dir=run"),
     )
     assert code == 0, output
     sweep = yaml.safe_load((tmp_path / "sweep.yaml").read_text())
