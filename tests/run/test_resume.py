@@ -18,7 +18,7 @@ from tests.starting import Process
 
 #: Slow enough that a signal arrives within an epoch, fast enough to wait for.
 ARGUMENTS = (
-    "dataset.n_cells=10000",
+    "dataset.n_cells=20000",
     "model.batch_size=100",
     "flow=shallow",
     "callbacks=none",
@@ -140,7 +140,7 @@ def test_one_signal_ends_the_epoch_and_annotates(tmp_path, number):
 
 def test_two_signals_end_at_once(tmp_path):
     folder = tmp_path / "run"
-    arguments = ("model.batch_size=10", "trainer.max_epochs=1000", "logger=none")
+    arguments = ("model.batch_size=20", "trainer.max_epochs=1000", "logger=none")
     process = start(folder, *arguments)
     wait_for_epoch(process, folder, 1)
     process.send_signal(signal.SIGINT)
