@@ -44,12 +44,12 @@ def run(
             epochs so far are in the folder.
         Exception: whatever else went wrong in the run.
     """
+    from scyan_exp.config.composed_once import composed_once
+
     set_environment()
     given = _overrides(overrides)
     own = [] if folder is None else [_override("hydra.run.dir", str(Path(folder).absolute()))]
     arguments = [*(f"--config-dir={path}" for path in config_dirs), *given, *own]
-    from scyan_exp.config.composed_once import composed_once
-
     with _hydra_and_logs_given_back(), composed_once():
         _check(given, arguments)
         job = Placed(task(owns_process=False))

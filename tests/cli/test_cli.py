@@ -87,7 +87,7 @@ def test_all_ways_to_start_are_the_same(way, tmp_path, scyan_exp):
 
 
 def test_a_new_process_trains_and_ends_with_zero(tmp_path):
-    command = [*WAYS["console script"], *QUICK, "figures.draw=[loss,trust]", "hydra.run.dir=run"]
+    command = [*WAYS["console script"], *QUICK, "figures.draw=all", "hydra.run.dir=run"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert result(tmp_path / "run")["status"] == "completed"

@@ -26,7 +26,6 @@ LINK = "<a href='https://example.org'>CD3</a>"
 POPULATIONS = (f"T {SCRIPT}", f"B {IMAGE}", f'NK "{BREAK}" & more')
 MARKERS = (LINK, f"CD4{SCRIPT}", "CD8", "CD19${seed}")
 FEW = ("trainer.max_epochs=3", "flow=shallow", "logger=none", "callbacks=none")
-FEW = (*FEW, "figures.draw=[trust]")
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +96,7 @@ def _sweep(folder: Path) -> None:
 def _search(folder: Path) -> None:
     done = command(
         *("train", "search=quick", "hydra.sweeper.n_trials=4", "objective=[heuristic,loss]"),
-        *("dataset.n_cells=400", *FEW[:-1], "hydra.launcher.devices=cpu", "repeats=2"),
+        *("dataset.n_cells=400", *FEW, "hydra.launcher.devices=cpu", "repeats=2"),
         "figures.draw=none",
         *("hydra.launcher.jobs_per_device=1", "hydra.sweep.dir=search"),
         cwd=folder,
