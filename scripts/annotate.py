@@ -3,7 +3,7 @@
 
 import sys
 
-from scyan_exp.cli.main import main
+from scyan_exp.cli.main import process
 
 if __name__ == "__main__":
-    raise SystemExit(main(["annotate", *sys.argv[1:]]))
+    raise SystemExit(process(["annotate", *sys.argv[1:]]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from scyan_exp.cli.main import main
+from scyan_exp.cli.main import process
 
 if __name__ == "__main__":
-    sys.exit(main(["dashboard", *sys.argv[1:]]))
+    sys.exit(process(["dashboard", *sys.argv[1:]]))

@@ -6,6 +6,7 @@ socket. It ends when the other end is closed.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -16,9 +17,12 @@ import selectors
 import signal
 import socket
 import sys
+import threading
+import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 #: What a training or a search imports late; not W&B, whose import makes a folder for one process.
 IMPORTED = (
@@ -45,12 +49,46 @@ def main() -> None:
     """Import, and serve; each process that is forked goes on from here too."""
     for name in IMPORTED:
         importlib.import_module(name)
-    gc.collect()
-    gc.freeze()  # so that memory stays shared
-    asked = socket.socket(fileno=os.dup(0))
-    request = serve(asked)
-    if request is not None:
+    from scyan_exp.config.composed_once import composed_once
+
+    with composed_once():
+        compose()
+        gc.collect()
+        gc.freeze()  # so that memory stays shared
+        asked = socket.socket(fileno=os.dup(0))
+        request = serve(asked)
+        if request is not None:
+            leave(run, request)
+
+
+def leave(run: Callable[[dict[str, Any]], None], request: dict[str, Any]) -> NoReturn:
+    """End as Python does, but for taking apart all that was imported, which takes a while."""
+    code, interrupted = 0, False
+    try:
         run(request)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+    except BaseException as error:
+        traceback.print_exc()
+        code, interrupted = 1, isinstance(error, KeyboardInterrupt)
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(code & 0xFF)
+
+
+def compose() -> None:
+    """Commands in these processes share what Hydra makes of our YAML files, which no test edits."""
+    from scyan_exp.config.compose import compose_config
+
+    for launcher in ("basic", "fleet"):
+        compose_config([f"hydra/launcher={launcher}"])
 
 
 def serve(asked: socket.socket) -> dict[str, Any] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 
 import pytest
 import pytorch_lightning as pl
@@ -151,10 +150,8 @@ def plain(value: object) -> object:
 
 @pytest.fixture(scope="module")
 def reference() -> type:
-    """``Scyan`` of the reference; what it imports warns of missing TensorFlow."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import scyan
+    from tests.reference import scyan
+
     return scyan.Scyan
 
 

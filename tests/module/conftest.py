@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-import scyan.module
 import torch
 from torch import Tensor
 
 from scyan_exp.module import ScyanModule
 from scyan_exp.module.reference import copy_reference_weights
+from tests.reference import scyan
 
 NAN = float("nan")
 

@@ -9,10 +9,10 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-import scyan
 import torch
 
 from scyan_exp.module import load_reference_module
+from tests.reference import scyan
 
 
 @pytest.fixture(scope="module")

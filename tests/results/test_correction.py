@@ -36,7 +36,7 @@ def in_float64():
 @pytest.mark.parametrize("batch_ref", ["a", "b", None])
 def test_corrected_expressions_are_those_of_the_reference(trained, in_float64, batch_ref):
     """On its weights, to 1e-6."""
-    import scyan
+    from tests.reference import scyan
 
     _, cells, _ = trained
     encoding = replace(cells.encoding, continuous=[])

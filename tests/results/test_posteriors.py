@@ -153,10 +153,9 @@ def test_predict_proba_is_a_table_of_cells_and_populations(trained):
 @pytest.mark.parametrize("n_layers", [2, 5])
 def test_predict_proba_is_that_of_the_reference_on_its_weights(trained, n_layers, tmp_path):
     """Weights of ``scyan.Scyan.save``, in the reference and in a model of ours."""
-    import scyan
-
     from scyan_exp import Scyan
     from scyan_exp.module.reference import load_reference_module
+    from tests.reference import scyan
 
     _, cells, _ = trained
     rng = np.random.default_rng(n_layers)

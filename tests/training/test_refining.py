@@ -40,7 +40,8 @@ def test_means_are_those_of_the_reference_but_for_populations_without_cells():
     """Which it puts at 0, between negative and positive."""
     import anndata
     import pandas as pd
-    from scyan.utils import grouped_mean
+
+    from tests.reference import scyan
 
     rng = np.random.default_rng(0)
     codes, batches = rng.integers(-1, 3, 50), rng.integers(2, size=50)
@@ -61,7 +62,7 @@ def test_means_are_those_of_the_reference_but_for_populations_without_cells():
             return torch.from_numpy(latent)
 
     with pytest.warns(FutureWarning, match="observed"):  # of pandas, in the reference
-        expected = grouped_mean(Model(), "pop").numpy()
+        expected = scyan.utils.grouped_mean(Model(), "pop").numpy()
     found = mean_latents(latent, codes, batches, 4)
     np.testing.assert_allclose(found[:3], expected[:3], rtol=1e-5)
     assert np.isnan(found[3]).all()

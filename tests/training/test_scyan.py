@@ -7,7 +7,6 @@ import math
 import pandas as pd
 import pytest
 import pytorch_lightning as pl
-import scyan as reference
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
 
@@ -17,6 +16,7 @@ from scyan_exp.metrics.agreement import table_agreement
 from scyan_exp.module.reference import copy_reference_weights
 from scyan_exp.results.annotation import predict_cells
 from tests.conftest import small_adata
+from tests.reference import scyan as reference
 from tests.training.conftest import SMALL, fit, make_model, make_trainer
 
 
