@@ -35,6 +35,7 @@ from benchmarks import (
     search,
     shares,
     single,
+    soak,
     start,
     table,
     verdict,
@@ -105,6 +106,12 @@ PARTS = {
         "a sweep of 10,000 jobs until its first job has begun, and resumed (some minutes)",
         lambda _: start.measure_start(),
         start.markdown,
+    ),
+    "soak": Part(
+        "a grid of 1,000 jobs, and a search of 200 trials that is killed 24 times (half an hour)",
+        lambda _: soak.measure_soak(),
+        soak.markdown,
+        by_default=False,
     ),
     "search": Part(
         "20 trials with and without pruning", lambda _: search.measure_search(), search.markdown

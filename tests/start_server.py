@@ -85,10 +85,12 @@ def leave(run: Callable[[dict[str, Any]], None], request: dict[str, Any]) -> NoR
 
 def compose() -> None:
     """Commands in these processes share what Hydra makes of our YAML files, which no test edits."""
+    from scyan_exp.config import extensions
     from scyan_exp.config.compose import compose_config
 
     for launcher in ("basic", "fleet"):
         compose_config([f"hydra/launcher={launcher}"])
+    extensions._points.cache_clear()  # a process may have packages on a path of its own
 
 
 def serve(asked: socket.socket) -> dict[str, Any] | None:

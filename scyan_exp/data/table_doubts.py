@@ -79,10 +79,13 @@ def _one_sided_markers(table: KnowledgeTable) -> list[str]:
     remarks = []
     for name, column in zip(table.markers, table.rho.T, strict=True):
         known = column[~np.isnan(column)]
-        if len(known) and (len(set(known)) == 1):
-            remarks.append(
-                f"marker {name!r} is {known[0]:g} wherever it is known: it parts no populations"
+        if len(set(known)) == 1:
+            rest = (
+                "it parts no populations"
+                if len(known) == len(column)
+                else f"no row says {-known[0]:g}"
             )
+            remarks.append(f"marker {name!r} is {known[0]:g} wherever it is known: {rest}")
         elif len(known) and not (known > 0).any():
             remarks.append(f"marker {name!r} has no 1: no population expresses it")
         elif len(known) and not (known < 0).any():

@@ -57,6 +57,10 @@ def test_each_mistake_is_named(rows, doubt):
             "marker 'CD56' is 1 wherever it is known: it parts no populations",
         ),
         (
+            {"T_cells": [1, -1, NAN], "B_cells": [-1, 1, 1], "NK_cells": [-1, -1, 1]},
+            "marker 'CD56' is 1 wherever it is known: no row says -1",
+        ),
+        (
             {"T_cells": [1, -1, 0.5], "B_cells": [-1, 1, 1], "NK_cells": [-1, -1, 1]},
             "marker 'CD56' has no -1: every population expresses it",
         ),
