@@ -39,6 +39,7 @@ IMPORTED = (
     "scyan_exp.results.figures",
     "scyan_exp.run.experiment",
     "sklearn.metrics",
+    "sqlalchemy.orm",
     "torch._dynamo",  # by the first step of an optimizer
 )
 #: Larger than any command with its environment.

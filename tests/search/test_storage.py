@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,57 +17,27 @@ from hypothesis import strategies as st
 from scyan_exp.errors import InputError
 from scyan_exp.search.storage.opening import open_storage
 from scyan_exp.search.storage.urls import storage_url
-
-#: Writes trials to the study of a storage: URL, how many, a number of its own.
-WRITER = """\
-import sys
-import optuna
-from scyan_exp.search.storage.opening import open_storage
-
-url, n_trials, own = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-study = optuna.load_study(study_name="s", storage=open_storage(url))
-print("ready", flush=True)
-for i in range(n_trials):
-    trial = study.ask()
-    x = trial.suggest_float("x", 0, 1)
-    for step in range(3):
-        trial.report(x + step, step)
-    trial.set_user_attr("own", own)
-    study.tell(trial, own + x)
-    print(trial.number, flush=True)
-"""
-#: Holds the lock of a journal until it is killed.
-HOLDER = """\
-import sys, time
-from pathlib import Path
-from scyan_exp.search.storage.journal import KernelLock
-
-lock = KernelLock(Path(sys.argv[1]))
-lock.acquire()
-print("held", flush=True)
-time.sleep(600)
-"""
-#: Opens new databases nearly when others do: a folder, its own number, how many there are, URLs.
-OPENER = """\
-import random, sys, time
-from pathlib import Path
-from scyan_exp.search.storage.opening import open_storage
-
-folder, own, n_openers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-open_storage(f"sqlite:///{folder / own}.db")  # imports what it needs
-for i, url in enumerate(sys.argv[4:]):
-    (folder / f"{i}-{own}").touch()
-    late = time.monotonic() + 10  # one has failed
-    while len(list(folder.glob(f"{i}-*"))) < n_openers and time.monotonic() < late:
-        pass
-    time.sleep(random.uniform(0, 0.03))
-    open_storage(url)
-"""
+from tests.starting import Process
 
 
-def start(program: str, *arguments: object) -> subprocess.Popen:
-    command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+class Program(Process):
+    """One of the programs beside these tests; what it says can be read while it runs."""
+
+    def __init__(self, name: str, *arguments: object) -> None:
+        reading, writing = os.pipe()
+        self.stdout = os.fdopen(reading)
+        path = Path(__file__).parent / "programs" / f"{name}.py"
+        super().__init__([str(path), *map(str, arguments)], stdout=writing)
+        os.close(writing)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        errors = super().communicate(timeout)[1]
+        with self.stdout as said:
+            return said.read(), errors
+
+
+def writer_of(url: str, n_trials: int, own: int, lock: str = "ours") -> Program:
+    return Program("writer", url, n_trials, own, lock)
 
 
 STORAGES = ["journal", "sqlite", "postgresql"]
@@ -108,7 +78,7 @@ def test_what_is_written_is_read_again(url):
 
 @pytest.mark.parametrize("url", WITH_SLOW, indirect=True)
 def test_four_writers_lose_nothing(url):
-    writers = [start(WRITER, url, 20, own) for own in range(4)]
+    writers = [writer_of(url, 20, own) for own in range(4)]
     outputs = [writer.communicate(timeout=120) for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * 4, outputs
     trials = study_of(url).trials
@@ -128,7 +98,7 @@ def test_writers_that_are_killed_take_nothing_of_others_with_them(url):
     chance = random.Random(0)
     said: set[int] = set()
     for round_ in range(2):
-        writers = [start(WRITER, url, 10_000, own) for own in range(3)]
+        writers = [writer_of(url, 10_000, own) for own in range(3)]
         for writer in writers:
             writer.stdout.readline()
         for writer in writers:
@@ -143,7 +113,7 @@ def test_writers_that_are_killed_take_nothing_of_others_with_them(url):
         complete = {trial.number for trial in trials if trial.state.name == "COMPLETE"}
         assert said <= complete, round_
     before = len(study_of(url).trials)
-    last = start(WRITER, url, 5, 9)
+    last = writer_of(url, 5, 9)
     out, err = last.communicate(timeout=60)
     assert last.returncode == 0, err
     assert list(map(int, out.split()[1:])) == list(range(before, before + 5))
@@ -155,7 +125,7 @@ def test_a_new_database_is_opened_by_several_at_once(request, tmp_path, kind):
     if kind == "postgresql":
         new_database = request.getfixturevalue("new_database")
         urls = [new_database() for _ in range(8)]
-    openers = [start(OPENER, tmp_path, own, 4, *urls) for own in range(4)]
+    openers = [Program("opener", tmp_path, own, 4, *urls) for own in range(4)]
     outputs = [opener.communicate(timeout=120) for opener in openers]
     assert [opener.returncode for opener in openers] == [0] * 4, outputs
     for url in urls:
@@ -174,9 +144,9 @@ def journal(tmp_path) -> Path:
 
 
 def test_a_writer_killed_with_the_lock_in_its_hands_holds_up_nobody(journal):
-    holder = start(HOLDER, journal)
+    holder = Program("holder", journal)
     assert holder.stdout.readline() == "held\n"
-    waiting = start(WRITER, f"journal://{journal}", 1, 0)
+    waiting = writer_of(f"journal://{journal}", 1, 0)
     with pytest.raises(subprocess.TimeoutExpired):
         waiting.wait(3)
     holder.send_signal(signal.SIGKILL)
@@ -188,11 +158,8 @@ def test_a_writer_killed_with_the_lock_in_its_hands_holds_up_nobody(journal):
 
 def test_programs_with_optunas_own_lock_write_beside_ours(journal):
     """Such as a notebook, or optuna-dashboard; its lock has a file of its own."""
-    program = WRITER.replace(
-        "open_storage(url)",
-        "optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(url))",
-    )
-    writers = [start(program, journal, 20, 1), start(WRITER, f"journal://{journal}", 20, 2)]
+    url = f"journal://{journal}"
+    writers = [writer_of(url, 20, 1, "theirs"), writer_of(url, 20, 2)]
     for writer in writers:
         try:
             _, err = writer.communicate(timeout=25)  # it would wait 30 s for a lock left behind
