@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import report, scaling, shares, table, verdict
+from benchmarks import report, scaling, shares, soak, table, verdict
 from benchmarks.__main__ import PARTS
 from benchmarks.cases import Case
 from benchmarks.flops import training_flops
@@ -83,6 +83,24 @@ def test_cases_are_the_same_for_every_implementation_and_have_unknown_entries():
     assert x.shape == (5_000, 10)
     assert 0.5 < x.std() < 1.5
     assert 0 < (rho != rho).mean() < 0.5
+
+
+@pytest.mark.slow
+def test_a_short_soak(monkeypatch):
+    """Numbers of each process and folder; a search that is killed loses nothing."""
+    monkeypatch.setattr(soak, "WARM_UP", 2)
+    monkeypatch.setattr(soak, "EVERY", 0.2)
+    rows = soak.measure_soak(n_jobs=10, n_trials=6, n_kills=1)
+    by_name = {row["who"]: row for row in rows}
+    assert set(by_name) == {"launcher", "worker 0", "worker 1", "folders", "search"}
+    for name in ("launcher", "worker 0", "worker 1"):
+        assert by_name[name]["own_mb_first"] > 10
+        assert by_name[name]["n_files_last"] > 2
+    assert by_name["folders"]["jobs"] == 10
+    assert (by_name["search"]["trials"], by_name["search"]["left"]) == (6, 0)
+    text = soak.markdown(rows)
+    assert "| launcher | **" in text
+    assert "A search of 6 trials with 1 kills" in text
 
 
 def test_tables_are_put_between_their_markers(tmp_path, monkeypatch):
