@@ -256,8 +256,8 @@ def markdown(rows: list[dict[str, Any]]) -> str:
             f"{folders['smallest_kb']:.1f} to {folders['largest_kb']:.1f} kB; beside them "
             f"{folders['beside_kb_a_job']:.2f} kB a job.",
             "",
-            f"A search of {search['trials']} trials with {search['kills']} kills, gone on with after "
-            f"each: {search['trials']} have ended, none changed or was run again, "
+            f"A search of {search['trials']} trials with {search['kills']} kills, resumed after each: "
+            f"{search['trials']} have ended, none changed or was run again, "
             f"{search['left']} processes left behind ({search['seconds']:.0f} s).",
         ]
     )
