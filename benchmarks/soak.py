@@ -256,7 +256,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
             f"{folders['smallest_kb']:.1f} to {folders['largest_kb']:.1f} kB; beside them "
             f"{folders['beside_kb_a_job']:.2f} kB a job.",
             "",
-            f"A search of {search['trials']} trials with {search['kills']} kills, resumed after each: "
+            f"A search of {search['trials']} trials, {search['kills']} kills and resumes: "
             f"{search['trials']} have ended, none changed or was run again, "
             f"{search['left']} processes left behind ({search['seconds']:.0f} s).",
         ]

@@ -100,7 +100,7 @@ def test_a_short_soak(monkeypatch):
     assert (by_name["search"]["trials"], by_name["search"]["left"]) == (6, 0)
     text = soak.markdown(rows)
     assert "| launcher | **" in text
-    assert "A search of 6 trials with 1 kills" in text
+    assert "A search of 6 trials, 1 kills and resumes" in text
 
 
 def test_tables_are_put_between_their_markers(tmp_path, monkeypatch):

@@ -15,8 +15,8 @@ from scyan_exp.results.annotation import load_model
 from scyan_exp.results.consensus import Consensus, Inputs, Member, combine, weigh
 from scyan_exp.results.verdict import Verdict
 from scyan_exp.run.concluding import Corrector, conclude
+from scyan_exp.run.config_file import read_columns
 from scyan_exp.run.folder import RunFolder
-from scyan_exp.run.read_run import Run
 from scyan_exp.run.record import RunRecord
 from scyan_exp.run.refining import correcting_model
 from scyan_exp.run.spread import spread
@@ -76,7 +76,7 @@ def trained(record: RunRecord, name: str, folder: str, device: str = "cpu") -> T
     """Read a training from its run folder."""
     model = load_model(RunFolder(record.folder).best).to(device)
     if model.encoding.batch_key is None:  # models of earlier versions do not say it
-        key = Run(record.folder).config.dataset.get("batch_key")
+        (key,) = read_columns(RunFolder(record.folder).config, "batch_key")
         model.encoding = replace(model.encoding, batch_key=key)
     return Training(name, folder, record, model)
 

@@ -25,6 +25,23 @@ def read_config_file(path: Path) -> dict[str, Any]:
     return values
 
 
+def read_columns(path: Path, *keys: str) -> list[str | None]:
+    """Columns of the cells that the data set of a config names, such as its ``batch_key``.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    dataset = read_config_file(path).get("dataset")
+    if not isinstance(dataset, dict):
+        raise InputError("not the config of a run: it has no section dataset", where=str(path))
+    found = [dataset.get(key) for key in keys]
+    for key, value in zip(keys, found, strict=True):
+        if not isinstance(value, str | None):
+            problem = f"dataset.{key}: expected the name of a column, found {value!r:.40}"
+            raise InputError(problem, where=str(path))
+    return found
+
+
 class Settings(Mapping[str, Any]):
     """A config to look at: keys are attributes too, and nobody can change it.
 

@@ -21,10 +21,10 @@ from scyan_exp.errors import InputError
 from scyan_exp.results.columns import DEFAULT_KEY, KEY, added_columns
 from scyan_exp.run.agreeing import Training, agree, trained
 from scyan_exp.run.cleaned import why_gone
+from scyan_exp.run.config_file import read_columns, read_config_file
 from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.gather import completed_trainings
 from scyan_exp.run.outcome import Outcome
-from scyan_exp.run.read_run import Run
 from scyan_exp.run.record import RunRecord, objective_value
 from scyan_exp.run.settings_of import wanted_of
 from scyan_exp.training.checkpoint import cells_of
@@ -162,8 +162,8 @@ def _read_cells(trainings: Sequence[Training]) -> Cells:
 
 
 def _roles(training: Training) -> _Roles:
-    dataset = Run(training.record.folder).config.dataset
-    return _Roles(dataset.get("label_key"), dataset.get("batch_key"))
+    config = RunFolder(training.record.folder).config
+    return _Roles(*read_columns(config, "label_key", "batch_key"))
 
 
 def _original(
@@ -250,7 +250,8 @@ def _conclude(trainings: Sequence[Training], cells: Cells, out: Path) -> RunReco
 
 def _shared_objective(trainings: Sequence[Training]) -> str | list[str] | None:
     """The objective of the runs, if all have the same."""
-    objectives = [Run(one.record.folder).config.objective for one in trainings]
-    if any(one != objectives[0] for one in objectives):
-        return None
-    return objectives[0] if isinstance(objectives[0], str) else list(objectives[0])
+    files = [RunFolder(one.record.folder).config for one in trainings]
+    first, *others = [read_config_file(path).get("objective") for path in files]
+    names = first if isinstance(first, list) else [first]
+    is_objective = all(isinstance(name, str) for name in names)
+    return first if is_objective and all(one == first for one in others) else None
