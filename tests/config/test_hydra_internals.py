@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("hydra_restore_singletons")
 def program(tmp_path):
     folder = tmp_path / "program"
     (folder / "db").mkdir(parents=True)
-    (folder / "config.yaml").write_text("seed: 0\n")
+    (folder / "config.yaml").write_text("seed: 0\nsection:\n  size: 1\n")
     (folder / "db" / "small.yaml").write_text("size: 1\n")
     return folder
 
@@ -39,12 +39,13 @@ def test_a_file_that_is_edited_meanwhile_changes_no_later_job(program, tmp_path)
         assert one.loader.load_sweep_config(one.config, ["+db=small", "seed=1"]).db.size == 1
 
 
+@pytest.mark.usefixtures("composed_anew")
 def test_what_one_job_changes_is_as_in_the_file_for_the_next(program, tmp_path):
     with command(program, "config", tmp_path, None) as one:
         read_once(one.loader)
-        for change in ("db.size=3", "~db.size"):
-            one.loader.load_sweep_config(one.config, ["+db=small", change])
-            assert one.loader.load_sweep_config(one.config, ["+db=small"]).db.size == 1
+        for change in ("section.size=3", "~section.size"):
+            one.loader.load_sweep_config(one.config, [change])
+            assert one.loader.load_sweep_config(one.config, []).section.size == 1
 
 
 def test_groups_of_the_search_path_are_known(program, tmp_path):
