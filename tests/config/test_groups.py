@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 
 from scyan_exp.config.compose import compose_config, first_lines, groups, options_of_hydra
 from tests.config.test_compose import own_group
@@ -17,6 +17,11 @@ def test_hydras_own_part_is_there_if_asked_for():
     assert "hydra" not in compose_config(["seed=3"])
     whole = compose_config(["seed=3"], with_hydra=True)
     assert (whole.seed, whole.hydra.job.name) == (3, "train")
+
+
+def test_a_name_longer_than_those_of_files_is_that_of_none():
+    with pytest.raises(MissingConfigException, match=r"^no file can have this name$"):
+        compose_config([f"dataset={'a' * 5000}"])
 
 
 def test_folders_of_groups_are_searched_beside_those_of_the_command_line(own_group, monkeypatch):
