@@ -184,8 +184,8 @@ def test_the_value_that_is_typed_last_counts(overrides, text):
 def test_what_is_nested_too_deeply_for_hydra_is_refused(pair):
     begins, ends = pair
     deepest = "a=" + begins * DEEPEST + ends * DEEPEST
-    side_by_side = "b=" + ",".join([pair] * 2 * DEEPEST)
-    deeper = f"c={begins * (DEEPEST + 1)}{'x' * 60}"
+    side_by_side = f"b={'X' * 60}" + ",".join([pair] * 2 * DEEPEST)
+    deeper = f"X={begins * (DEEPEST + 1)}{'x' * 60}"
     told = f"{deeper[:40]}...: containers are nested too deeply (at most 32)"
     assert nesting_problems([deepest, deeper, side_by_side, deeper]) == [told, told]
 
