@@ -102,6 +102,19 @@ def test_each_gets_a_config_of_its_own():
         assert other.model.lr == compose_config([]).model.lr != 7
 
 
+def test_files_that_add_to_a_section_add_to_it_once(tmp_path):
+    for group, key in (("mine", "a"), ("one", "b"), ("other", "c")):
+        (tmp_path / group).mkdir()
+        text = f"# @package _global_\nsection:\n  {key}: 1\n"
+        (tmp_path / group / "x.yaml").write_text(text)
+    with composed_once():
+        sections = [
+            compose_config(["+mine=x", *added], [str(tmp_path)]).section
+            for added in (["+one=x"], ["+other=x"], ["+one=x", "seed=1"], [])
+        ]
+    assert sections == [{"a": 1, "b": 1}, {"a": 1, "c": 1}, {"a": 1, "b": 1}, {"a": 1}]
+
+
 def test_of_two_options_of_a_group_the_last_one_counts():
     with composed_once():
         configs = [compose_config(o) for o in (["flow=deep", "flow=shallow"], ["flow=shallow"])]
