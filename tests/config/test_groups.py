@@ -7,6 +7,7 @@ import warnings
 import pytest
 from hydra.errors import HydraException, MissingConfigException
 
+from scyan_exp.config import compose as composing
 from scyan_exp.config.compose import (
     compose_config,
     first_lines,
@@ -23,6 +24,16 @@ def test_hydras_own_part_is_there_if_asked_for():
     assert "hydra" not in compose_config(["seed=3"])
     whole = compose_config(["seed=3"], with_hydra=True)
     assert (whole.seed, whole.hydra.job.name) == (3, "train")
+
+
+def test_our_files_are_in_the_package_when_it_is_installed_and_else_beside_it(
+    tmp_path, monkeypatch
+):
+    package = tmp_path / "scyan_exp"
+    monkeypatch.setattr(composing, "__file__", str(package / "config" / "compose.py"))
+    assert composing.configs_folder() == tmp_path / "configs"
+    (package / "configs").mkdir(parents=True)
+    assert composing.configs_folder() == package / "configs"
 
 
 def test_a_name_longer_than_those_of_files_is_that_of_none():
