@@ -71,6 +71,14 @@ def test_what_is_remembered_is_what_hydra_composes(asked):
     assert remembered == [told(*one) for one in asked]
 
 
+def test_a_choice_that_is_missing_may_be_one_that_a_sweep_has_yet_to_make():
+    anew = [told(["dataset=???"], mode) for mode in (RunMode.MULTIRUN, RunMode.RUN)]
+    with composed_once():
+        assert [told(["dataset=???"], mode) for mode in (RunMode.MULTIRUN, RunMode.RUN)] == anew
+    assert "model:" in anew[0]
+    assert anew[1].startswith("ConfigCompositionException: ")
+
+
 @pytest.fixture
 def own_flow(tmp_path):
     """A group's option of one's own."""
