@@ -20,6 +20,7 @@ from scyan_exp.config.compose import (
 )
 from scyan_exp.config.overrides import (
     choices_of,
+    flat,
     is_group_choice,
     is_plain_value,
     keys_and_values,
@@ -27,7 +28,13 @@ from scyan_exp.config.overrides import (
     variants,
     with_value,
 )
-from scyan_exp.config.plain_values import OverrideReader, Setting, interpolations_in, with_values
+from scyan_exp.config.plain_values import (
+    MISSING,
+    OverrideReader,
+    Setting,
+    interpolations_in,
+    with_values,
+)
 from scyan_exp.config.schema import TRAINER_ARGUMENTS
 from scyan_exp.errors import InputError, listed, near_matches
 
@@ -122,8 +129,8 @@ def _further_problems(plain: dict[str, Any], overrides: Sequence[str]) -> Iterat
 
     Without interpolations, the value is all that changes.
     """
-    check = None if any(interpolations_in(plain)) else Checker(plain)
-    read = OverrideReader(lambda key: False)
+    is_simple = not any(interpolations_in(plain)) and MISSING not in flat(plain).values()
+    check, read = Checker(plain) if is_simple else None, OverrideReader(lambda key: False)
     for override in overrides:
         one = read(override)
         if check is None or not isinstance(one, Setting):

@@ -264,6 +264,14 @@ def test_every_one_of_many_values_is_checked():
     assert problems(lr, stands_for_another, several=True) == expected
 
 
+@pytest.mark.parametrize("key", ["trainer.max_epochs", "dataset.n_cells", "repeats"])
+def test_every_one_of_many_values_is_checked_beside_a_key_without_a_value(key):
+    assert problems(f"{key}=???", "seed=0,1,-1", several=True) == [
+        f"{key}: {REQUIRED.format(key=key)}",
+        "seed: expected a number greater than or equal to 0, found -1.",
+    ]
+
+
 @pytest.mark.parametrize("bad", [(), ("name=[1",)], ids=["all good", "another is bad"])
 def test_hundreds_of_values_are_checked_without_composing_for_each(monkeypatch, bad):
     """Composing and resolving a config takes a tenth of a second."""
