@@ -134,8 +134,8 @@ class Checker:
     def _has_same(self, plain: Mapping[str, Any], part: str) -> bool:
         if part == TOP:
             own = plain.keys() - SECTIONS
-            same = all(plain[key] is self._base.get(key, plain) for key in own)
-            return same and own == self._base.keys() - SECTIONS
+            same_keys = own == self._base.keys() - SECTIONS
+            return same_keys and all(plain[key] is self._base[key] for key in own)
         return plain.get(part) is self._base.get(part)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.object_type import ObjectType
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -92,11 +91,11 @@ def options_of_hydra(group: str, config_dirs: Sequence[str] = ()) -> list[str]:
     ):
         quiet_presets()
         whole = _with_search_path([], config_dirs)
-        config = compose("train", overrides=whole, return_hydra_config=True)
+        config = compose(overrides=whole, return_hydra_config=True)
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         repository = repository_of(hydra.config_loader, config)
-        return repository.get_group_options(group, results_filter=ObjectType.CONFIG)
+        return repository.get_group_options(group)
 
 
 def _with_search_path(overrides: Sequence[str], config_dirs: Sequence[str]) -> list[str]:

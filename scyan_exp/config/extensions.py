@@ -51,7 +51,8 @@ def _problem_of(point: EntryPoint) -> str | None:
     try:
         point.load()
     except Exception as error:
-        package = point.dist.name if point.dist is not None else point.module
+        assert point.dist is not None  # one that was looked for by its group was found in a package
+        package = point.dist.name
         return (
             f"{package}: its entry point {point.name} = {point.value} cannot be loaded "
             f"({type(error).__name__}: {error}). Repair or uninstall {package}"

@@ -80,7 +80,7 @@ def comments(text: str, group: str) -> Iterator[tuple[str, str]]:
     for match in filter(None, map(LINE.fullmatch, text.splitlines())):
         indent = len(match["indent"])
         above = [one for one in above if one[0] < indent]
-        if match["text"] and (not above or above[0][1] != "defaults"):
+        if match["text"]:
             names = [base, *(key for _, key in above), match["key"]]
             yield ".".join(filter(None, names)), match["text"]
         above.append((indent, match["key"]))

@@ -102,8 +102,7 @@ def typed_value(key: str, overrides: Sequence[str]) -> str | None:
     values = [one for one in overrides if bare_key(one) == key]
     if not values:
         return None
-    value: Any = OverridesParser.create().parse_override(values[-1]).value()
-    return value.text if isinstance(value, QuotedString) else str(value)
+    return str(OverridesParser.create().parse_override(values[-1]).value())
 
 
 def choices_of(override: str, config_dirs: Sequence[str]) -> Iterator[str]:

@@ -87,6 +87,7 @@ WRONG_VALUES = [
     ("logger__project", ["", None]),
     ("logger__entity", ["", 3]),
     ("logger__job_type", ["", 3]),
+    ("biomarkers__sample_key", ["", 3]),
     ("callbacks", [None, 3]),
     ("callbacks__early_stopping", [3, None, {"patience": 4}]),
 ]

@@ -28,6 +28,7 @@ ALLOWED = (
     "is not allowed; expected something of scyan_exp, a data format of an installed package, or "
     "pytorch_lightning.callbacks.*, pytorch_lightning.loggers.*"
 )
+COFACTOR = "dataset.cofactor: expected a number greater than 0, or such numbers by marker, found "
 
 
 def required(*keys: str) -> list[str]:
@@ -46,6 +47,9 @@ def required(*keys: str) -> list[str]:
                 "Did you mean 'scyan_exp.data.H5adDataset'?"
             ],
         ),
+        ({"dataset__cofactor": 0.5}, []),
+        ({"dataset__cofactor": 0}, [COFACTOR + "0."]),
+        ({"dataset__cofactor": {"CD3": 1, "CD4": "x"}}, [COFACTOR + "{'CD3': 1, 'CD4': 'x'}."]),
         ({"model": 3}, ["model: the section is missing"]),
         ({"logger": None}, ["logger: the section is missing"]),
         (
@@ -126,6 +130,12 @@ def test_what_is_wrong_is_said_in_whole_sentences(default, values, problems):
         with pytest.raises(InputError) as refused:
             read_config(changed(default, **values))
         assert (refused.value.where, refused.value.problems) == ("config", problems)
+
+
+def test_a_section_that_is_missing_is_named(default):
+    for name in ("model", "trainer", "logger"):
+        without = {key: value for key, value in default.items() if key != name}
+        assert said(without) == [f"{name}: the section is missing"]
 
 
 def test_each_section_is_checked_and_named_in_turn(default):

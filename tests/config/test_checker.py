@@ -75,12 +75,18 @@ def test_what_is_wrong_with_the_first_one_is_told_of_those_that_share_it(base, c
         assert told(check, changed) == told(read_config, changed)
 
 
-@pytest.mark.parametrize("key", ["seed", "dataset", "callbacks", "predict"])
+@pytest.mark.parametrize("key", ["seed", "ckpt_path", "dataset", "callbacks", "predict"])
 def test_a_key_that_is_missing_is_not_taken_from_the_first_one(base, key):
     without = {name: value for name, value in base.items() if name != key}
     assert told(Checker(base), without) == told(read_config, without)
     assert told(Checker(without), base) == told(read_config, base)
     assert told(Checker(without), without) == told(read_config, without)
+
+
+def test_each_key_may_have_another_value_than_in_the_first_one():
+    check = Checker({"seed": 3})
+    assert told(check, {"seed": -1}) == told(read_config, {"seed": -1})
+    assert "seed: expected" in told(check, {"seed": -1})
 
 
 def test_what_is_the_same_is_checked_once(base):

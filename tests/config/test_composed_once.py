@@ -6,6 +6,7 @@ import warnings
 from collections import Counter
 
 import pytest
+from hydra._internal.config_repository import ConfigRepository
 from hydra.core.global_hydra import GlobalHydra
 from hydra.initialize import initialize_config_dir
 from hydra.types import RunMode
@@ -70,6 +71,14 @@ def test_what_is_remembered_is_what_hydra_composes(asked):
     assert remembered == [told(*one) for one in asked]
 
 
+def test_a_choice_that_is_missing_may_be_one_that_a_sweep_has_yet_to_make():
+    anew = [told(["dataset=???"], mode) for mode in (RunMode.MULTIRUN, RunMode.RUN)]
+    with composed_once():
+        assert [told(["dataset=???"], mode) for mode in (RunMode.MULTIRUN, RunMode.RUN)] == anew
+    assert "model:" in anew[0]
+    assert anew[1].startswith("ConfigCompositionException: ")
+
+
 @pytest.fixture
 def own_flow(tmp_path):
     """A group's option of one's own."""
@@ -101,6 +110,19 @@ def test_each_gets_a_config_of_its_own():
         assert other.model.lr == compose_config([]).model.lr != 7
 
 
+def test_files_that_add_to_a_section_add_to_it_once(tmp_path):
+    for group, key in (("mine", "a"), ("one", "b"), ("other", "c")):
+        (tmp_path / group).mkdir()
+        text = f"# @package _global_\nsection:\n  {key}: 1\n"
+        (tmp_path / group / "x.yaml").write_text(text)
+    with composed_once():
+        sections = [
+            compose_config(["+mine=x", *added], [str(tmp_path)]).section
+            for added in (["+one=x"], ["+other=x"], ["+one=x", "seed=1"], [])
+        ]
+    assert sections == [{"a": 1, "b": 1}, {"a": 1, "c": 1}, {"a": 1, "b": 1}, {"a": 1}]
+
+
 def test_of_two_options_of_a_group_the_last_one_counts():
     with composed_once():
         configs = [compose_config(o) for o in (["flow=deep", "flow=shallow"], ["flow=shallow"])]
@@ -114,31 +136,32 @@ def asked(monkeypatch) -> Counter:
     """How often Hydra itself lists, merges and reads files."""
     counts: Counter[str] = Counter()
 
-    def counted(name):
-        original = getattr(remembering, name)
+    def counted(owner, name):
+        original = getattr(owner, name)
 
-        def count(*arguments):
+        def count(*arguments, **keywords):
             counts[name] += 1
-            return original(*arguments)
+            return original(*arguments, **keywords)
 
-        monkeypatch.setattr(remembering, name, count)
+        monkeypatch.setattr(owner, name, count)
 
-    for name in ("_create", "_merge", "_load"):
-        counted(name)
+    counted(remembering, "_create")
+    counted(remembering, "_merge")
+    counted(ConfigRepository, "load_config")
     return counts
 
 
 def test_hydra_is_asked_once_for_each_choice_of_groups(asked):
     with composed_once():
         compose_config(["seed=1"])
-        n_read = asked["_load"]
+        n_read = asked["load_config"]
         compose_config(["model.lr=0.1", "seed=2"])
         told(["seed=2", "hydra.mode=RUN"], RunMode.MULTIRUN)
-        assert asked == {"_create": 1, "_merge": 1, "_load": n_read}
+        assert asked == {"_create": 1, "_merge": 1, "load_config": n_read}
         compose_config(["flow=deep", "prior=tight"])
         compose_config(["prior=tight", "seed=1", "flow=deep"])
         assert (asked["_create"], asked["_merge"]) == (2, 2)
-        assert asked["_load"] > n_read
+        assert asked["load_config"] == n_read + 2  # those of the two options
     compose_config(["seed=1"])
     assert (asked["_create"], asked["_merge"]) == (3, 3)
 
@@ -160,10 +183,10 @@ def test_more_choices_than_are_remembered(monkeypatch, asked):
 def test_more_files_than_are_remembered(monkeypatch, asked):
     with composed_once():
         compose_config([])
-        once = asked["_load"]
+        once = asked["load_config"]
         monkeypatch.setattr(remembering, "MOST_FILES", once)
         compose_config(["flow=deep"])
-        assert asked["_load"] > once
+        assert asked["load_config"] == 2 * once - 1  # the main file is read before room is made
         asked.clear()
         compose_config(["flow=shallow"])
-    assert asked["_load"] > 1
+        assert asked["load_config"] == once

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from scyan_exp.config.compose import compose_config, groups
 from scyan_exp.config.extensions import extension_configs, load_extensions
 from scyan_exp.config.registry import Registry
 from scyan_exp.errors import InputError
-from tests.extension import install, pyproject, run_with
+from tests.extension import install, pyproject
 
 TIGHT = "# @package model\nprior_std: 0.11\n"
 
@@ -92,42 +91,3 @@ def test_the_yaml_of_a_package_is_an_option_of_its_group(site):
 def test_a_package_without_configs_has_none(site):
     install(site, pyproject("added-one", "added_one"), {"added_one.py": ""})
     assert extension_configs() == []
-
-
-# ---------------------------------------------------------------- the program
-
-
-@pytest.mark.parametrize(
-    ("code", "said"),
-    [
-        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
-        (
-            "from scyan_exp.metrics import metric\n\n"
-            "@metric(direction='minimize')\ndef accuracy(n_pops):\n    return 1.0\n",
-            "two metrics named 'accuracy': scyan_exp.metrics.supervised.accuracy and "
-            "added_a.accuracy",
-        ),
-    ],
-    ids=["import error", "a name that is taken"],
-)
-@pytest.mark.parametrize("arguments", [[], ["-m", "seed=0,1"]], ids=["run", "sweep"])
-def test_a_broken_package_is_one_message_and_exit_code_2(tmp_path, code, said, arguments):
-    site = install(tmp_path / "site", pyproject("added-a", "added_a"), {"added_a.py": code})
-    folder = tmp_path / "here"
-    folder.mkdir()
-    done = run_with([site], folder, "train", "experiment=smoke", *arguments)
-    assert done.returncode == 2
-    assert "installed packages: added-a: its entry point parts = added_a cannot" in done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
-    assert list(Path(folder).rglob("*")) == []
-
-
-def test_the_program_shows_the_yaml_of_a_package_and_imports_nothing(tmp_path):
-    files = {"added_one/configs/prior/narrow.yaml": TIGHT, "added_one/__init__.py": "1 / 0"}
-    site = install(tmp_path / "site", pyproject("added-one", "added_one"), files)
-    done = run_with([site], tmp_path, "train", "prior=narrow", "--cfg", "job")
-    assert done.returncode == 0, done.stderr
-    assert "prior_std: 0.11" in done.stdout
-    done = run_with([site], tmp_path, "train", "--help")
-    assert "prior: default, loose, narrow, tight" in done.stdout

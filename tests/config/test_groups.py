@@ -5,9 +5,16 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 
-from scyan_exp.config.compose import compose_config, first_lines, groups, options_of_hydra
+from scyan_exp.config import compose as composing
+from scyan_exp.config.compose import (
+    compose_config,
+    first_lines,
+    groups,
+    options_of_hydra,
+    quiet_presets,
+)
 from tests.config.test_compose import own_group
 
 __all__ = ["own_group"]
@@ -19,8 +26,23 @@ def test_hydras_own_part_is_there_if_asked_for():
     assert (whole.seed, whole.hydra.job.name) == (3, "train")
 
 
+def test_our_files_are_in_the_package_when_it_is_installed_and_else_beside_it(
+    tmp_path, monkeypatch
+):
+    package = tmp_path / "scyan_exp"
+    monkeypatch.setattr(composing, "__file__", str(package / "config" / "compose.py"))
+    assert composing.configs_folder() == tmp_path / "configs"
+    (package / "configs").mkdir(parents=True)
+    assert composing.configs_folder() == package / "configs"
+
+
+def test_a_name_longer_than_those_of_files_is_that_of_none():
+    with pytest.raises(MissingConfigException, match=r"^no file can have this name$"):
+        compose_config([f"dataset={'a' * 5000}"])
+
+
 def test_folders_of_groups_are_searched_beside_those_of_the_command_line(own_group, monkeypatch):
-    other = own_group.parent / "other"
+    other = own_group.parent / "otherX"
     (other / "prior").mkdir(parents=True)
     (other / "prior" / "narrow.yaml").write_text("# @package model\nprior_std: 0.05\n")
     path = f"hydra.searchpath=[file://{other}]"
@@ -51,6 +73,15 @@ def test_a_preset_of_anothers_launcher_composes_without_a_warning():
         warnings.simplefilter("error")
         config = compose_config(["hydra/launcher=joblib"], with_hydra=True)
     assert config.hydra.launcher.n_jobs == -1
+
+
+def test_other_warnings_are_still_told():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        quiet_presets()
+        for text in ("\n'hydra/launcher/mine' is validated against a schema", "something else"):
+            warnings.warn(text, stacklevel=1)
+    assert [str(one.message) for one in told] == ["something else"]
 
 
 def caused(error: Exception, cause: Exception) -> Exception:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("hydra_restore_singletons")
 def program(tmp_path):
     folder = tmp_path / "program"
     (folder / "db").mkdir(parents=True)
-    (folder / "config.yaml").write_text("seed: 0\n")
+    (folder / "config.yaml").write_text("seed: 0\nsection:\n  size: 1\n")
     (folder / "db" / "small.yaml").write_text("size: 1\n")
     return folder
 
@@ -39,6 +39,15 @@ def test_a_file_that_is_edited_meanwhile_changes_no_later_job(program, tmp_path)
         assert one.loader.load_sweep_config(one.config, ["+db=small", "seed=1"]).db.size == 1
 
 
+@pytest.mark.usefixtures("composed_anew")
+def test_what_one_job_changes_is_as_in_the_file_for_the_next(program, tmp_path):
+    with command(program, "config", tmp_path, None) as one:
+        read_once(one.loader)
+        for change in ("section.size=3", "~section.size"):
+            one.loader.load_sweep_config(one.config, [change])
+            assert one.loader.load_sweep_config(one.config, []).section.size == 1
+
+
 def test_groups_of_the_search_path_are_known(program, tmp_path):
     """``db`` is no group of ours; its folder is given on the command line."""
     always = [f"hydra.searchpath=[file://{program}]", "hydra.sweep.subdir=of_${hydra.job.num}"]
@@ -48,6 +57,14 @@ def test_groups_of_the_search_path_are_known(program, tmp_path):
     with command(configs_folder(), "train", tmp_path, None) as one:
         assert not repository_of(one.loader, one.config).group_exists("db")
         assert repository_of(one.loader, one.config).group_exists("flow")
+
+
+def test_groups_of_a_search_path_in_the_file_of_the_program_are_known(program, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.yaml").write_text(f"hydra:\n  searchpath: ['file://{program}']\n")
+    with command(other, "config", tmp_path, None) as one:
+        assert repository_of(one.loader, one.config).group_exists("db")
 
 
 def test_a_job_is_named_by_its_overrides_in_the_words_of_the_config():
@@ -84,11 +101,19 @@ CONFIG = OmegaConf.create(
 )
 
 
+#: As Hydra composes it: new keys are refused.
+CLOSED = CONFIG.copy()
+OmegaConf.set_struct(CLOSED, True)
+both = pytest.mark.parametrize("config", [CONFIG, CLOSED], ids=["open", "closed"])
+
+
+@both
 @pytest.mark.parametrize("key", ["number", "nothing", "list", "section.a", "section.deep.b"])
-def test_an_untyped_value_can_be_replaced(key):
-    assert can_be_replaced(CONFIG, key.split("."))
+def test_an_untyped_value_can_be_replaced(config, key):
+    assert can_be_replaced(config, key.split("."))
 
 
+@both
 @pytest.mark.parametrize(
     "key",
     [
@@ -110,8 +135,8 @@ def test_an_untyped_value_can_be_replaced(key):
         "typed.inner.a",
     ],
 )
-def test_what_is_typed_special_or_not_there_cannot_be(key):
-    assert not can_be_replaced(CONFIG, key.split("."))
+def test_what_is_typed_special_or_not_there_cannot_be(config, key):
+    assert not can_be_replaced(config, key.split("."))
 
 
 def test_the_whole_config_may_be_typed_or_nothing():
@@ -139,6 +164,7 @@ def test_lists_that_are_missing_or_lead_elsewhere_cannot_be_replaced():
     assert not can_be_replaced(config, ["untyped", "elsewhere"])
 
 
+@both
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
@@ -156,5 +182,5 @@ def test_lists_that_are_missing_or_lead_elsewhere_cannot_be_replaced():
         ("list", False),
     ],
 )
-def test_what_is_set_through_an_interpolation_is_set_elsewhere(key, expected):
-    assert leads_elsewhere(CONFIG, key.split(".")) is expected
+def test_what_is_set_through_an_interpolation_is_set_elsewhere(config, key, expected):
+    assert leads_elsewhere(config, key.split(".")) is expected

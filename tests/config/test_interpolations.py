@@ -76,7 +76,7 @@ def test_what_only_a_job_knows_is_refused_where_there_is_none(monkeypatch):
 
 
 def test_checking_changes_nothing_in_the_composed_config():
-    config = compose_config(["name=${nothing}", "group=run-${seed}", "model.lr=${nothing}"])
+    config = compose_config(["name=${nothing}", "tags=['${nothing}']", "model.lr=${nothing}"])
     before = OmegaConf.to_container(config)
     with pytest.raises(InputError):
         check_config(config)

@@ -54,7 +54,7 @@ def test_help_has_groups_config_and_examples_in_this_order():
     told = help_of(["flow=deep", "model.lr=0.5"])
     places = [told.index(text) for text in ("Train, annotate", "flow: deep, ", "  lr: 0.5 ")]
     assert places == sorted(places)
-    assert told.count("flow: deep, default, shallow\n") == 1
+    assert told.splitlines().count("flow: deep, default, shallow") == 1
     assert "hydra/launcher" not in told.split("== Config")[0].split("== Groups")[1]
     assert "\nhydra:" not in told
     assert "$" not in told.replace("${", "")
@@ -125,6 +125,8 @@ def test_a_config_is_shown_with_its_meanings_beside_it(narrow):
     }
     texts = {"a": "one", "section.c.d": "a list", "section.c": "inner"}
     texts["a_key_with_a_long_name"] = "told below"
+    as_wide = "a" * (COLUMN - len(": 1"))  # no room before the text
+    config[as_wide], texts[as_wide] = 1, "below too"
     assert explained(config, texts).splitlines() == [
         f"{'a: 1':<{COLUMN}}# one",
         "section:",
@@ -135,6 +137,8 @@ def test_a_config_is_shown_with_its_meanings_beside_it(narrow):
         "text: 'no: yes'",
         "a_key_with_a_long_name: and a value as long as that",
         f"{'':<{COLUMN}}# told below",
+        f"{as_wide}: 1",
+        f"{'':<{COLUMN}}# below too",
     ]
     assert explained({}, texts) == ""
 
@@ -149,7 +153,11 @@ def test_long_meanings_are_wrapped_to_the_terminal(narrow, columns, width):
     assert all(line[:COLUMN].strip() == "" for line in lines[1:])
     assert " ".join(line[COLUMN + 2 :] for line in lines) == words
     assert all(line[COLUMN : COLUMN + 2] == "# " for line in lines)
+    *full, _ = explained({"a": 1}, {"a": "x" * 200}).splitlines()
+    assert {len(line) for line in full} == {width}
 
 
 def test_a_value_is_told_in_one_line_however_long():
-    assert explained({"a": list(range(200))}, {}).count("\n") == 1
+    numbers = list(range(200))
+    assert explained({"a": numbers}, {}) == f"a: {numbers}\n"
+    assert explained({"a": [[1, [2]], {"b": []}]}, {}) == "a: [[1, [2]], {b: []}]\n"

@@ -6,6 +6,7 @@ import pytest
 
 from scyan_exp.config.compose import compose_config
 from scyan_exp.config.overrides import (
+    DEEPEST,
     as_override,
     bare_key,
     choices_of,
@@ -14,8 +15,10 @@ from scyan_exp.config.overrides import (
     is_group_choice,
     is_plain_value,
     keys_and_values,
+    nesting_problems,
     quoted,
     split_arguments,
+    typed_value,
     variants,
     with_multirun,
     with_value,
@@ -139,20 +142,52 @@ def test_every_value_occurs_in_a_variant_beside_the_first_of_the_others():
         ("++model.lr=1", False, False, "model.lr"),
         ("+model.lr=flow/deep", False, False, "model.lr"),
         ("~model.lr", False, False, "model.lr"),
+        ("~model.lr=1", False, False, "model.lr"),
         ("hydra.run.dir=a", False, False, "hydra.run.dir"),
         ("hydra/launcher=fleet", False, True, "hydra/launcher"),
         ("flow@model=deep", False, False, "flow@model"),
         ("name=a@b", True, False, "name"),
+        ("name=a@b=c", True, False, "name"),
         ("name=a/b", True, False, "name"),
         ("seed", False, False, "seed"),
         (" seed =1", True, False, "seed"),
         ("Xs=1", True, False, "Xs"),
+        ("Xflow=deep", True, False, "Xflow"),
     ],
 )
 def test_values_are_told_from_choices_of_a_group(override, is_value, is_choice, key):
     assert is_plain_value(override) is is_value
     assert is_group_choice(override) is is_choice
     assert bare_key(override) == key
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        ([], None),
+        (["b=1"], None),
+        (["b=1", "a=2", "c=3"], "2"),
+        (["a=1", "a=2", "a=3"], "3"),
+        (["+a=x"], "x"),
+        (["a='x y'"], "x y"),
+        (["a="], ""),
+        (["a=null"], "None"),
+        (["a=[1,b]"], "[1, 'b']"),
+    ],
+    ids=str,
+)
+def test_the_value_that_is_typed_last_counts(overrides, text):
+    assert typed_value("a", overrides) == text
+
+
+@pytest.mark.parametrize("pair", ["[]", "{}", "()"])
+def test_what_is_nested_too_deeply_for_hydra_is_refused(pair):
+    begins, ends = pair
+    deepest = "a=" + begins * DEEPEST + ends * DEEPEST
+    side_by_side = f"b={'X' * 60}" + ",".join([pair] * 2 * DEEPEST)
+    deeper = f"X={begins * (DEEPEST + 1)}{'x' * 60}"
+    told = f"{deeper[:40]}...: containers are nested too deeply (at most 32)"
+    assert nesting_problems([deepest, deeper, side_by_side, deeper]) == [told, told]
 
 
 @pytest.mark.parametrize(

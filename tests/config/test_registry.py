@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from scyan_exp.config import formats
 from scyan_exp.config.formats import DataFormat, TableSource, data_format, table_source
 from scyan_exp.config.registry import Registry, origin_of
+from scyan_exp.data import KnowledgeTable
 
 
 def part() -> None:
@@ -119,3 +123,39 @@ def test_the_batch_is_a_categorical_covariate(batch, names, all_names):
     cells = Cells(batch_key=batch, categorical_covariates=names)
     assert cells.all_categorical == all_names
     assert cells.categorical_covariates == names
+
+
+@pytest.mark.parametrize(
+    ("path", "files"),
+    [("cells.csv", ["cells.csv"]), ("~/x.csv", ["/home/x.csv"]), (["a"], []), (None, [])],
+)
+def test_the_files_of_a_format_are_those_of_its_path(monkeypatch, path, files):
+    monkeypatch.setenv("HOME", "/home")
+
+    class Cells(DataFormat):
+        path: Any = None
+
+        def read(self):
+            return None
+
+    assert Cells(path=path).sources() == [Path(file) for file in files]
+
+
+def test_a_format_without_a_path_has_no_files():
+    class Cells(DataFormat):
+        def read(self):
+            return None
+
+    assert Cells().sources() == []
+
+
+def test_a_table_is_loaded_with_its_changes():
+    table = KnowledgeTable(["T cells", "B cells"], ["CD3"], np.array([[1.0], [-1.0]]))
+
+    class Source(TableSource):
+        def read(self):
+            return table
+
+    assert Source().load().to_dict() == table.to_dict()
+    edited = Source(set={"T cells": {"CD3": 0.5}}, drop=["B cells"]).load()
+    assert (edited.populations, edited.rho.tolist()) == (["T cells"], [[0.5]])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import sys
+import types
 from typing import Any
 
 import pytest
 
+from scyan_exp.config.figures import FIGURES
 from scyan_exp.config.relations import relation_problems
 from tests.config.test_check import changed, default, said
 
@@ -24,8 +28,12 @@ NO_CHECKPOINT = (
     "goes on in its own folder (hydra.run.dir=...)"
 )
 NO_BATCHES = "needs batches; set dataset.batch_key to the column of obs that has them"
+NO_FIGURE = f"figures.draw: expected all, none, or a list of {', '.join(FIGURES)}, found "
+OVERWRITTEN = "that column would be overwritten. Choose another"
+NO_SAMPLES = "there are no samples; set biomarkers.sample_key to the column that has them"
 LAST = 2**32 - 1
 NO_KEYS = {"dataset__label_key": None, "dataset__batch_key": None}
+OF_SAMPLES = {"group_key": "group", "level": "kinds", "channels": ["age"]}
 GPU = {"trainer__accelerator": "gpu"}
 
 
@@ -79,6 +87,43 @@ GPU = {"trainer__accelerator": "gpu"}
             {"correct__batch_ref": 3, "correct__refine": True, "dataset__batch_key": "batch"},
             [],
         ),
+        ({"figures": {}}, []),
+        (
+            {"figures__draw": ["los", "trsut", "al"]},
+            [f"{NO_FIGURE}['los', 'trsut', 'al']. Did you mean 'loss'? Did you mean 'trust'?"],
+        ),
+        ({"figures__draw": "al"}, [f"{NO_FIGURE}'al'. Did you mean 'all'?"]),
+        ({"figures__draw": "noen"}, [f"{NO_FIGURE}'noen'. Did you mean 'none'?"]),
+        ({"predict__key_added": "kind", "dataset__label_key": "cell_type"}, []),
+        (
+            {"predict__key_added": "cell_type", "dataset__label_key": "cell_type"},
+            [f"predict.key_added: 'cell_type' is dataset.label_key: {OVERWRITTEN}"],
+        ),
+        (
+            {"predict__key_added": "plate", "dataset__batch_key": "plate"},
+            [f"predict.key_added: 'plate' is dataset.batch_key: {OVERWRITTEN}"],
+        ),
+        (
+            {"predict__key_added": "both", "dataset__batch_key": "both"}
+            | {"dataset__label_key": "both"},
+            [f"predict.key_added: 'both' is dataset.label_key: {OVERWRITTEN}"],
+        ),
+        (
+            {"predict__key_added": "scyan_kind"},
+            [
+                "predict.key_added: names that begin with 'scyan_' are the program's own, found "
+                "'scyan_kind'"
+            ],
+        ),
+        (
+            {f"biomarkers__{key}": value for key, value in OF_SAMPLES.items()},
+            [f"biomarkers.{key}: {NO_SAMPLES}" for key in OF_SAMPLES],
+        ),
+        (
+            {f"biomarkers__{key}": value for key, value in OF_SAMPLES.items()}
+            | {"biomarkers__sample_key": "sample"},
+            [],
+        ),
         ({"seed": LAST, "repeats": 1}, []),
         ({"seed": LAST - 1, "repeats": 2}, []),
         (
@@ -119,6 +164,11 @@ def test_what_does_not_go_together_is_said_in_whole_sentences(default, values, p
         {"trainer__devices": "all"},
         {"dataset": None, "objective": "loss"},
         {"model": 3},
+        {"correct": 3, "dataset__batch_key": None},
+        {"predict": 3},
+        {"biomarkers": 3},
+        {"predict__key_added": 3},
+        {"dataset": None, "predict__key_added": "kind"},
     ],
     ids=str,
 )
@@ -133,3 +183,13 @@ def test_without_sections_there_is_nothing_to_relate():
     assert [one.key for one in relation_problems({**plain, "objective": "accuracy"})] == [
         "objective"
     ]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_umap_needs_its_package(default, monkeypatch, is_there):
+    package = types.ModuleType("umap")
+    package.__spec__ = importlib.machinery.ModuleSpec("umap", None)
+    monkeypatch.setitem(sys.modules, "umap", package if is_there else None)
+    missing = ["figures.umap: not installed; pip install 'scyan_exp[umap]'"]
+    assert said(changed(default, figures__umap=True)) == ([] if is_there else missing)
+    assert said(changed(default, figures__umap=False)) == []
