@@ -45,8 +45,8 @@ class Look(NamedTuple):
     Attributes:
         n_ended: jobs of the sweep that have ended.
         role: ``launcher`` or ``worker 0``.
-        memory_mb: its share of memory: pages of several processes are divided among them (PSS).
-        own_mb: memory that is its own alone (USS).
+        memory_mb: memory that it can read, also what others read too (RSS).
+        own_mb: memory that is its own alone (USS); more, once a shared page is written to.
         n_files: open files.
         n_threads: threads.
     """
@@ -101,7 +101,7 @@ def _look(n_ended: int, role: str, pid: int) -> Look:
     return Look(
         n_ended,
         role,
-        kb["Pss"] / 1024,
+        kb["Rss"] / 1024,
         (kb["Private_Clean"] + kb["Private_Dirty"]) / 1024,
         len([*(folder / "fd").iterdir()]),
         len([*(folder / "task").iterdir()]),
@@ -234,7 +234,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     """The rows as tables in Markdown."""
     *processes, folders, search = rows
     lines = [
-        "| process | memory (PSS), MB a 100 jobs | from, to | its own (USS), MB a 100 jobs "
+        "| process | memory (RSS), MB a 100 jobs | from, to | its own (USS), MB a 100 jobs "
         "| from, to | open files, from, to | threads, from, to |",
         "|" + " --- |" * 7,
     ]
