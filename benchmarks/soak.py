@@ -110,7 +110,10 @@ def _look(n_ended: int, role: str, pid: int) -> Look:
 
 def _slopes(role: str, looks: Sequence[Look]) -> dict[str, Any]:
     """How much a process grows a hundred jobs, once it is warm, and what it has at the end."""
-    seen = [look for look in looks if look.role == role and look.n_ended >= WARM_UP]
+    n_jobs = max(look.n_ended for look in looks)
+    # When the workers end, what they shared with the launcher is its own.
+    warm = range(WARM_UP, n_jobs)
+    seen = [look for look in looks if look.role == role and look.n_ended in warm]
     hundreds = [look.n_ended / 100 for look in seen]
     row: dict[str, Any] = {"who": role, "looks": len(seen)}
     for name in ("memory_mb", "own_mb", "n_files", "n_threads"):
