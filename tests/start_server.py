@@ -19,7 +19,6 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -59,29 +58,7 @@ def main() -> None:
         asked = socket.socket(fileno=os.dup(0))
         request = serve(asked)
         if request is not None:
-            leave(run, request)
-
-
-def leave(run: Callable[[dict[str, Any]], None], request: dict[str, Any]) -> NoReturn:
-    """End as Python does, but for taking apart all that was imported, which takes a while."""
-    code, interrupted = 0, False
-    try:
-        run(request)
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
-        if isinstance(error.code, str):
-            print(error.code, file=sys.stderr)
-    except BaseException as error:
-        traceback.print_exc()
-        code, interrupted = 1, isinstance(error, KeyboardInterrupt)
-    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if interrupted:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    os._exit(code & 0xFF)
+            run_and_end(request)
 
 
 def compose() -> None:
@@ -155,6 +132,28 @@ def run(request: dict[str, Any]) -> None:
         sys.path[0] = str(Path(what).parent)
         sys.argv = [what, *arguments]
         runpy.run_path(what, run_name="__main__")
+
+
+def run_and_end(request: dict[str, Any]) -> NoReturn:
+    """End as Python does, but for taking apart all that was imported, which takes a while."""
+    code, interrupted = 0, False
+    try:
+        run(request)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+    except BaseException as error:
+        traceback.print_exc()
+        code, interrupted = 1, isinstance(error, KeyboardInterrupt)
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(code & 0xFF)
 
 
 if __name__ == "__main__":

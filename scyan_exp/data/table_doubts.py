@@ -80,11 +80,9 @@ def _one_sided_markers(table: KnowledgeTable) -> list[str]:
     for name, column in zip(table.markers, table.rho.T, strict=True):
         known = column[~np.isnan(column)]
         if len(set(known)) == 1:
-            rest = (
-                "it parts no populations"
-                if len(known) == len(column)
-                else f"no row says {-known[0]:g}"
-            )
+            missing = "1 or -1" if known[0] == 0 else f"{-np.sign(known[0]):g}"
+            is_whole = len(known) == len(column)
+            rest = "it parts no populations" if is_whole else f"no row says {missing}"
             remarks.append(f"marker {name!r} is {known[0]:g} wherever it is known: {rest}")
         elif len(known) and not (known > 0).any():
             remarks.append(f"marker {name!r} has no 1: no population expresses it")

@@ -61,6 +61,14 @@ def test_each_mistake_is_named(rows, doubt):
             "marker 'CD56' is 1 wherever it is known: no row says -1",
         ),
         (
+            {"T_cells": [1, -1, NAN], "B_cells": [-1, 1, -0.5], "NK_cells": [-1, -1, -0.5]},
+            "marker 'CD56' is -0.5 wherever it is known: no row says 1",
+        ),
+        (
+            {"T_cells": [1, -1, NAN], "B_cells": [-1, 1, 0], "NK_cells": [-1, -1, 0]},
+            "marker 'CD56' is 0 wherever it is known: no row says 1 or -1",
+        ),
+        (
             {"T_cells": [1, -1, 0.5], "B_cells": [-1, 1, 1], "NK_cells": [-1, -1, 1]},
             "marker 'CD56' has no -1: every population expresses it",
         ),
