@@ -1,86 +1,153 @@
 """``make crash``: strike at every call that changes the disk, and say what was found.
 
-``python -m tests.crash [CASE ...] [--brief] [--seconds=...] ...``
+``python -m tests.crash [CASE ...] [--brief] [--jobs=...] ...``. Blows that stand in the log already
+are not struck again, so that a run of hours may be cut off and go on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from tests.crash.cases import CASES
-from tests.crash.striking import BLOWS, Field, Struck, points
+from tests.crash.striking import BLOWS, Blow, Call, Field, Struck, points
+
+Point = tuple[Call, Blow]
 
 
 def main(arguments: list[str]) -> int:
     """Strike, print what is wrong, and count."""
     given = _parsed(arguments)
     report = Report(given.log)
-    with tempfile.TemporaryDirectory(prefix="crash-") as folder, Field(Path(folder)) as field:
-        field.prepare()
-        for name in given.cases or CASES:
-            _strike_all(field, name, given, report)
+    print(f"{report.n_struck} blows stand in {given.log} already", flush=True)
+    with tempfile.TemporaryDirectory(prefix="crash-") as folder:
+        context = get_context("spawn")
+        with ProcessPoolExecutor(given.jobs, context, _take_field, (folder,)) as pool:
+            for name in given.cases or CASES:
+                _strike_all(pool, name, given, report)
     print(report)
     return 1 if report.found else 0
 
 
-def _strike_all(field: Field, name: str, given: argparse.Namespace, report: Report) -> None:
+def _strike_all(
+    pool: ProcessPoolExecutor, name: str, given: argparse.Namespace, report: Report
+) -> None:
     """Strike one command; in an order that is as good when the time ends before the blows do."""
     begun = time.monotonic()
-    calls, expected = field.undisturbed(CASES[name])
+    calls = pool.submit(_calls, name).result()
     chosen = [
         (call, blow)
         for call, blow in points(calls, given.alike, given.brief)
         if blow.name in (given.blow or BLOWS)
     ]
-    random.Random(0).shuffle(chosen)
-    n_struck = 0
-    for call, blow in chosen:
-        if time.monotonic() > begun + given.seconds:
-            break
-        report.add(name, field.strike(CASES[name], call, blow, expected))
-        n_struck += 1
+    left = [(call, blow) for call, blow in chosen if not report.knows(name, call, blow)]
+    random.Random(0).shuffle(left)
+    deadline = begun + given.seconds
+    n_struck = sum(report.add(name, *one) for one in _struck(pool, name, left, deadline))
     seconds = time.monotonic() - begun
     print(
-        f"{name}: {len(calls)} calls, {n_struck} of {len(chosen)} blows, {seconds:.0f} s",
+        f"{name}: {len(calls)} calls, {n_struck} of {len(left)} blows ({len(chosen)} in all), "
+        f"{seconds:.0f} s",
         flush=True,
     )
+
+
+def _struck(
+    pool: ProcessPoolExecutor, name: str, left: list[Point], deadline: float
+) -> Iterable[tuple[Call, Struck]]:
+    aims = {pool.submit(_strike, name, call, blow, deadline): call for call, blow in left}
+    for done in as_completed(aims):
+        if (struck := done.result()) is not None:
+            yield aims[done], struck
 
 
 class Report:
     """What was struck, and what was found.
 
     Args:
-        path: gets a line a blow.
+        path: gets a line a blow; what stands there already counts.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._n_struck: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._known: set[tuple[Any, ...]] = set()
         self.found: defaultdict[str, list[str]] = defaultdict(list)
+        for line in path.read_text().splitlines() if path.exists() else ():
+            self._take(json.loads(line))
 
-    def add(self, case: str, struck: Struck) -> None:
+    @property
+    def n_struck(self) -> int:
+        """Blows so far."""
+        return self._counts.total()
+
+    def knows(self, case: str, call: Call, blow: Blow) -> bool:
+        """Whether a blow was struck."""
+        return (case, blow.name, call.process, call.number) in self._known
+
+    def add(self, case: str, aim: Call, struck: Struck) -> bool:
         """Take in what became of a blow."""
-        self._n_struck[f"{case} {struck.blow}"] += 1
-        for problem in struck.problems:
-            self.found[f"{case} {problem}"].append(f"{struck.blow} {struck.call}")
+        line = {"case": case, "aim": [aim.process, aim.number], **struck._asdict()}
         with self._path.open("a") as file:
-            file.write(json.dumps({"case": case, **struck._asdict()}) + "\n")
+            file.write(json.dumps(line) + "\n")
+        self._take(line)
+        return True
+
+    def _take(self, line: dict[str, Any]) -> None:
+        case, blow, call = line["case"], line["blow"], Call(*line["call"])
+        self._known.add((case, blow.split(" ")[0], *line["aim"]))
+        self._counts[f"{case} {blow}"] += 1
+        for problem in line["problems"]:
+            self.found[f"{case} {problem}"].append(f"{blow} {call}")
 
     def __str__(self) -> str:
         lines = [
             f"{len(where)} x {problem}\n    such as {where[0]}"
             for problem, where in sorted(self.found.items())
         ]
-        lines += [f"{what}: {n}" for what, n in sorted(self._n_struck.items())]
-        n_struck = self._n_struck.total()
-        return "\n".join([*lines, f"{n_struck} blows, {len(self.found)} kinds of problems"])
+        lines += [f"{what}: {n}" for what, n in sorted(self._counts.items())]
+        return "\n".join([*lines, f"{self.n_struck} blows, {len(self.found)} kinds of problems"])
+
+
+# One field a process, with what its undisturbed commands leave there.
+_field: Field | None = None
+_left_undisturbed: dict[str, tuple[list[Call], dict[str, Any]]] = {}
+
+
+def _take_field(folder: str) -> None:
+    global _field
+    _field = Field(Path(folder) / str(os.getpid()))
+    _field.__enter__()  # its zygote ends with this process, whose pipe it reads
+    _field.prepare()
+
+
+def _undisturbed(name: str) -> tuple[list[Call], dict[str, Any]]:
+    if name not in _left_undisturbed:
+        assert _field is not None
+        _left_undisturbed[name] = _field.undisturbed(CASES[name])
+    return _left_undisturbed[name]
+
+
+def _calls(name: str) -> list[Call]:
+    return _undisturbed(name)[0]
+
+
+def _strike(name: str, call: Call, blow: Blow, deadline: float) -> Struck | None:
+    if time.monotonic() > deadline:
+        return None
+    assert _field is not None
+    return _field.strike(CASES[name], call, blow, _undisturbed(name)[1])
 
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
@@ -90,6 +157,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--brief", action="store_true", help="leave out what is nearly the same")
     parser.add_argument("--blow", action="append", choices=BLOWS, help="which blows (all)")
     parser.add_argument("--seconds", type=float, default=1e9, help="of each command, at most")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at the same time")
     parser.add_argument("--log", type=Path, default=Path("crash.jsonl"), help="a line a blow")
     return parser.parse_args(arguments)
 
