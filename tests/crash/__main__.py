@@ -20,8 +20,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from tests.crash import fields
 from tests.crash.cases import CASES
-from tests.crash.striking import BLOWS, Blow, Call, Field, Struck, points
+from tests.crash.striking import BLOWS, Blow, Call, Struck, points
 
 Point = tuple[Call, Blow]
 
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     print(f"{report.n_struck} blows stand in {given.log} already", flush=True)
     with tempfile.TemporaryDirectory(prefix="crash-") as folder:
         context = get_context("spawn")
-        with ProcessPoolExecutor(given.jobs, context, _take_field, (folder,)) as pool:
+        with ProcessPoolExecutor(given.jobs, context, fields.take, (folder,)) as pool:
             for name in given.cases or CASES:
                 _strike_all(pool, name, given, report)
     print(report)
@@ -45,7 +46,7 @@ def _strike_all(
 ) -> None:
     """Strike one command; in an order that is as good when the time ends before the blows do."""
     begun = time.monotonic()
-    calls = pool.submit(_calls, name).result()
+    calls = pool.submit(fields.calls, name).result()
     chosen = [
         (call, blow)
         for call, blow in points(calls, given.alike, given.brief)
@@ -66,7 +67,7 @@ def _strike_all(
 def _struck(
     pool: ProcessPoolExecutor, name: str, left: list[Point], deadline: float
 ) -> Iterable[tuple[Call, Struck]]:
-    aims = {pool.submit(_strike, name, call, blow, deadline): call for call, blow in left}
+    aims = {pool.submit(fields.strike, name, call, blow, deadline): call for call, blow in left}
     for done in as_completed(aims):
         if (struck := done.result()) is not None:
             yield aims[done], struck
@@ -118,36 +119,6 @@ class Report:
         ]
         lines += [f"{what}: {n}" for what, n in sorted(self._counts.items())]
         return "\n".join([*lines, f"{self.n_struck} blows, {len(self.found)} kinds of problems"])
-
-
-# One field a process, with what its undisturbed commands leave there.
-_field: Field | None = None
-_left_undisturbed: dict[str, tuple[list[Call], dict[str, Any]]] = {}
-
-
-def _take_field(folder: str) -> None:
-    global _field
-    _field = Field(Path(folder) / str(os.getpid()))
-    _field.__enter__()  # its zygote ends with this process, whose pipe it reads
-    _field.prepare()
-
-
-def _undisturbed(name: str) -> tuple[list[Call], dict[str, Any]]:
-    if name not in _left_undisturbed:
-        assert _field is not None
-        _left_undisturbed[name] = _field.undisturbed(CASES[name])
-    return _left_undisturbed[name]
-
-
-def _calls(name: str) -> list[Call]:
-    return _undisturbed(name)[0]
-
-
-def _strike(name: str, call: Call, blow: Blow, deadline: float) -> Struck | None:
-    if time.monotonic() > deadline:
-        return None
-    assert _field is not None
-    return _field.strike(CASES[name], call, blow, _undisturbed(name)[1])
 
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
