@@ -26,7 +26,7 @@ SETUP = """
 import copy, gc, yaml
 from omegaconf._utils import get_yaml_loader
 from scyan_exp.cli import problems, safety
-from scyan_exp.config.compose import configs_folder
+from scyan_exp.config.compose import compose_config, configs_folder
 from scyan_exp.run.annotating import filling, h5ad, row_sinks, row_sources, rows
 from scyan_exp.training import saving
 
@@ -44,6 +44,8 @@ filling.EVERY = row_sinks.EVERY = 0.0
 h5ad.BLOCK_BYTES = 1
 row_sources.ROWS = rows.ROWS = 8192
 saving.SECONDS_BETWEEN_WRITES = 0.0
+for launcher in ("fleet", "basic"):
+    compose_config([f"hydra/launcher={launcher}", "flow=shallow", "callbacks=none", "logger=none"])
 gc.collect()
 gc.freeze()
 gc.disable()

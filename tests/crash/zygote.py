@@ -25,6 +25,14 @@ SOURCE = Path(__file__).with_name("strike.c")
 PR_SET_CHILD_SUBREAPER = 36
 #: Seconds that a command may take, and that its children may take to end after it.
 PATIENCE, MOURNING = 120.0, 15.0
+#: What commands import only when they need it.
+LATE_IMPORTS = (
+    *("hydra.main", "optuna", "optuna.storages.journal", "sqlalchemy", "rich._emoji_codes"),
+    *("scyan_exp.data.dataset", "scyan_exp.data.file_datasets", "scyan_exp.data.table_sources"),
+    *("scyan_exp.entries.settings", "scyan_exp.fleet.launch", "scyan_exp.fleet.engines.slurm"),
+    *("scyan_exp.fleet.engines.local", "scyan_exp.fleet.engines.devices", "scyan_exp.run.repeats"),
+    *("scyan_exp.run.annotating.files", "scyan_exp.search.search", "torch.utils.serialization"),
+)
 #: As ``strike.c`` has them.
 NOTHING, KILL, HALF, FAIL, FULL = range(5)
 
@@ -132,13 +140,16 @@ def _serve(setup: str) -> int | None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     os.environ.pop("LD_PRELOAD")  # it is loaded; what is started from here has its own
     _import_everything()
-    exec(setup, {})
-    for line in sys.stdin:
-        request = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            return _command(request)
-        print(json.dumps([_code_of(pid), _n_left()]), flush=True)
+    from scyan_exp.config.composed_once import composed_once
+
+    with composed_once():  # what the setup composes, all commands share
+        exec(setup, {})
+        for line in sys.stdin:
+            request = json.loads(line)
+            pid = os.fork()
+            if pid == 0:
+                return _command(request)
+            print(json.dumps([_code_of(pid), _n_left()]), flush=True)
     return None
 
 
@@ -150,9 +161,7 @@ def _import_everything() -> None:
 
     commands()
     task().import_libraries()
-    for name in ("hydra.main", "optuna", "optuna.storages.journal", "scyan_exp.search.search"):
-        importlib.import_module(name)
-    for name in ("scyan_exp.run.annotating.files", "scyan_exp.fleet.launch", "sqlalchemy"):
+    for name in LATE_IMPORTS:
         importlib.import_module(name)
 
 
