@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
 from tests.crash.cases import CASES
 from tests.crash.striking import Blow, Call, Field, Struck
+
+#: The signal that a process gets when the one that started it ends.
+PR_SET_PDEATHSIG = 1
 
 _field: Field | None = None
 _known: dict[str, tuple[list[Call], dict[str, Any]]] = {}
@@ -17,6 +22,7 @@ _known: dict[str, tuple[list[Call], dict[str, Any]]] = {}
 def take(folder: str) -> None:
     """Make the field of this process; its zygote ends with the process, whose pipe it reads."""
     global _field
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     _field = Field(Path(folder) / str(os.getpid())).__enter__()
     _field.prepare()
 
