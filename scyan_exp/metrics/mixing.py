@@ -56,5 +56,6 @@ def mean_lisi(values_SM: np.ndarray, batch_S: np.ndarray) -> float:
     if perplexity < 1:
         return 1.0
     codes = pd.DataFrame({"batch": pd.factorize(batch_S)[0]})
-    values = compute_lisi(values_SM, codes, ["batch"], perplexity)
-    return float(np.maximum(values, 1).mean())  # cells without a neighbour in reach give less
+    lisi_S = compute_lisi(values_SM, codes, ["batch"], perplexity)[:, 0]
+    # Cells without a neighbour in reach give less than 1, or infinity before harmonypy 2.
+    return float(np.where(np.isfinite(lisi_S), np.maximum(lisi_S, 1), 1).mean())
