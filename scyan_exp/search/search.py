@@ -224,8 +224,8 @@ class _Written:
         self.is_decided = trials.is_decided
 
     def close(self) -> None:
-        """Write the list of the trials as one file."""
-        if self._is_listed:
+        """Write the list of the trials as one file, with those of a command that was killed."""
+        if self._is_listed or SweepFolder(self._folder).new_jobs.exists():
             write_jobs([], self._folder, self._settings)
 
     def next(self) -> JobState | None:

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
 from scyan_exp.config.compose import configs_folder
+from scyan_exp.run.folder import SweepFolder
+from scyan_exp.run.sweep_files import Manifest
 from scyan_exp.search.description import NEEDED
 from scyan_exp.search.resume import search_arguments
 from scyan_exp.search.space import parse_space
@@ -124,6 +127,17 @@ def test_a_completed_search_has_nothing_to_do(two_trials, scyan_exp):
     assert "Best: trial " in output
     assert two_trials.finished() == before
     assert json.loads(description.read_text()) == described
+
+
+def test_the_list_of_a_search_that_was_killed_at_its_end_becomes_one_file(two_trials, scyan_exp):
+    files = SweepFolder(two_trials.folder)
+    whole = files.manifest.read_bytes()
+    listed = Manifest.read(files.manifest)
+    replace(listed, jobs=listed.jobs[:1]).write(files.manifest)
+    Manifest.add(files.manifest, listed.jobs[1])
+    assert scyan_exp("resume", str(two_trials.folder))[0] == 0
+    assert files.manifest.read_bytes() == whole
+    assert not files.new_jobs.exists()
 
 
 def test_a_trial_that_was_told_to_the_study_alone_gets_its_row(two_trials, scyan_exp):
