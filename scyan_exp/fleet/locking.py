@@ -26,7 +26,8 @@ def locked(sweep_dir: Path) -> Iterator[None]:
                 "another process is running the jobs of this sweep; wait for it, or end it",
                 where=str(sweep_dir),
             )
-        remove_leftovers(sweep_dir)
+        for folder in SweepFolder(sweep_dir).locked_folders():
+            remove_leftovers(folder)
         yield
 
 

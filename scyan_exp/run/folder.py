@@ -231,14 +231,17 @@ class SweepFolder:
         """The figures of a search's trials, in the form that optuna-dashboard takes."""
         return self.path / "artifacts"
 
-    def experiments(self, name: str) -> tuple[Path, Path]:
+    def experiments(self, name: str) -> list[Path]:
         """The file of one of the best trials: its path, and the path where Hydra looks for it."""
-        return self.path / f"{name}.yaml", self.path / "experiment" / f"{name}.yaml"
+        return [folder / f"{name}.yaml" for folder in self.locked_folders()]
+
+    def locked_folders(self) -> tuple[Path, Path]:
+        """Where only the process that runs the jobs writes: the folder, and that of experiments."""
+        return self.path, self.path / "experiment"
 
     def best_experiments(self) -> list[Path]:
         """The files of the best trials that exist."""
-        folders = (self.path, self.path / "experiment")
-        found = [path for folder in folders for path in folder.glob("best*.yaml")]
+        found = [path for folder in self.locked_folders() for path in folder.glob("best*.yaml")]
         return [path for path in found if re.fullmatch(r"best(_\d+)?", path.stem)]
 
     @property

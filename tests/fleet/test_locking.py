@@ -24,11 +24,13 @@ def test_one_at_a_time_and_everybody_may_ask(tmp_path):
         ):
             pass
     assert not is_locked(tmp_path)
-    left = tmp_path / ".sweep-0123abcd.csv"  # of a launcher that was killed
-    left.touch()
+    (tmp_path / "experiment").mkdir()
+    left = [tmp_path / ".sweep-0123abcd.csv", tmp_path / "experiment" / ".best-0123abcd.yaml"]
+    for path in left:  # of a launcher that was killed
+        path.touch()
     with locked(tmp_path):
         assert is_locked(tmp_path)
-        assert not left.exists()
+        assert not any(path.exists() for path in left)
 
 
 def test_who_asks_at_that_very_moment_keeps_nobody_from_beginning(tmp_path):
