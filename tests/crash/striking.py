@@ -223,7 +223,8 @@ def _problems_of_end(ended: Ended, call: Call, blow: Blow) -> Iterator[str]:
         if ended.code != wanted:
             yield f"exit code {ended.code} instead of {wanted}: {_last_line(ended.output)}"
     # HDF5 does not try a truncation again that a signal interrupts: such a job fails as any other.
-    elif blow.error == errno.EINTR and call.call != "truncate":
+    # So does one that meets it at another call than the one that was aimed at.
+    elif blow.error == errno.EINTR and call.call in {*INTERRUPTIBLE} - {"truncate"}:
         if ended.code != 0:
             yield f"exit code {ended.code} after an interruption: {_last_line(ended.output)}"
     elif ended.code not in (0, 1, 2):
