@@ -38,6 +38,8 @@ UNWRITABLE = {
 TEMPORARY = re.compile(r"\.(?P<stem>.+)-[0-9a-f]{8}(?P<suffix>\.[^.]+)?")
 #: What file systems say that cannot sync a folder; there is nothing to do about it.
 NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES}
+#: The number of the system's error in what HDF5 says.
+ERRNO_OF_HDF5 = re.compile(r"\berrno = (\d+)")
 
 
 @contextmanager
@@ -130,6 +132,22 @@ def explain_unwritable(folder: Path | None = None) -> Iterator[None]:
         if error.errno not in UNWRITABLE:
             raise
         raise unwritable(error, error.filename or folder) from error
+
+
+@contextmanager
+def writing_hdf5(path: Path) -> Iterator[None]:
+    """Turn what HDF5 says of a write that the system refused into the system's own error.
+
+    HDF5 raises errors of several kinds, with the reason in the second of many lines.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        found = ERRNO_OF_HDF5.search(str(error))
+        if found is None:
+            raise
+        number = int(found[1])
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def unwritable(error: OSError, where: str | Path | None) -> OutputError:

@@ -25,6 +25,7 @@ from scyan_exp.files import (
     require_space,
     write_json,
     write_text,
+    writing_hdf5,
 )
 
 
@@ -299,3 +300,17 @@ def test_files_have_the_permissions_of_the_users_umask(tmp_path):
     finally:
         os.umask(before)
     assert (tmp_path / "private.txt").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("kind", [OSError, RuntimeError])
+def test_what_hdf5_says_of_a_write_becomes_the_error_of_the_system(tmp_path, kind):
+    said = (
+        "Can't decrement id ref count (file write failed: time = Sun Nov 29 09:46:13 2026\n"
+        ", filename = 'x.h5ad', file descriptor = 9, errno = 28, error message = 'No space left"
+    )
+    with pytest.raises(OSError, match="No space left on device") as raised, writing_hdf5(tmp_path):
+        raise kind(said)
+    assert raised.value.errno == errno.ENOSPC
+    assert raised.value.filename == str(tmp_path)
+    with pytest.raises(kind, match="no dataset"), writing_hdf5(tmp_path):
+        raise kind("no dataset of this name")

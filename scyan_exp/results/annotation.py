@@ -14,7 +14,7 @@ from torch import Tensor
 from scyan_exp.config.wanted import PredictConfig
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.errors import InputError
-from scyan_exp.files import atomic_path
+from scyan_exp.files import atomic_path, writing_hdf5
 from scyan_exp.results import columns
 from scyan_exp.results.chunks import in_chunks
 from scyan_exp.results.posteriors import Posteriors
@@ -184,7 +184,11 @@ def write_annotated(
     obs = _writable(adata.obs.drop(columns=[name for name in earlier if name not in keep]))
     for name, column in annotation.obs().items():
         obs[name] = column.array
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as target:
+    with (
+        atomic_path(path) as temporary,
+        writing_hdf5(path),
+        h5py.File(temporary, "w") as target,
+    ):
         if adata.isbacked:
             _copy_all_but(adata.filename, target, leave_out=("obs", "var"))
             write_elem(target, "var", adata.var)

@@ -12,7 +12,7 @@ import pandas as pd
 from scyan_exp.data.fcs_categories import category_keywords
 from scyan_exp.data.fcs_writing import write_fcs
 from scyan_exp.errors import InputError
-from scyan_exp.files import atomic_path, explain_unwritable
+from scyan_exp.files import atomic_path, explain_unwritable, writing_hdf5
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -45,7 +45,7 @@ def write_sampled(adata: AnnData, path: Path) -> None:
 
 
 def _write_h5ad(adata: AnnData, path: Path) -> None:
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, writing_hdf5(path):
         adata.write_h5ad(temporary)
 
 

@@ -22,6 +22,7 @@ import pandas as pd
 from anndata.io import write_elem
 
 from scyan_exp.errors import InputError
+from scyan_exp.files import writing_hdf5
 from scyan_exp.results.columns import KEY, drop_earlier_parts, earlier_columns, members_in
 from scyan_exp.run.annotating.added import Added
 from scyan_exp.run.annotating.partial import Partial, file_of, finish, note_of
@@ -105,7 +106,7 @@ class H5adFilling:
         path = file_of(self._output)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         _copy(self._source, self._file, self._x_range)
-        with h5py.File(path, "r+") as target:
+        with writing_hdf5(path), h5py.File(path, "r+") as target:
             places = _make_room(target, added, self._n_cells)
         return replace(partial, places=places, size=os.fstat(self._file).st_size)
 
