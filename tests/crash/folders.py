@@ -32,9 +32,14 @@ ONLY_THERE = ("train.log", ".lock", "study.journal", "study.db", "study.db-journ
 
 
 def damaged(folder: Path) -> list[str]:
-    """Files that are neither whole nor absent."""
+    """Files that are neither whole nor absent.
+
+    Hydra writes the configs of a single run, not atomically; those of jobs are written by us.
+    """
     problems = []
     for path in files(folder):
+        if path.parent == folder / ".hydra":
+            continue
         if TEMPORARY.fullmatch(path.name) or path.name in (*ONLY_THERE, *OF_LIBRARIES):
             continue
         try:
