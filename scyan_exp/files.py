@@ -24,6 +24,7 @@ UNWRITABLE = {
     errno.EDQUOT,
     errno.EEXIST,
     errno.EFBIG,
+    errno.EINTR,  # Python tries again, HDF5 does not
     errno.EIO,
     errno.EISDIR,
     errno.ENAMETOOLONG,
@@ -147,7 +148,8 @@ def writing_hdf5(path: Path) -> Iterator[None]:
         if found is None:
             raise
         number = int(found[1])
-        raise OSError(number, os.strerror(number), str(path)) from error
+        refused = OSError(number, os.strerror(number), str(path))
+        raise refused from error
 
 
 def unwritable(error: OSError, where: str | Path | None) -> OutputError:

@@ -70,6 +70,8 @@ def first_lines(error: Exception) -> str:
     cause = error.__cause__
     if isinstance(cause, COMPOSE_ERRORS):
         kept.append(first_lines(cause))
+    if type(error) is ValueError and isinstance(cause, OSError):  # a log that cannot be opened
+        kept.append(f"{cause.filename}: {cause.strerror}")
     return ": ".join(dict.fromkeys(kept[:3]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from logging.config import dictConfig
 
 import pytest
 from hydra.errors import HydraException, MissingConfigException
@@ -106,6 +107,14 @@ def caused(error: Exception, cause: Exception) -> Exception:
 )
 def test_of_an_error_of_hydra_the_first_lines_are_kept(error, text):
     assert first_lines(error) == text
+
+
+def test_of_a_log_that_cannot_be_opened_the_reason_is_said(tmp_path):
+    handler = {"class": "logging.FileHandler", "filename": str(tmp_path)}
+    with pytest.raises(ValueError, match="Unable to configure handler") as raised:
+        dictConfig({"version": 1, "handlers": {"file": handler}, "root": {"handlers": ["file"]}})
+    said = first_lines(raised.value)
+    assert said == f"Unable to configure handler 'file': {tmp_path}: Is a directory"
 
 
 def test_options_of_hydras_own_groups_are_those_of_plugins_and_of_ones_own_folder(tmp_path):
