@@ -174,11 +174,14 @@ def _groups(
     sides: Sides,
     batch_B: np.ndarray | None,
 ) -> tuple[Group, ...]:
-    """Groups that stand apart, by the gap between a marker's modes, or else by its middle."""
+    """Groups that stand apart at markers whose modes a gap parts.
+
+    The middle between populations is no gap: a cut through one mode leaves a half of it "apart".
+    """
     if batch_B is not None:
         x_BM = _without_batches(x_BM, batch_B)
         sides = Sides.of(table.rho, x_BM)
-    threshold_M, _ = _middles(table, x_BM, population_B)
+    threshold_M = np.full(x_BM.shape[1], np.nan)
     threshold_M[sides.usable] = sides.thresholds
     return hidden_groups(table.rho, x_BM, population_B, threshold_M)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scyan_exp.data.cells_doubts import find_modes
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.results.hidden import LEAST_SHARE, hidden_groups
 from scyan_exp.results.signs import signs_of
@@ -114,6 +115,20 @@ def test_cells_without_the_positive_markers_of_their_row_are_no_group():
 def test_a_marker_that_parts_nothing_tells_nothing():
     table, population = without("naive CD8", "memory CD8")
     assert hidden_groups(table.rho, draw(), population, np.full(5, np.nan)) == ()
+
+
+def test_a_marker_without_a_gap_sets_no_cells_apart():
+    """CCR7 is one hump over all cells, though a row of few has two modes there."""
+    rng = np.random.default_rng(4)
+    population = rng.choice(5, N, p=[0.3, 0.25, 0.2, 0.05, 0.2])
+    x = draw(population)
+    x[:, 3] += rng.normal(0, 1, N)
+    memory = np.flatnonzero(population == 3)
+    x[memory, 3] = rng.choice([-0.7, 0.7], len(memory)) + rng.normal(0, 0.25, len(memory))
+    assert find_modes(x[:, 3]) is None
+    (group,) = hidden_groups(RHO, x, population, np.zeros(5))
+    assert (NAMES[group.population], MARKERS[group.marker]) == ("memory CD8", "CCR7")
+    assert signs_of(TABLE, x, population, np.zeros(N)).groups == ()
 
 
 def test_batches_are_no_groups_and_hide_none():
