@@ -12,7 +12,8 @@ from scyan_exp.search.makers import make_pruner
 from scyan_exp.search.optuna_internals import StoredTrial
 from scyan_exp.search.settings import StudySettings, check_study
 from scyan_exp.search.storage.database import is_database_error
-from scyan_exp.search.storage.opening import open_storage, reason_of
+from scyan_exp.search.storage.opening import open_storage
+from scyan_exp.search.storage.reasons import reason_of
 from scyan_exp.search.storage.urls import storage_url
 
 log = logging.getLogger(__name__)

@@ -35,7 +35,7 @@ from scyan_exp.search.description import describe, write_description
 from scyan_exp.search.experiment_file import Compose
 from scyan_exp.search.plan import SearchPlan, plan_search
 from scyan_exp.search.storage.database import is_database_error
-from scyan_exp.search.storage.opening import reason_of
+from scyan_exp.search.storage.reasons import reason_of
 from scyan_exp.search.storage.urls import without_password
 from scyan_exp.search.study import open_study
 from scyan_exp.search.trials import Trials
@@ -139,7 +139,7 @@ def _storage_answers(plan: SearchPlan) -> Iterator[None]:
             raise
         raise JobFailed(
             f"hydra.sweeper.storage: {without_password(plan.url)} does not answer any more "
-            f"({reason_of(error)}). To go on: {resume_command(plan.folder)}"
+            f"({reason_of(error, plan.url)}). To go on: {resume_command(plan.folder)}"
         ) from error
 
 

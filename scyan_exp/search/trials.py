@@ -24,7 +24,7 @@ from scyan_exp.search.figures import attach_figures
 from scyan_exp.search.optuna_internals import StoredTrial, new_trial, when_exhausted
 from scyan_exp.search.space import Space
 from scyan_exp.search.storage.database import is_database_error
-from scyan_exp.search.storage.opening import reason_of
+from scyan_exp.search.storage.reasons import reason_of
 from scyan_exp.search.trusting import VERDICT
 from scyan_exp.terminal import short_numbers
 

@@ -222,15 +222,21 @@ def _problems_of_end(ended: Ended, call: Call, blow: Blow) -> Iterator[str]:
         wanted = -9 if call.process == LAUNCHER else 0
         if ended.code != wanted:
             yield f"exit code {ended.code} instead of {wanted}: {_last_line(ended.output)}"
-    # HDF5 does not try a truncation again that a signal interrupts: such a job fails as any other.
-    # So does one that meets it at another call than the one that was aimed at.
-    elif blow.error == errno.EINTR and call.call in {*INTERRUPTIBLE} - {"truncate"}:
+    # HDF5 does not try a truncation again that a signal interrupts, nor SQLite a sync: such a job
+    # fails as any other. So does one that meets it at another call than the one aimed at.
+    elif blow.error == errno.EINTR and call.call in {*INTERRUPTIBLE} - {"truncate", "fdatasync"}:
         if ended.code != 0:
             yield f"exit code {ended.code} after an interruption: {_last_line(ended.output)}"
     elif ended.code not in (0, 1, 2):
         yield f"exit code {ended.code}: {_last_line(ended.output)}"
-    elif ended.code != 0 and os.strerror(blow.error) not in ended.output:
+    elif ended.code != 0 and not any(word in ended.output for word in _reasons(blow)):
         yield f"does not say why: {_last_line(ended.output)}"
+
+
+def _reasons(blow: Blow) -> tuple[str, ...]:
+    """How the system, or SQLite, says what was wrong."""
+    of_sqlite = {errno.ENOSPC: "database or disk is full"}
+    return os.strerror(blow.error), of_sqlite.get(blow.error, "disk I/O error")
 
 
 def _tracebacks(ended: Ended, when: str) -> Iterator[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -229,6 +231,25 @@ def test_a_storage_that_cannot_be_opened_is_named_without_its_password(url):
         open_storage(url)
     assert "hydra.sweeper.storage" in str(caught.value)
     assert ":hunter2" not in str(caught.value)
+
+
+OPEN_ON_A_FULL_DISK = """
+import resource, sys
+from scyan_exp.search.storage.opening import open_storage
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+open_storage(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(("n_bytes", "reason"), [(0, "File too large"), (20_000, "disk")])
+def test_a_database_that_the_disk_refuses_is_said_to_be_so(tmp_path, n_bytes, reason):
+    """SQLite itself says "unable to open database file", whatever the reason."""
+    url = f"sqlite:///{tmp_path}/study.db"
+    command = [sys.executable, "-c", OPEN_ON_A_FULL_DISK, url, str(n_bytes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert re.search(f"OutputError: {url}: .*: cannot be written .*{reason}.*; make room", said)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scyan_exp.errors import InputError
+from scyan_exp.errors import InputError, OutputError
 from scyan_exp.search.storage.database import missing_driver, open_database
 from scyan_exp.search.storage.journal import open_journal
+from scyan_exp.search.storage.reasons import is_refused_by_disk, reason_of
 from scyan_exp.search.storage.urls import JOURNAL_SCHEME, file_of, is_in_memory, without_password
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def open_storage(url: str, is_new: bool = True) -> BaseStorage:
 
     Raises:
         InputError: it cannot be opened.
+        OutputError: the disk refuses it.
     """
     import optuna
 
@@ -36,8 +38,15 @@ def open_storage(url: str, is_new: bool = True) -> BaseStorage:
             f"hydra.sweeper.storage: {missing_driver(url, error)}", where=without_password(url)
         ) from error
     except Exception as error:
+        reason = reason_of(error, url)
+        if is_refused_by_disk(error, url):
+            raise OutputError(
+                f"hydra.sweeper.storage: cannot be written ({reason}); make room, or choose "
+                "another folder",
+                where=without_password(url),
+            ) from error
         raise InputError(
-            f"hydra.sweeper.storage: cannot be opened ({reason_of(error)}); expected null, "
+            f"hydra.sweeper.storage: cannot be opened ({reason}); expected null, "
             f"{JOURNAL_SCHEME}/path/of/a/file, or a URL such as "
             "sqlite:////path/study.db or postgresql+psycopg://host/database",
             where=without_password(url),
@@ -75,10 +84,3 @@ def require_study(storage: BaseStorage, name: str, url: str) -> None:
             "another folder (hydra.sweep.dir=...) for a new search",
             where=without_password(url),
         ) from error
-
-
-def reason_of(error: BaseException) -> str:
-    """The first line of an error, or of the one behind Optuna's own."""
-    error = error.__cause__ or error
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {' '.join(lines[:1])}"
