@@ -27,7 +27,7 @@ from scyan_exp.data.table import KnowledgeTable
 if TYPE_CHECKING:
     from scyan_exp.config.schema import RunConfig
     from scyan_exp.entries.edits import Edit
-    from scyan_exp.entries.effects import Annotated
+    from scyan_exp.entries.effects import Annotated, Effect
 
 #: Labelled cells of a population whose entries are flipped: more than these.
 FEWEST = 200
@@ -76,9 +76,9 @@ def of_draw(name: str, overrides: list[str], draw: int, folder: Path) -> list[di
     pd.DataFrame(table.rho, index=table.populations, columns=table.markers).to_csv(path)
     spoilt = [*others, "table=csv", f"table.path={path}", "logger=none"]
     _train_all(spoilt, folder)
-    effects = measured(spoilt, folder)
+    cells, effects = measured(spoilt, folder)
     names = {(table.populations[p], table.markers[m]): table.rho[p, m] for p, m in flipped}
-    return [{"data": name, "draw": draw, **row} for row in places(effects, names)]
+    return [{"data": name, "draw": draw, **row} for row in places(cells, effects, names)]
 
 
 def _flipped(overrides: list[str], draw: int) -> tuple[KnowledgeTable, list[tuple[int, int]]]:
@@ -163,43 +163,45 @@ def _annotated(config: RunConfig) -> tuple[np.ndarray, float]:
         return predict_cells(experiment.model, cells.x, cells.covariates).codes, trained.best_loss
 
 
-def measured(overrides: list[str], folder: Path) -> pd.DataFrame:
-    """What each entry did when it was made blank, as the sweep says it; a row an entry."""
+def measured(overrides: list[str], folder: Path) -> tuple[Annotated, list[Effect]]:
+    """What each entry did when it was made blank, as the sweep says it."""
     from scyan_exp.entries.effects import Annotated
 
     given = verdict.given_to(verdict.Task("", "", 0, overrides))
-    cells = Annotated(given.table, given.x)
-    return pd.DataFrame(_rows(_edits(overrides), cells, folder))
+    before = np.load(_file(folder, None))
+    cells = Annotated(given.table, given.x, before["population"])
+    return cells, list(_effects(_edits(overrides), cells, float(before["loss"]), folder))
 
 
-def _rows(edits: list[Edit], cells: Annotated, folder: Path) -> Iterator[dict[str, Any]]:
+def _effects(edits: list[Edit], cells: Annotated, loss: float, folder: Path) -> Iterator[Effect]:
     from scyan_exp.entries.effects import effect_of
 
-    before = np.load(_file(folder, None))
     for edit in edits:
         after = np.load(_file(folder, edit))
-        codes = (before["population"], after["population"])
-        effect = effect_of(edit, cells, *codes, float(after["loss"] - before["loss"]))
-        yield {"population": edit.population, "marker": edit.marker, "effect": effect}
+        yield effect_of(edit, cells, after["population"], float(after["loss"]) - loss)
 
 
-def places(found: pd.DataFrame, flipped: dict[tuple[str, str], float]) -> list[dict[str, Any]]:
+def places(
+    cells: Annotated, effects: list[Effect], flipped: dict[tuple[str, str], float]
+) -> list[dict[str, Any]]:
     """Where the flipped entries stand among those that are said to contradict the cells."""
-    from scyan_exp.entries.report import contradicting
+    from scyan_exp.entries.corrections import corrections
 
-    named = [(one.edit.population, one.edit.marker) for one in contradicting(found["effect"])]
-    effects = {
-        (row["population"], row["marker"]): row["effect"] for row in found.to_dict("records")
-    }
+    named = [_entry(one.effect) for one in corrections(effects, cells)]
+    found = {_entry(one): one for one in effects}
     return [
         {
             **{"population": entry[0], "marker": entry[1], "flipped to": f"{value:+g}"},
             "place": named.index(entry) + 1 if entry in named else None,
-            **{"opposite_side": effects[entry].opposite, "loss": effects[entry].loss},
+            **{"opposite_side": found[entry].opposite, "loss": found[entry].loss},
             **{"named": len(named), "entries": len(found)},
         }
         for entry, value in flipped.items()
     ]
+
+
+def _entry(effect: Effect) -> tuple[str, str]:
+    return effect.edit.population, effect.edit.marker
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:

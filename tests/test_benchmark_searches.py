@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks import deciding, flips, objectives
 from scyan_exp.data import load_pbmc_table
+from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.entries.edits import Edit
-from scyan_exp.entries.effects import Effect
+from scyan_exp.entries.effects import Annotated, Effect
 
 
 def trainings(n: int = 12) -> list[dict]:
@@ -98,12 +99,12 @@ def test_a_flip_that_no_word_names_is_said_to_be_so():
 
 
 def test_flipped_entries_are_placed_as_the_sweep_places_them():
-    shares = {"m": 0.9, "n": 0.2, "o": 0.7}
+    table = KnowledgeTable(["a", "b"], ["m", "n", "o"], np.array([[1.0, 1, 1], [-1, -1, -1]]))
+    cells = Annotated(table, np.repeat(table.rho, 50, axis=0), np.repeat([0, 1], 50))
     effects = [
         Effect(Edit("a", marker, 1, None), 0, "", "", 0, 0, np.nan, share)
-        for marker, share in shares.items()
+        for marker, share in {"m": 0.9, "n": 0.2, "o": 0.7}.items()
     ]
-    found = pd.DataFrame({"population": "a", "marker": list(shares), "effect": effects})
-    rows = flips.places(found, {("a", "o"): 1.0, ("a", "n"): 1.0})
+    rows = flips.places(cells, effects, {("a", "o"): 1.0, ("a", "n"): 1.0})
     assert [row["place"] for row in rows] == [2, None]
     assert rows[0]["named"] == 2

@@ -56,15 +56,17 @@ class Effect:
 
 @dataclass(frozen=True)
 class Annotated:
-    """Cells and the table that all runs of the sweep are compared by.
+    """What all runs of the sweep are compared with.
 
     Attributes:
         table: the unchanged table.
         x: (N, M) model inputs.
+        population: (N,) populations by the unchanged table; -1 for cells without one.
     """
 
     table: KnowledgeTable
     x: np.ndarray
+    population: np.ndarray
 
     @cached_property
     def sides(self) -> Sides:
@@ -72,7 +74,7 @@ class Annotated:
         return Sides.of(self.table.rho, self.x)
 
 
-def read_effects(sweep_dir: Path, edits: Mapping[int, Edit]) -> tuple[KnowledgeTable, list[Effect]]:
+def read_effects(sweep_dir: Path, edits: Mapping[int, Edit]) -> tuple[Annotated, list[Effect]]:
     """The effects of all edits whose jobs are completed.
 
     Args:
@@ -80,7 +82,7 @@ def read_effects(sweep_dir: Path, edits: Mapping[int, Edit]) -> tuple[KnowledgeT
         edits: by the numbers of their jobs.
 
     Returns:
-        The unchanged table, and the effects in the order of the edits.
+        What they are compared with, and the effects in the order of the edits.
 
     Raises:
         InputError: the run with the unchanged table is not completed, or files are gone.
@@ -94,8 +96,7 @@ def read_effects(sweep_dir: Path, edits: Mapping[int, Edit]) -> tuple[KnowledgeT
         )
     first = _run(sweep_dir, done.loc[0, "folder"])
     cells = load_cells(read_config(read_config_file(first.config)))
-    known = Annotated(cells.table, cells.x.numpy())
-    before = _population(first, known.table)
+    known = Annotated(cells.table, cells.x.numpy(), _population(first, cells.table))
     metrics = done.reindex(columns=["loss", "accuracy"]).astype(float)
     effects = []
     for number, edit in edits.items():
@@ -103,15 +104,14 @@ def read_effects(sweep_dir: Path, edits: Mapping[int, Edit]) -> tuple[KnowledgeT
             continue
         after = _population(_run(sweep_dir, done.loc[number, "folder"]), known.table)
         change = metrics.loc[number] - metrics.loc[0]
-        effects.append(effect_of(edit, known, before, after, change["loss"], change["accuracy"]))
+        effects.append(effect_of(edit, known, after, change["loss"], change["accuracy"]))
     cells.close()
-    return known.table, effects
+    return known, effects
 
 
 def effect_of(
     edit: Edit,
     cells: Annotated,
-    before_N: np.ndarray,
     after_N: np.ndarray,
     loss: float = np.nan,
     accuracy: float = np.nan,
@@ -120,20 +120,19 @@ def effect_of(
 
     Args:
         edit: the edit.
-        cells: expressions and the unchanged table.
-        before_N: (N,) populations by the unchanged table; -1 for cells without one.
+        cells: annotated by the unchanged table.
         after_N: (N,) populations by the edited table.
         loss: change of the loss.
         accuracy: change of the accuracy.
     """
-    names = cells.table.populations
+    names, before_N = cells.table.populations, cells.population
     gain_P = _counts(after_N, len(names)) - _counts(before_N, len(names))
     return Effect(
         edit,
         float(np.mean(before_N != after_N)),
         names[int(gain_P.argmax())] if gain_P.max() > 0 else "",
         names[int(gain_P.argmin())] if gain_P.min() < 0 else "",
-        _agreement_change(edit, cells, before_N, after_N),
+        _agreement_change(edit, cells, after_N),
         loss,
         accuracy,
         opposite_side(edit, cells, after_N) if edit.is_blanked else np.nan,
@@ -189,14 +188,13 @@ def _beyond_gap(x_n: np.ndarray, m: int, sides: Sides, before: float) -> float:
     return float(np.mean(is_above != (before > 0)))
 
 
-def _agreement_change(
-    edit: Edit, cells: Annotated, before_N: np.ndarray, after_N: np.ndarray
-) -> float:
+def _agreement_change(edit: Edit, cells: Annotated, after_N: np.ndarray) -> float:
     """Of the cells that both runs annotate, by the table without the entry."""
     reference = cells.table.edited({edit.population: {edit.marker: None}}).rho
-    both = (before_N >= 0) & (after_N >= 0)
+    both = (cells.population >= 0) & (after_N >= 0)
     of_after, of_before = (
-        table_agreement(cells.x[both], codes[both], reference) for codes in (after_N, before_N)
+        table_agreement(cells.x[both], codes[both], reference)
+        for codes in (after_N, cells.population)
     )
     return of_after - of_before
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from scyan_exp.entries.corrections import Correction, corrections
 from scyan_exp.entries.edits import shown
 from scyan_exp.entries.effects import Effect, read_effects
 from scyan_exp.entries.figure import entries_figure
@@ -19,13 +20,14 @@ from scyan_exp.results.figures.drawing import DPI
 from scyan_exp.run.folder import SweepFolder
 
 ENTRY = ("population", "marker", "before", "after")
-COLUMNS = (*ENTRY, "changed", "gains", "loses", "opposite_side", "agreement", "loss", "accuracy")
+COLUMNS = (
+    *(*ENTRY, "changed", "gains", "loses", "opposite_side", "agreement", "loss", "accuracy"),
+    "to_correct",
+)
 #: Lines of each list in the terminal.
 MOST_LINES = 10
 #: Share of the cells that must change before an edit is worth a line.
 WORTH_A_LINE = 0.005
-#: How far on the other side of a marker cells are when its entry is said to contradict them.
-CONTRADICTS = 0.5
 #: Rise of the agreement with the rest of the table from which on a filling is worth it.
 CLEARLY = 0.002
 
@@ -40,27 +42,28 @@ def report_entries(sweep_dir: Path) -> None:
     if not edits:
         return
     try:
-        table, effects = read_effects(sweep_dir, edits)
+        cells, effects = read_effects(sweep_dir, edits)
     except InputError as error:
         print(f"{error}", flush=True)
         return
     if not effects:
         print("No edit of the table has been trained: there is nothing to say.", flush=True)
         return
-    sweep = SweepFolder(sweep_dir)
-    write_text(sweep.entries_table, as_csv(effects))
+    sweep, to_correct = SweepFolder(sweep_dir), corrections(effects, cells)
+    write_text(sweep.entries_table, as_csv(effects, to_correct))
     sweep.figures.mkdir(exist_ok=True)
     path = sweep.figures / "table_entries.png"
     with atomic_path(path) as temporary:
-        entries_figure(table, effects).savefig(temporary, dpi=DPI, format="png")
-    print(*words(effects), sep="\n")
+        entries_figure(cells.table, effects).savefig(temporary, dpi=DPI, format="png")
+    print(*words(effects, to_correct), sep="\n")
     if len(effects) < len(edits):
         print(f"{len(edits) - len(effects)} of {len(edits)} edits are not completed.")
     print(f"Every entry: {sweep.entries_table} and {path}", flush=True)
 
 
-def as_csv(effects: Sequence[Effect]) -> str:
+def as_csv(effects: Sequence[Effect], to_correct: Sequence[Correction]) -> str:
     """A row an edit, in the order of the table."""
+    places = {one.effect.edit: place for place, one in enumerate(to_correct, start=1)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -69,52 +72,43 @@ def as_csv(effects: Sequence[Effect]) -> str:
         measured = (one.changed, one.opposite, one.agreement, one.loss, one.accuracy)
         changed, *rest = ["" if np.isnan(value) else f"{value:.6g}" for value in measured]
         entry = ["" if value is None else f"{value:g}" for value in (edit.before, edit.after)]
+        place = places.get(edit, "")
         writer.writerow(
-            [edit.population, edit.marker, *entry, changed, one.gains, one.loses, *rest]
+            [edit.population, edit.marker, *entry, changed, one.gains, one.loses, *rest, place]
         )
     return text.getvalue()
 
 
-def words(effects: Sequence[Effect]) -> Iterator[str]:
+def words(effects: Sequence[Effect], to_correct: Sequence[Correction]) -> Iterator[str]:
     """What is worth knowing, for the terminal."""
     moving = [one for one in effects if one.changed >= WORTH_A_LINE]
     moving.sort(key=lambda one: -one.changed)
     yield from _listed(
         "The annotation hangs most on these entries (share of the cells that change):",
-        [one for one in moving if one.edit.is_blanked],
-        _moved,
+        [(one, _moved(one)) for one in moving if one.edit.is_blanked],
     )
     yield from _listed(
         "Of the blanks, these change most when filled:",
-        [one for one in moving if not one.edit.is_blanked],
-        _moved,
+        [(one, _moved(one)) for one in moving if not one.edit.is_blanked],
     )
     if not moving:
         yield "No edit changes the annotation of 0.5% of the cells or more."
     if any(one.edit.is_blanked for one in effects):
         yield from _listed(
-            "These entries contradict the cells that the rest of their row finds:",
-            contradicting(effects),
-            lambda one: f"{one.opposite:.0%} of the way to the cells of the opposite sign",
+            "These entries contradict the cells that the rest of their row finds (the first ones "
+            "may explain the others):",
+            [(one.effect, _contradicted(one)) for one in to_correct],
             "No entry contradicts the cells that the rest of its row finds.",
         )
     if not all(one.edit.is_blanked for one in effects):
         yield from _listed(
             "These blanks would be worth filling (the cells follow the rest of the table better):",
-            worth_filling(effects),
-            lambda one: f"agreement {one.agreement:+.3f}, {_moved(one)}",
+            [
+                (one, f"agreement {one.agreement:+.3f}, {_moved(one)}")
+                for one in worth_filling(effects)
+            ],
             "Filling a blank makes no cells follow the rest of the table clearly better.",
         )
-
-
-def contradicting(effects: Sequence[Effect]) -> list[Effect]:
-    """Known entries that the cells contradict, those first that they contradict most.
-
-    The loss has no say: it differs by more between the epochs at which two runs end than by the
-    removal of a wrong entry.
-    """
-    found = [one for one in effects if one.opposite > CONTRADICTS]
-    return sorted(found, key=lambda one: -one.opposite)
 
 
 def worth_filling(effects: Sequence[Effect]) -> list[Effect]:
@@ -123,16 +117,20 @@ def worth_filling(effects: Sequence[Effect]) -> list[Effect]:
     return sorted(found, key=lambda one: -one.agreement)
 
 
-def _listed(
-    head: str, effects: Sequence[Effect], say: Callable[[Effect], str], none: str = ""
-) -> Iterator[str]:
+def _listed(head: str, said: Sequence[tuple[Effect, str]], none: str = "") -> Iterator[str]:
     """A line an edit below a head; ``none`` without any."""
-    if effects or none:
-        yield head if effects else none
-    for one in effects[:MOST_LINES]:
+    if said or none:
+        yield head if said else none
+    for one, text in said[:MOST_LINES]:
         edit = one.edit
         entry = f"{edit.population}, {edit.marker}: {shown(edit.before)} -> {shown(edit.after)}"
-        yield f"  {entry}: {say(one)}"
+        yield f"  {entry}: {text}"
+
+
+def _contradicted(one: Correction) -> str:
+    text = f"{one.effect.opposite:.0%} of the way to the cells of the opposite sign"
+    more = one.gained - one.lost
+    return f"{text}, with which {more:.1%} more of the cells match a row" if more > 0 else text
 
 
 def _moved(one: Effect) -> str:

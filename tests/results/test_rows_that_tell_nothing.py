@@ -79,7 +79,7 @@ def test_a_row_that_tells_nothing_and_has_no_cells_changes_no_sign(population):
 def test_an_edit_of_the_table_is_judged_beside_a_row_that_any_cell_matches():
     flipped = WITH_DEAD.edited({"T cells": {"CD19": 1}})
     edit = Edit("T cells", "CD19", 1, None)
-    assert effect_of(edit, Annotated(flipped, X), RIGHT, RIGHT).opposite == pytest.approx(
+    assert effect_of(edit, Annotated(flipped, X, RIGHT), RIGHT).opposite == pytest.approx(
         1, abs=0.1
     )
 

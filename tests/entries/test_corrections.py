@@ -1,0 +1,111 @@
+"""In which order entries that contradict the cells are said, from cells made by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scyan_exp.data.table import KnowledgeTable
+from scyan_exp.entries.corrections import Correction, corrections
+from scyan_exp.entries.edits import Edit
+from scyan_exp.entries.effects import Annotated, Effect
+
+OF_EACH = 500
+EACH = np.repeat(range(4), OF_EACH)
+RHO = np.array([[1, -1, -1, -1], [-1, 1, -1, -1], [-1, -1, 1, -1], [1, -1, 1, 1]], float)
+TABLE = KnowledgeTable(["T", "B", "NK", "NK T"], ["CD3", "CD19", "CD56", "CD8"], RHO)
+
+
+def cells(table: KnowledgeTable, noise: float = 0.1, population: np.ndarray = EACH) -> Annotated:
+    """Cells as the right table says."""
+    x = RHO[population] + np.random.default_rng(0).normal(0, noise, (len(population), 4))
+    return Annotated(table, x.astype(np.float32), population)
+
+
+def effect(row: str, marker: str, before: float, opposite: float) -> Effect:
+    return Effect(Edit(row, marker, before, None), 0, "", "", 0, 0, np.nan, opposite)
+
+
+def entries(found: list[Correction]) -> list[tuple[str, str]]:
+    return [(one.effect.edit.population, one.effect.edit.marker) for one in found]
+
+
+def test_the_wrong_entry_stands_before_one_that_only_seems_wrong_because_of_it():
+    """T cells have no row. As NK T cells without CD56 and CD8 they would have one."""
+    flipped = cells(TABLE.edited({"T": {"CD19": 1}, "NK T": {"CD8": None}}))
+    found = corrections([effect("NK T", "CD56", 1, 1.0), effect("T", "CD19", 1, 0.9)], flipped)
+    assert entries(found) == [("T", "CD19"), ("NK T", "CD56")]
+    first, second = found
+    whole = (1 - np.exp(-2)) / 4  # of a quarter of the cells, from one contradiction to none
+    assert (first.gained, first.lost) == (pytest.approx(whole), 0)
+    assert (second.gained, second.lost) == (0, pytest.approx(whole))
+    assert first.score > 0 > second.score
+
+
+def test_two_wrong_entries_of_a_row_are_both_seen():
+    wrong = cells(TABLE.edited({"T": {"CD19": 1, "CD8": 1}}))
+    tried = [effect("B", "CD3", -1, 1.0), effect("T", "CD8", 1, 0.8), effect("T", "CD19", 1, 0.9)]
+    found = corrections(tried, wrong)
+    assert set(entries(found)[:2]) == {("T", "CD8"), ("T", "CD19")}
+    assert found[0].score > 0 < found[1].score
+    assert entries(found)[2] == ("B", "CD3")
+
+
+def test_a_row_with_cells_of_both_signs_is_not_the_first_to_correct():
+    """Two thirds of the cells like NK cells are CD8+: they lack a row, and the row has cells."""
+    population = np.concatenate([EACH, np.full(1000, 2)])
+    table = TABLE.edited({"NK T": {"CD56": -1, "CD8": -1, "CD19": 1}})
+    mixed = cells(table, population=population)
+    mixed.x[len(EACH) :, 3] += 2
+    (found,) = corrections([effect("NK", "CD8", -1, 2 / 3)], mixed)
+    assert found.gained > 2 * found.lost
+    assert found.score < 0
+
+
+def test_where_nothing_is_gained_the_farthest_over_stand_first():
+    found = corrections(
+        [effect("T", "CD19", -1, 0.6), effect("B", "CD3", -1, 1.0), effect("NK", "CD8", -1, 0.8)],
+        cells(TABLE),
+    )
+    assert entries(found) == [("B", "CD3"), ("NK", "CD8"), ("T", "CD19")]
+    assert all(one.gained == 0 < one.lost for one in found)
+
+
+def test_entries_that_the_cells_do_not_contradict_and_fillings_are_left_out():
+    tried = [effect("T", "CD19", -1, 0.5), effect("B", "CD3", -1, np.nan)]
+    assert corrections(tried, cells(TABLE)) == []
+
+
+def test_at_a_marker_without_a_gap_the_populations_part_the_sides():
+    """CD8 is one hump over all cells; CD8 of the NK T cells is higher than that of the others."""
+    flipped = cells(TABLE.edited({"NK": {"CD8": 1}}))
+    flipped.x[:, 3] = np.random.default_rng(1).normal(0.3 * RHO[EACH, 3], 0.4)
+    assert 3 not in flipped.sides.usable
+    (found,) = corrections([effect("NK", "CD8", 1, 0.9)], flipped)
+    assert found.gained > 1.5 * found.lost > 0
+
+
+def test_a_marker_of_which_nothing_can_be_said_changes_nothing():
+    table = TABLE.edited({row: {"CD8": None} for row in TABLE.populations[1:]})
+    one_hump = cells(table)
+    one_hump.x[:, 3] = np.random.default_rng(1).normal(0, 0.4, len(EACH))
+    (found,) = corrections([effect("T", "CD8", -1, 0.9)], one_hump)
+    assert (found.gained, found.lost) == (0, 0)
+
+
+@given(order=st.permutations(range(5)), flips=st.lists(st.integers(0, 15), max_size=3, unique=True))
+def test_the_order_of_the_edits_does_not_matter(order, flips):
+    rho = RHO.copy()
+    rho.ravel()[flips] *= -1
+    wrong = cells(KnowledgeTable(TABLE.populations, TABLE.markers, rho))
+    known = [(row, marker) for row in range(4) for marker in range(4)][::3][:5]
+    tried = [
+        effect(TABLE.populations[p], TABLE.markers[m], rho[p, m], 0.6 + 0.05 * i)
+        for i, (p, m) in enumerate(known)
+    ]
+    found = corrections([tried[i] for i in order], wrong)
+    assert found == corrections(tried, wrong)
+    assert sorted(entries(found)) == sorted(entries([Correction(one, 0, 0) for one in tried]))
+    assert all(0 <= one.gained <= 1 and 0 <= one.lost <= 1 for one in found)
