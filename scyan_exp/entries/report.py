@@ -129,8 +129,9 @@ def _listed(head: str, said: Sequence[tuple[Effect, str]], none: str = "") -> It
 
 def _contradicted(one: Correction) -> str:
     text = f"{one.effect.opposite:.0%} of the way to the cells of the opposite sign"
-    more = one.gained - one.lost
-    return f"{text}, with which {more:.1%} more of the cells match a row" if more > 0 else text
+    if one.score <= 0:
+        return text
+    return f"{text}, with which {one.gained:.1%} of the cells fit the table better"
 
 
 def _moved(one: Effect) -> str:

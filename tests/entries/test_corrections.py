@@ -38,9 +38,9 @@ def test_the_wrong_entry_stands_before_one_that_only_seems_wrong_because_of_it()
     found = corrections([effect("NK T", "CD56", 1, 1.0), effect("T", "CD19", 1, 0.9)], flipped)
     assert entries(found) == [("T", "CD19"), ("NK T", "CD56")]
     first, second = found
-    whole = (1 - np.exp(-2)) / 4  # of a quarter of the cells, from one contradiction to none
-    assert (first.gained, first.lost) == (pytest.approx(whole), 0)
-    assert (second.gained, second.lost) == (0, pytest.approx(whole))
+    assert (first.gained, first.lost) == (pytest.approx(1 / 4), 0)
+    # NK T cells, which would contradict one entry rather than none.
+    assert (second.gained, second.lost) == (0, pytest.approx((1 - np.exp(-2)) / 4))
     assert first.score > 0 > second.score
 
 
@@ -51,6 +51,25 @@ def test_two_wrong_entries_of_a_row_are_both_seen():
     assert set(entries(found)[:2]) == {("T", "CD8"), ("T", "CD19")}
     assert found[0].score > 0 < found[1].score
     assert entries(found)[2] == ("B", "CD3")
+
+
+def test_a_row_that_says_more_of_the_cells_goes_before_one_of_blanks():
+    """T cells would match both rows; the second one has no cells, and says nothing of CD8."""
+    rho = np.vstack([RHO, [-1, -1, -1, np.nan]])
+    table = KnowledgeTable([*TABLE.populations, "few signs"], TABLE.markers, rho)
+    flipped = cells(table.edited({"T": {"CD19": 1}}))
+    tried = [effect("few signs", "CD3", -1, 1.0), effect("T", "CD19", 1, 0.9)]
+    found = corrections(tried, flipped)
+    assert entries(found) == [("T", "CD19"), ("few signs", "CD3")]
+    assert found[1].gained == 0
+
+
+def test_without_a_marker_that_parts_cells_nothing_is_gained():
+    humps = cells(TABLE)
+    humps.x[:] = np.random.default_rng(1).normal(0, 0.4, humps.x.shape)
+    none = Annotated(TABLE, humps.x, np.full(len(EACH), -1))
+    found = corrections([effect("T", "CD19", -1, 0.6), effect("B", "CD3", -1, 0.7)], none)
+    assert [(one.gained, one.lost) for one in found] == [(0, 0), (0, 0)]
 
 
 def test_a_row_with_cells_of_both_signs_is_not_the_first_to_correct():

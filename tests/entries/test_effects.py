@@ -85,8 +85,8 @@ def test_words_name_what_matters_what_contradicts_and_what_to_fill():
         "  B, CD19: blank -> 1: 10.0% of the cells, most leave T, most go to B",
         "These entries contradict the cells that the rest of their row finds (the first ones may "
         "explain the others):",
-        "  B, CD3: -1 -> blank: 90% of the way to the cells of the opposite sign, with which 20.0% "
-        "more of the cells match a row",
+        "  B, CD3: -1 -> blank: 90% of the way to the cells of the opposite sign, with which 25.0% "
+        "of the cells fit the table better",
         "  T, CD19: -1 -> blank: 70% of the way to the cells of the opposite sign",
         "These blanks would be worth filling (the cells follow the rest of the table better):",
         "  B, CD19: blank -> 1: agreement +0.050, 10.0% of the cells, most leave T, most go to B",
