@@ -27,6 +27,9 @@ N_KILLS = int(os.environ.get("KILLS", "100"))
 #: Seconds between two blows.
 SHORTEST, LONGEST = 0.3, 12.0
 N_JOBS, N_TRIALS = 4, 4
+#: Seconds after which a killed launcher's processes must be gone. Ray's agents that have just been
+#: started wait a minute for the others of their node, which are gone.
+GONE = {"ray": 120, "local": 60}
 #: Commands after which one that never ends is given up.
 MOST_COMMANDS = 100
 
@@ -37,11 +40,12 @@ class Killer:
     Args:
         chance: decides whom and when.
         n_left: blows that are left.
-        lasting: whether jobs outlive their launcher, as those of Slurm do.
+        gone_s: seconds after which its processes must be gone; None where jobs outlive their
+            launcher, as those of Slurm do.
     """
 
-    def __init__(self, chance: random.Random, n_left: int, *, lasting: bool) -> None:
-        self.chance, self.n_left, self.lasting = chance, n_left, lasting
+    def __init__(self, chance: random.Random, n_left: int, gone_s: float | None) -> None:
+        self.chance, self.n_left, self.gone_s = chance, n_left, gone_s
         self.n_launchers = self.n_workers = 0
 
     def until_it_ends(
@@ -59,8 +63,8 @@ class Killer:
             process = go_on()
             was_killed, lost = self._strike(sweep, process)
             output = "".join(process.communicate())
-            if not (self.lasting and was_killed):
-                no_process_is_left(sweep, 60)
+            if self.gone_s is not None or not was_killed:
+                no_process_is_left(sweep, self.gone_s or 60)
             now = kept()
             assert {number: now.get(number) for number in finished} == finished, output
             finished = now
@@ -94,7 +98,7 @@ class Killer:
 
 def test_random_kills_lose_nothing(make_sweep, engine, uncut, capsys):
     name = next((one.split("=")[1] for one in engine if ".engine=" in one), "local")
-    killer = Killer(random.Random(0), N_KILLS, lasting=name == "slurm")
+    killer = Killer(random.Random(0), N_KILLS, GONE.get(name))
     n_grids = n_searches = 0
     while killer.n_left:
         _grid(killer, make_sweep(f"grid{n_grids}"), engine, uncut)
