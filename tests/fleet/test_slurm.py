@@ -14,10 +14,13 @@ from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
 from scyan_exp.fleet.engines.base import Needs
 from scyan_exp.fleet.engines.slurm import SlurmEngine, mailbox
+from scyan_exp.fleet.engines.slurm.commands import call, living
 from scyan_exp.fleet.engines.slurm.crew import require_none_left
 from scyan_exp.fleet.engines.slurm.cut_off import AT_LIMIT, AT_ONCE, CutOff
 from scyan_exp.fleet.engines.slurm.mailbox import Mailbox
+from scyan_exp.fleet.engines.slurm.names import foremen_name
 from scyan_exp.fleet.engines.slurm.shift import Shift
+from scyan_exp.run.folder import SweepFolder
 from scyan_exp.run.outcome import Outcome
 from scyan_exp.run.record import RunRecord
 from tests.fleet.engine_suite import AtWork, all_ended
@@ -141,6 +144,19 @@ def test_a_slurm_job_runs_no_more_jobs_than_it_may(make, jobs, tmp_path):
 
 
 # ---------------------------------------------------------------- ends
+
+
+@pytest.mark.slow
+def test_a_slurm_job_that_came_after_its_launcher_was_killed_ends_with_the_sweep(
+    make, jobs, slurm, tmp_path
+):
+    engine = make(n_parallel=1)
+    all_ended(AtWork(engine, jobs("return")), 1)
+    name = foremen_name(SweepFolder(tmp_path / "sweep").slurm)
+    late = call("sbatch", "--parsable", f"--job-name={name}", "--wrap=sleep 600").strip()
+    assert late in living(name)
+    engine.close()
+    until(lambda: not living(name), what="all Slurm jobs of the sweep end")
 
 
 @pytest.mark.slow

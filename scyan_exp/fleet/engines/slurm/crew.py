@@ -6,6 +6,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,16 @@ class Crew:
         self._end([one for one in self.allocations if one.errands or not one.is_up])
         for one in self.allocations:
             one.leave()
+        self._end_strangers()
         self.allocations = []
+
+    def _end_strangers(self) -> None:
+        """End Slurm jobs that came late: their launcher was killed while it submitted them."""
+        if not self.folder.is_dir():
+            return
+        with suppress(SlurmError):  # they leave by themselves after a minute without a job
+            alive = commands.living(foremen_name(self.folder))
+            commands.cancel(alive.keys() - {one.job_id for one in self.allocations}, at_once=True)
 
     def _end(self, some: Sequence[Allocation]) -> None:
         for one in some:
