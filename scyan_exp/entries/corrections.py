@@ -1,4 +1,7 @@
-"""Which entries of a table contradict the cells, and which of them to correct first."""
+"""Which entries of a table contradict the cells, and which of them to correct first.
+
+The order was chosen on entries flipped on purpose: ``benchmarks/NOTES.md`` has what was tried.
+"""
 
 from __future__ import annotations
 
