@@ -105,17 +105,24 @@ def test_random_kills_lose_nothing(make_sweep, engine, uncut, capsys):
     longest = LONGEST_ON.get(name, LONGEST)
     killer = Killer(random.Random(0), N_KILLS, longest, GONE.get(name))
     n_grids = n_searches = 0
+
+    def tell() -> None:
+        with capsys.disabled():
+            print(
+                f"\n{name}: {killer.n_launchers} launchers and {killer.n_workers} workers killed "
+                f"over {n_grids} grids and {n_searches} searches: nothing lost, repeated or left "
+                "behind",
+                flush=True,
+            )
+
     while killer.n_left:
         _grid(killer, make_sweep(f"grid{n_grids}"), engine, uncut)
         n_grids += 1
+        tell()  # each time, so that one that is cut off says how far it came
         if killer.n_left:
             _search(killer, Search(make_sweep(f"search{n_searches}"), None), engine)
             n_searches += 1
-    with capsys.disabled():
-        print(
-            f"\n{name}: {killer.n_launchers} launchers and {killer.n_workers} workers killed over "
-            f"{n_grids} grids and {n_searches} searches: nothing lost, repeated or left behind"
-        )
+            tell()
 
 
 def _grid(killer: Killer, sweep: Sweep, engine: tuple[str, ...], uncut: Sweep) -> None:

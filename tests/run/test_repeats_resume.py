@@ -27,7 +27,7 @@ TWO = (
     "repeats=2",
     "logger=none",
     "figures.draw=none",
-    "trainer.max_epochs=6",
+    "trainer.max_epochs=15",
     "model.batch_size=100",
 )
 #: The run of ``two``.
@@ -72,7 +72,8 @@ def two(two_trained, tmp_path) -> Path:
 def cut_in_second(folder: Path, number: int) -> tuple[Process, str]:
     """Send a signal to the run while its second member trains.
 
-    Its first epoch is written at once, the next ones once a second: the fourth may be the last.
+    Its first epoch is written at once, the others once a second: after the second of these it may
+    have ended.
     """
     process = start(folder, *TWO)
     wait_for_epoch(process, folder / "seed_1", 1)

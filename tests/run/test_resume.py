@@ -57,35 +57,36 @@ def load(folder: Path, name: str) -> dict:
     return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
 
 
-@pytest.fixture(scope="module")
-def uncut(tmp_path_factory) -> Path:
-    """The same run, left alone, in this process."""
-    from scyan_exp.cli.main import main
+def killed(folder: Path, epoch: int, *arguments: str) -> tuple[int, tuple[str, ...]]:
+    """Start a run that would not end, and kill it once so many epochs are on disk.
 
-    folder = tmp_path_factory.mktemp("uncut") / "run"
-    assert main(["train", *ARGUMENTS, "logger=none", f"hydra.run.dir={folder}"]) == 0
-    return folder
+    Files are written once a second, so that nobody knows how many epochs that will be.
+
+    Returns:
+        The number of epochs that it has kept, and the arguments of a run that goes on from them.
+    """
+    process = start(folder, *arguments, "trainer.max_epochs=1000")
+    wait_for_epoch(process, folder, epoch)
+    process.kill()
+    process.communicate()
+    assert read_result(folder)["status"] == "running"
+    last = f"ckpt_path={folder / 'checkpoints' / 'last.ckpt'}"
+    return load(folder, "last")["epoch"] + 1, (*arguments, last)
 
 
 @pytest.mark.parametrize(
     "where", ["same folder", pytest.param("new folder", marks=pytest.mark.slow)]
 )
-def test_killed_in_epoch_7_and_resumed_ends_at_the_same_weights(scyan_exp, tmp_path, uncut, where):
-    cut = tmp_path / "cut"
-    process = start(cut, "logger=none")
-    wait_for_epoch(process, cut, 7)
-    process.kill()
-    process.communicate()
-    assert read_result(cut)["status"] == "running"
-    assert load(cut, "last")["epoch"] < 11
-
+def test_killed_and_resumed_a_run_ends_at_the_same_weights(scyan_exp, tmp_path, where):
+    cut, uncut = tmp_path / "cut", tmp_path / "uncut"
+    n_kept, on = killed(cut, 3, "logger=none")
     resumed = cut if where == "same folder" else tmp_path / "resumed"
-    last = f"ckpt_path={cut / 'checkpoints' / 'last.ckpt'}"
-    arguments = (*ARGUMENTS, "logger=none", last, f"hydra.run.dir={resumed}")
-    code, output = scyan_exp("train", *arguments)
-    assert code == 0, output
-    assert read_result(resumed)["status"] == "completed"
-    assert read_result(resumed)["epochs"] == 12
+    longer = f"trainer.max_epochs={n_kept + 4}"
+    for folder, arguments in ((resumed, on), (uncut, ("logger=none",))):
+        code, output = scyan_exp("train", *ARGUMENTS, *arguments, longer, f"hydra.run.dir={folder}")
+        assert code == 0, output
+        assert read_result(folder)["status"] == "completed"
+        assert read_result(folder)["epochs"] == n_kept + 4
     for name in ("best", "last"):
         assert load(resumed, name)["epoch"] == load(uncut, name)["epoch"]
         expected = load(uncut, name)["state_dict"]
@@ -95,7 +96,7 @@ def test_killed_in_epoch_7_and_resumed_ends_at_the_same_weights(scyan_exp, tmp_p
             )
     weights = [(f / "population_weights.csv").read_bytes() for f in (resumed, uncut)]
     assert weights[0] == weights[1]
-    assert _epochs_in_metrics(resumed) == _epochs_in_metrics(uncut) == list(range(12))
+    assert _epochs_in_metrics(resumed) == _epochs_in_metrics(uncut) == list(range(n_kept + 4))
 
 
 def _epochs_in_metrics(folder: Path) -> list[int]:
@@ -107,12 +108,9 @@ def _epochs_in_metrics(folder: Path) -> list[int]:
 
 @pytest.mark.slow
 def test_resumed_run_continues_the_same_wandb_run(tmp_path):
-    cut, short = tmp_path / "cut", "trainer.max_epochs=6"
-    process = start(cut, short)
-    wait_for_epoch(process, cut, 2)
-    process.kill()
-    process.communicate()
-    process = start(tmp_path / "on", short, f"ckpt_path={cut / 'checkpoints' / 'last.ckpt'}")
+    cut = tmp_path / "cut"
+    n_kept, on = killed(cut, 2)
+    process = start(tmp_path / "on", *on, f"trainer.max_epochs={n_kept + 1}")
     output, _ = process.communicate()
     assert process.returncode == 0, output
     assert read_result(cut)["wandb_run_id"] == read_result(tmp_path / "on")["wandb_run_id"]
