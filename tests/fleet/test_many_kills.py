@@ -15,22 +15,31 @@ from contextlib import suppress
 
 import pytest
 
-from tests.fleet.sweeps import STEADY, Sweep, assert_same_training, no_process_is_left
-from tests.fleet.test_engine_sweeps import engine, ray_home, uncut
+from tests.fleet.sweeps import (
+    FOUR,
+    STEADY,
+    Sweep,
+    assert_same_training,
+    no_process_is_left,
+    shared,
+)
+from tests.fleet.test_engine_sweeps import engine, ray_home
 from tests.search.searches import SHORT, SPACE, Search, assert_whole
 from tests.starting import Process
 
-__all__ = ["engine", "ray_home", "uncut"]
+__all__ = ["engine", "ray_home"]
 
 pytestmark = pytest.mark.kills
 N_KILLS = int(os.environ.get("KILLS", "100"))
 #: Seconds between two blows. Ray alone takes ten to start on a busy machine.
 SHORTEST, LONGEST = 0.3, 12.0
 LONGEST_ON = {"ray": 30.0}
-N_JOBS, N_TRIALS = 4, 4
+#: So many that several blows meet one sweep, whose start they do not reach.
+N_JOBS, N_TRIALS = 12, 12
 #: Seconds after which a killed launcher's processes must be gone. Ray's agents that have just been
 #: started wait a minute for the others of their node, which are gone.
 GONE = {"ray": 120, "local": 60}
+SEEDS = "seed=" + ",".join(map(str, range(N_JOBS)))
 #: Commands after which one that never ends is given up.
 MOST_COMMANDS = 100
 
@@ -100,6 +109,12 @@ class Killer:
             return True, lost
 
 
+@pytest.fixture(scope="module")
+def uncut(tmp_path_factory) -> Sweep:
+    """The grid, left alone."""
+    return shared(tmp_path_factory, "left_alone", [*STEADY, FOUR, SEEDS])
+
+
 def test_random_kills_lose_nothing(make_sweep, engine, uncut, capsys):
     name = next((one.split("=")[1] for one in engine if ".engine=" in one), "local")
     longest = LONGEST_ON.get(name, LONGEST)
@@ -126,11 +141,9 @@ def test_random_kills_lose_nothing(make_sweep, engine, uncut, capsys):
 
 
 def _grid(killer: Killer, sweep: Sweep, engine: tuple[str, ...], uncut: Sweep) -> None:
-    seeds = "seed=" + ",".join(map(str, range(N_JOBS)))
-
     def go_on() -> Process:
         has_jobs = (sweep.folder / "sweep.json").exists()
-        return sweep.resume() if has_jobs else sweep.train(*STEADY, *engine, seeds)
+        return sweep.resume() if has_jobs else sweep.train(*STEADY, *engine, SEEDS)
 
     killer.until_it_ends(sweep, go_on, sweep.completed)
     assert set(sweep.statuses) <= {"completed", "kept"}
