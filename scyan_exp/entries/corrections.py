@@ -5,45 +5,44 @@ The order was chosen on entries flipped on purpose: ``benchmarks/NOTES.md`` has 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import combinations, groupby
 
 import numpy as np
 
 from scyan_exp.entries.effects import FEWEST, Annotated, Effect
-from scyan_exp.metrics.sampling import sample
-from scyan_exp.metrics.sides import MOST_CELLS
+from scyan_exp.entries.matching import STRICT, Matching
+from scyan_exp.entries.names import sign_in_name
 
 #: How far on the other side of a marker cells are when its entry is said to contradict them.
 CONTRADICTS = 0.5
-#: A blank of a row counts as so much of a contradiction: a row that says more of a cell goes before
-#: one that says less. It is log(0.95 / 0.5) / log(0.95 / 0.05), if a known entry holds for 95% of
-#: the cells of its row, and a blank for half of them.
-BLANK = 0.2
-#: A cell matches a row wholly if it contradicts none of its entries, by exp(-2) if it contradicts
-#: one, and so on: two wrong entries of a row are seen one after the other.
-STRICT = 2.0
 #: How much less a cell must contradict before it speaks for a correction.
 CLEARLY_LESS = 0.25
 #: Cells that no longer match a row speak against a correction so many times as loudly as those
 #: that match one now speak for it. Cells of both signs rather lack a row than share a wrong one.
 LOST_COUNTS = 3
+#: Two entries that get the opposite sign together must explain so many times as many cells as any
+#: single one, and this share of all: cells that lack a row match one of which enough is changed.
+PAIR_EXPLAINS, PAIR_FEWEST = 1.5, 0.004
 
 
 @dataclass(frozen=True)
 class Correction:
-    """An entry that contradicts the cells which the rest of its row finds.
+    """An entry that contradicts the cells.
 
     Attributes:
-        effect: what making it blank did.
+        effect: what making it blank did. Its ``opposite`` is NaN if the rest of the row finds no
+            cells to tell by.
         gained: share of the cells that match a row best with the opposite sign.
         lost: share of the cells that match a row only without it.
+        together: the other entry of the row, where only both together give it cells.
     """
 
     effect: Effect
     gained: float
     lost: float
+    together: Effect | None = None
 
     @property
     def score(self) -> float:
@@ -61,99 +60,116 @@ def corrections(effects: Sequence[Effect], cells: Annotated) -> list[Correction]
     other side. The loss has no say: it differs by more between the epochs at which two runs end
     than by the removal of a wrong entry.
 
+    Of a row without cells it may be that no entry tells anything when made blank. Its entries are
+    listed only if cells speak for them; and where no single one gives it cells, two wrong ones may
+    hide each other, so pairs are tried. An entry that the name of its population says stands last.
+
     Args:
         effects: of the edits; fillings are passed over.
         cells: annotated by the unchanged table.
     """
-    left = sorted((one for one in effects if one.opposite > CONTRADICTS), key=_by_side)
-    matching, found = _Matching(cells), list[Correction]()
-    while left:
-        tried = matching.tried(left)
-        scores = [one.score for one in tried]
-        if max(scores) * matching.n_cells < FEWEST:
-            return [*found, *tried]
-        best = scores.index(max(scores))
-        found.append(tried[best])
-        matching.correct(left.pop(best))
-    return found
+    matching, found = Matching(cells), list[Correction]()
+    contradict = sorted((one for one in effects if one.opposite > CONTRADICTS), key=_by_side)
+    named = [one for one in contradict if not _is_in_name(one)]
+    last = [Correction(one, 0.0, matching.lost([one])) for one in contradict if _is_in_name(one)]
+    untold = _untold(effects, {one.edit.population for one in named}, matching)
+    while True:
+        rows = matching.without_cells()
+        votes = _Votes(matching, named, [one for one in untold if one.edit.population in rows])
+        best = votes.best_pair() or votes.best_single()
+        if not best:
+            return [*found, *votes.single[: len(named)], *last]
+        found += best
+        corrected = [one.effect for one in best]
+        matching.correct(corrected)
+        named = [one for one in named if one not in corrected]
+        untold = [one for one in untold if one not in corrected]
+
+
+def _untold(effects: Sequence[Effect], told: set[str], matching: Matching) -> list[Effect]:
+    """Entries of which their trainings tell nothing, of rows of which nothing is told."""
+    blanked = (one for one in effects if one.edit.is_blanked and np.isnan(one.opposite))
+    found = (one for one in blanked if one.edit.population not in told and not _is_in_name(one))
+    return sorted((one for one in found if matching.is_told(one)), key=_by_name)
+
+
+def _is_in_name(effect: Effect) -> bool:
+    edit = effect.edit
+    return sign_in_name(edit.population, edit.marker) * (edit.before or 0) > 0
 
 
 def _by_side(effect: Effect) -> float:
     return -effect.opposite
 
 
-class _Matching:
-    """How well cells match rows, while entries are corrected one after the other."""
-
-    def __init__(self, cells: Annotated) -> None:
-        some = sample(len(cells.x), MOST_CELLS)
-        self.n_cells, self.table = len(some), cells.table
-        self.side_BM = _sides(cells, some)
-        is_told_M = ~np.isnan(self.side_BM).all(axis=0)
-        rho_PM = np.where(is_told_M, np.nan_to_num(cells.table.rho), 0)
-        side_BM = np.nan_to_num(self.side_BM)
-        self.wrong_BP = side_BM @ (rho_PM < 0).T + (1 - side_BM) @ (rho_PM > 0).T
-        # Any cell would match a row of which nothing is told: as good as contradicted everywhere.
-        self.wrong_BP[:, (rho_PM == 0).all(axis=1)] = len(is_told_M) + 1
-        self.blanks_P = BLANK * ((rho_PM == 0) & is_told_M).sum(axis=1)
-
-    def tried(self, effects: Sequence[Effect]) -> list[Correction]:
-        """What the opposite sign of each entry would do."""
-        rows, turned = zip(*(self._turned(one) for one in effects), strict=True)
-        wrong_EB = np.stack(turned)
-        least_B = (self.wrong_BP + self.blanks_P).min(axis=1)
-        less_EB = least_B - wrong_EB - self.blanks_P[list(rows)][:, None]
-        best_B = less_EB.max(axis=0)
-        speaks_EB = (less_EB >= best_B - 1e-6) & (best_B > CLEARLY_LESS)
-        vote_EB = np.where(speaks_EB, less_EB * np.exp(-STRICT * wrong_EB), 0)
-        gained_E = (vote_EB / np.maximum(speaks_EB.sum(axis=0), 1)).mean(axis=1)
-        return [
-            Correction(effect, float(gained), self._lost(p, wrong_B))
-            for effect, gained, p, wrong_B in zip(effects, gained_E, rows, turned, strict=True)
-        ]
-
-    def correct(self, effect: Effect) -> None:
-        """Give an entry the opposite sign."""
-        p, wrong_B = self._turned(effect)
-        self.wrong_BP[:, p] = wrong_B
-        self.__dict__.pop("least_two", None)
-
-    @cached_property
-    def least_two(self) -> np.ndarray:
-        """(B, 2) entries contradicted of the row that fits best, and of the next best one."""
-        none_B1 = np.full((len(self.wrong_BP), 1), np.inf)
-        return np.partition(np.hstack([self.wrong_BP, none_B1]), 1, axis=1)[:, :2]
-
-    def _lost(self, p: int, corrected_B: np.ndarray) -> float:
-        least_B, next_B = self.least_two.T
-        others_B = np.where(self.wrong_BP[:, p] > least_B, least_B, next_B)
-        less_B = np.exp(-STRICT * least_B) - np.exp(-STRICT * np.minimum(others_B, corrected_B))
-        return float(less_B.clip(0).mean())
-
-    def _turned(self, effect: Effect) -> tuple[int, np.ndarray]:
-        """A row, and how many of its entries each cell contradicts with the opposite sign."""
-        edit = effect.edit
-        p = self.table.populations.index(edit.population)
-        side_B = self.side_BM[:, self.table.markers.index(edit.marker)]
-        more_B = np.sign(edit.before or 0) * np.nan_to_num(2 * side_B - 1)
-        return p, self.wrong_BP[:, p] + more_B
+def _by_name(effect: Effect) -> tuple[str, str]:
+    return effect.edit.population, effect.edit.marker
 
 
-def _sides(cells: Annotated, some: np.ndarray) -> np.ndarray:
-    """(B, M) 0 for cells on the - side of a marker, 1 on the + side; NaN where it cannot be said.
+class _Votes:
+    """What cells say for corrections, each cell for one.
 
-    Without a gap, the way from the mean of the populations with - to that of those with +.
+    Args:
+        matching: the rows, as they have been corrected.
+        named: entries that contradict the cells.
+        untold: entries of rows without cells.
+
+    Attributes:
+        single: the entries alone, in their order.
     """
-    x_BM, sides = cells.x[some], cells.sides
-    side_BM = np.full(x_BM.shape, np.nan)
-    for m, rho_P in enumerate(cells.table.rho.T):
-        if m in sides.usable:
-            side_BM[:, m] = x_BM[:, m] > sides.thresholds[sides.usable.index(m)]
-            continue
-        minus, plus = (
-            cells.x[np.isin(cells.population, np.flatnonzero(sign * rho_P > 0)), m]
-            for sign in (-1, 1)
-        )
-        if min(len(minus), len(plus)) >= FEWEST and (way := plus.mean() - minus.mean()) > 0:
-            side_BM[:, m] = np.clip((x_BM[:, m] - minus.mean()) / way, 0, 1)
-    return side_BM
+
+    def __init__(
+        self, matching: Matching, named: Sequence[Effect], untold: Sequence[Effect]
+    ) -> None:
+        self.matching, self.untold = matching, untold
+        effects = [*named, *untold]
+        tried = [matching.less_wrong([one]) for one in effects]
+        self._most_B = np.full(matching.n_cells, CLEARLY_LESS)
+        for less_B, _ in tried:
+            np.maximum(self._most_B, less_B, out=self._most_B)
+        votes = [self._votes(*one) for one in tried]
+        n_B = np.maximum(np.sum([vote_B > 0 for vote_B in votes], axis=0), 1)
+        lost = [matching.lost([one]) for one in effects]
+        self.single = [
+            Correction(effect, float((vote_B / n_B).mean()), lost_by)
+            for effect, vote_B, lost_by in zip(effects, votes, lost, strict=True)
+        ]
+        unshared = [
+            Correction(effect, float(vote_B.mean()), lost_by)
+            for effect, vote_B, lost_by in zip(effects, votes, lost, strict=True)
+        ]
+        self._explained = max((one.score for one in unshared), default=0.0)
+
+    def best_single(self) -> tuple[Correction, ...]:
+        """The entry for which most cells speak; nothing if hardly any do."""
+        best = max(self.single, key=_by_score, default=None)
+        return (best,) if best is not None and self._is_enough(best) else ()
+
+    def best_pair(self) -> tuple[Correction, ...]:
+        """Two entries of a row that explain much more together than any entry alone."""
+        pairs = (self._pair(a, b) for row in self._hiding() for a, b in combinations(row, 2))
+        best = max(pairs, key=lambda pair: pair[0].score, default=())
+        least = max(PAIR_EXPLAINS * self._explained, PAIR_FEWEST)
+        return best if best and best[0].score > least else ()
+
+    def _hiding(self) -> Iterator[list[Effect]]:
+        """Entries of each row without cells that no entry alone gives cells."""
+        found = {one.effect.edit.population for one in self.single if self._is_enough(one)}
+        rows = groupby(self.untold, key=lambda one: one.edit.population)
+        return (list(entries) for row, entries in rows if row not in found)
+
+    def _pair(self, a: Effect, b: Effect) -> tuple[Correction, Correction]:
+        vote_B = self._votes(*self.matching.less_wrong([a, b]))
+        gained, lost = float(vote_B.mean()), self.matching.lost([a, b])
+        return Correction(a, gained, lost, together=b), Correction(b, gained, lost, together=a)
+
+    def _votes(self, less_B: np.ndarray, wrong_B: np.ndarray) -> np.ndarray:
+        """(B,) what each cell says for a correction, if no single entry suits it better."""
+        return np.where(less_B >= self._most_B - 1e-6, less_B * np.exp(-STRICT * wrong_B), 0)
+
+    def _is_enough(self, one: Correction) -> bool:
+        return one.score * self.matching.n_cells >= FEWEST
+
+
+def _by_score(one: Correction) -> float:
+    return one.score

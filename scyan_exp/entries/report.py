@@ -95,10 +95,9 @@ def words(effects: Sequence[Effect], to_correct: Sequence[Correction]) -> Iterat
         yield "No edit changes the annotation of 0.5% of the cells or more."
     if any(one.edit.is_blanked for one in effects):
         yield from _listed(
-            "These entries contradict the cells that the rest of their row finds (the first ones "
-            "may explain the others):",
+            "These entries contradict the cells (the first ones may explain the others):",
             [(one.effect, _contradicted(one)) for one in to_correct],
-            "No entry contradicts the cells that the rest of its row finds.",
+            "No entry contradicts the cells.",
         )
     if not all(one.edit.is_blanked for one in effects):
         yield from _listed(
@@ -128,10 +127,16 @@ def _listed(head: str, said: Sequence[tuple[Effect, str]], none: str = "") -> It
 
 
 def _contradicted(one: Correction) -> str:
+    better = f"{one.gained:.1%} of the cells fit the table better"
+    if one.together is not None:
+        other = one.together.edit
+        return (
+            f"with the opposite sign here and at {other.marker} {better}; no cell fits the row now"
+        )
+    if np.isnan(one.effect.opposite):
+        return f"with the opposite sign {better}; no cell fits the row now"
     text = f"{one.effect.opposite:.0%} of the way to the cells of the opposite sign"
-    if one.score <= 0:
-        return text
-    return f"{text}, with which {one.gained:.1%} of the cells fit the table better"
+    return f"{text}, with which {better}" if one.score > 0 else text
 
 
 def _moved(one: Effect) -> str:

@@ -92,6 +92,62 @@ def test_where_nothing_is_gained_the_farthest_over_stand_first():
     assert all(one.gained == 0 < one.lost for one in found)
 
 
+# ---------------------------------------------------------------- rows without cells
+
+
+def test_an_entry_of_a_row_without_cells_is_listed_if_cells_speak_for_it():
+    """Making entries of the row blank has told nothing."""
+    flipped = cells(TABLE.edited({"T": {"CD19": 1}}))
+    tried = [effect("T", marker, 1, np.nan) for marker in ("CD3", "CD19")]
+    (found,) = corrections(tried, flipped)
+    assert entries([found]) == [("T", "CD19")]
+    assert (found.gained, found.lost) == (pytest.approx(1 / 4), 0)
+    assert found.together is None
+
+
+def test_of_a_row_with_cells_or_with_a_named_entry_what_is_not_told_is_left_out():
+    flipped = cells(TABLE.edited({"T": {"CD19": 1}}))
+    tried = [effect("B", "CD3", -1, np.nan), effect("T", "CD19", 1, np.nan)]
+    found = corrections([*tried, effect("T", "CD3", 1, 0.6)], flipped)
+    assert entries(found) == [("T", "CD3")]
+
+
+#: T8 cells differ from T cells by CD8 alone.
+LIKE = np.array([[1, -1, -1, -1], [-1, 1, -1, 1], [-1, -1, 1, -1], [1, -1, -1, 1]], float)
+
+
+def like(flips: dict[str, float], t8: str = "T8", population: np.ndarray = EACH) -> Annotated:
+    """Cells of ``LIKE``, beside a table whose row T is wrong."""
+    x = LIKE[population] + np.random.default_rng(0).normal(0, 0.1, (len(population), 4))
+    table = KnowledgeTable(["T", "B", "NK", t8], TABLE.markers, LIKE).edited({"T": flips})
+    return Annotated(table, x.astype(np.float32), population)
+
+
+def test_two_wrong_entries_that_hide_each_other_are_found_together():
+    """With one of them corrected, T cells still match their row no better than that of T8 cells."""
+    wrong = like({"CD19": 1, "CD56": 1})
+    hidden = [effect("T", marker, 1, np.nan) for marker in ("CD3", "CD56", "CD19")]
+    found = corrections([*hidden, effect("T8", "CD8", 1, 0.8)], wrong)
+    assert entries(found) == [("T", "CD19"), ("T", "CD56"), ("T8", "CD8")]
+    first, second, other = found
+    assert first.gained == second.gained == pytest.approx(1 / 4)
+    assert (first.together, second.together) == (second.effect, first.effect)
+    assert other.together is None
+    assert other.score < 0
+
+
+def test_an_entry_that_the_name_says_is_no_rival_and_stands_last():
+    """There are no T8 cells, and T cells would match their row as well without its CD8."""
+    flips, population = {"CD19": 1}, EACH[: 3 * OF_EACH]
+    of_t = effect("T", "CD19", 1, 0.9)
+    found = corrections([effect("T8", "CD8", 1, 1.0), of_t], like(flips, "T8", population))
+    assert entries(found) == [("T8", "CD8"), ("T", "CD19")]
+    assert found[0].gained == pytest.approx(1 / 6)
+    found = corrections([effect("CD8+ T", "CD8", 1, 1.0), of_t], like(flips, "CD8+ T", population))
+    assert entries(found) == [("T", "CD19"), ("CD8+ T", "CD8")]
+    assert [one.gained for one in found] == [pytest.approx(1 / 3), 0]
+
+
 def test_entries_that_the_cells_do_not_contradict_and_fillings_are_left_out():
     tried = [effect("T", "CD19", -1, 0.5), effect("B", "CD3", -1, np.nan)]
     assert corrections(tried, cells(TABLE)) == []

@@ -70,6 +70,7 @@ EFFECTS = [
     Effect(Edit("B", "CD19", None, -1), 0.2, "T", "B", -0.2, 0, np.nan, np.nan),
     Effect(Edit("B", "CD19", None, 1), 0.1, "B", "T", 0.05, 0, np.nan, np.nan),
 ]
+CONTRADICT = "These entries contradict the cells (the first ones may explain the others):"
 #: As they would be if B cells' CD3 were the first to correct.
 TO_CORRECT = [Correction(EFFECTS[2], 0.25, 0.05), Correction(EFFECTS[1], 0.0, 0.1)]
 
@@ -83,8 +84,7 @@ def test_words_name_what_matters_what_contradicts_and_what_to_fill():
         "Of the blanks, these change most when filled:",
         "  B, CD19: blank -> -1: 20.0% of the cells, most leave B, most go to T",
         "  B, CD19: blank -> 1: 10.0% of the cells, most leave T, most go to B",
-        "These entries contradict the cells that the rest of their row finds (the first ones may "
-        "explain the others):",
+        CONTRADICT,
         "  B, CD3: -1 -> blank: 90% of the way to the cells of the opposite sign, with which 25.0% "
         "of the cells fit the table better",
         "  T, CD19: -1 -> blank: 70% of the way to the cells of the opposite sign",
@@ -93,12 +93,28 @@ def test_words_name_what_matters_what_contradicts_and_what_to_fill():
     ]
 
 
+def test_words_name_entries_of_a_row_without_cells():
+    a, b = (
+        replace(EFFECTS[0], edit=Edit("T", m, 1, None), opposite=np.nan) for m in ("CD3", "CD8")
+    )
+    pair = [Correction(a, 0.25, 0, together=b), Correction(b, 0.25, 0, together=a)]
+    lines = list(words([a, b], [*pair, Correction(a, 0.02, 0)]))
+    assert lines[lines.index(CONTRADICT) + 1 :] == [
+        "  T, CD3: 1 -> blank: with the opposite sign here and at CD8 25.0% of the cells fit the "
+        "table better; no cell fits the row now",
+        "  T, CD8: 1 -> blank: with the opposite sign here and at CD3 25.0% of the cells fit the "
+        "table better; no cell fits the row now",
+        "  T, CD3: 1 -> blank: with the opposite sign 2.0% of the cells fit the table better; no "
+        "cell fits the row now",
+    ]
+
+
 def test_words_say_that_there_is_nothing():
     still = Effect(Edit("T", "CD3", 1, None), 0.0, "", "", 0, 0, np.nan, 0.1)
     filled = Effect(Edit("B", "CD19", None, -1), 0.0, "", "", 0, 0, np.nan, np.nan)
     assert list(words([still, filled], [])) == [
         "No edit changes the annotation of 0.5% of the cells or more.",
-        "No entry contradicts the cells that the rest of its row finds.",
+        "No entry contradicts the cells.",
         "Filling a blank makes no cells follow the rest of the table clearly better.",
     ]
 
