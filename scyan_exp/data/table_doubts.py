@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from scyan_exp.data.population_names import sign_in_name
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.errors import listed
 
@@ -16,6 +17,7 @@ def table_doubts(table: KnowledgeTable) -> list[str]:
         *_no_negatives(table),
         *_rows_without_knowledge(table),
         *_equal_rows(table),
+        *_entries_against_names(table),
     ]
 
 
@@ -59,6 +61,19 @@ def _equal_rows(table: KnowledgeTable) -> list[str]:
                 f"populations {twin!r} and {name!r} have the same row: their cells cannot be "
                 "told apart. Add a marker that parts them, or make them one"
             )
+    return doubts
+
+
+def _entries_against_names(table: KnowledgeTable) -> list[str]:
+    doubts = []
+    for name, row in zip(table.populations, table.rho, strict=True):
+        for marker, value in zip(table.markers, row, strict=True):
+            sign = sign_in_name(name, marker)
+            if sign * value < 0:
+                doubts.append(
+                    f"population {name!r}, marker {marker!r}: the name says {sign}, the entry is "
+                    f"{value:g}. Correct one of them"
+                )
     return doubts
 
 

@@ -32,6 +32,11 @@ def test_nothing_is_said_of_a_good_table():
             {"T_cells": [1, 0, 0], "B_cells": [0, 1, 0], "NK_cells": [0, 0, 1]},
             "there is no -1, and there are 0s: 0 means half-way between negative and positive.",
         ),
+        (
+            {"CD56+_CD3neg_cells": [1, -1, 1]},
+            "population 'CD56+ CD3neg cells', marker 'CD3': the name says -1, the entry is 1. "
+            "Correct one of them",
+        ),
     ],
 )
 def test_each_mistake_is_named(rows, doubt):

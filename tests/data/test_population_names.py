@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scyan_exp.entries.names import sign_in_name
+from scyan_exp.data.population_names import sign_in_name
 
 
 @pytest.mark.parametrize(
