@@ -11,9 +11,9 @@ from itertools import combinations, groupby
 
 import numpy as np
 
+from scyan_exp.data.population_names import sign_in_name
 from scyan_exp.entries.effects import FEWEST, Annotated, Effect
 from scyan_exp.entries.matching import STRICT, Matching
-from scyan_exp.data.population_names import sign_in_name
 
 #: How far on the other side of a marker cells are when its entry is said to contradict them.
 CONTRADICTS = 0.5
