@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from scyan_exp.data.table import KnowledgeTable
 
 #: Words after a marker. "Dim" and "low" are given either sign in tables, so that they say nothing;
 #: a dash says so only where no name goes on behind it ("CD4-Naive" is no CD4- cell).
 _PLUS, _MINUS = r"pos(?:itive)?|\+|hi(?:gh)?|bright", r"neg(?:ative)?|[-\u2212](?![\w])"
 _BEFORE = r"(?:^|[^a-z0-9]|pos|neg|hi|high|bright|dim|low|lo|int)"
+#: Words of names that also speak of markers which their cells lack.
+_LACKS = re.compile(r"non|no |not|without|w/o|lack|lin|neg|minus|\bd[np]\b|\b(?:dim|low|lo|int)\b")
+#: Other markers may be called by a common word, as "Live".
+_NO_COMMON_WORD = re.compile(r"\d|^(?:tcr|ig|hla)")
+
+
+def against_names(table: KnowledgeTable) -> Iterator[tuple[int, int, int]]:
+    """Entries with another sign than the names of their populations give: row, column, that sign.
+
+    The names of the shared tables speak of 58 entries, and of none against its sign.
+    """
+    for p, m in np.argwhere(np.nan_to_num(table.rho) != 0):
+        population, marker = table.populations[p], table.markers[m]
+        sign = sign_in_name(population, marker) or int(speaks_of(population, marker))
+        if sign * table.rho[p, m] < 0:
+            yield int(p), int(m), sign
 
 
 def sign_in_name(population: str, marker: str) -> int:
@@ -15,11 +36,29 @@ def sign_in_name(population: str, marker: str) -> int:
 
     A letter that ends a marker may be left out: ``CD8+`` is of ``CD8a``.
     """
-    short = re.sub(r"(?<=\d)[ab]$", "", marker.lower())
-    names = "|".join(re.escape(one) for one in {marker.lower(), short})
     sign = rf"(?:({_PLUS})|({_MINUS}))"
     apart = rf" {sign}(?![a-z0-9])"  # "CD3 hippocampal" says nothing
-    said = re.search(rf"{_BEFORE}(?:{names})(?:{sign}|{apart})", population.lower())
+    pattern = rf"{_BEFORE}(?:{_spellings(marker)})(?:{sign}|{apart})"
+    said = re.search(pattern, population.lower())
     if said is None:
         return 0
     return 1 if said[1] or said[3] else -1
+
+
+def speaks_of(population: str, marker: str) -> bool:
+    """Whether a name speaks of a marker that its cells carry: ``CD4 T cells``, ``CD8-EM``.
+
+    It does not say so if a word such as "non" or "dim" is anywhere in it, or if the marker is
+    called by a common word.
+    """
+    name = population.lower()
+    if _LACKS.search(name) or not _NO_COMMON_WORD.search(marker.lower()):
+        return False
+    ends = r"(?![a-z0-9+])(?!-(?:cd|$|\W))"  # nor in "CD3-CD19- cells"
+    return re.search(rf"(?:^|[^a-z0-9])(?:{_spellings(marker)}){ends}", name) is not None
+
+
+def _spellings(marker: str) -> str:
+    """A pattern of a marker in lower case; a letter that ends it may be left out."""
+    short = re.sub(r"(?<=\d)[ab]$", "", marker.lower())
+    return "|".join(re.escape(one) for one in {marker.lower(), short})

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from scyan_exp.data.population_names import sign_in_name
+from scyan_exp.data.population_names import against_names
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.errors import listed
 
@@ -65,16 +65,11 @@ def _equal_rows(table: KnowledgeTable) -> list[str]:
 
 
 def _entries_against_names(table: KnowledgeTable) -> list[str]:
-    doubts = []
-    for name, row in zip(table.populations, table.rho, strict=True):
-        for marker, value in zip(table.markers, row, strict=True):
-            sign = sign_in_name(name, marker)
-            if sign * value < 0:
-                doubts.append(
-                    f"population {name!r}, marker {marker!r}: the name says {sign}, the entry is "
-                    f"{value:g}. Correct one of them"
-                )
-    return doubts
+    return [
+        f"population {table.populations[p]!r}, marker {table.markers[m]!r}: the name says {sign}, "
+        f"the entry is {table.rho[p, m]:g}. Correct one of them"
+        for p, m, sign in against_names(table)
+    ]
 
 
 def _markers_without_knowledge(table: KnowledgeTable) -> list[str]:

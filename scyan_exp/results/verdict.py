@@ -8,6 +8,7 @@ how often the verdict was right, over good trainings, bad ones, and ones spoilt 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scyan_exp.config.objectives import METRICS
+from scyan_exp.data.population_names import against_names
 from scyan_exp.errors import listed
 
 if TYPE_CHECKING:  # a report reads verdicts, and has no use for torch
@@ -154,7 +156,7 @@ def _sentence(name: str, limit: Limit, table: KnowledgeTable, signs: Signs) -> s
 
 def _apart(table: KnowledgeTable, group: Group) -> str:
     """What sets a group of a population's cells apart."""
-    said, are = ("+", "-") if table.rho[group.population, group.marker] > 0 else ("-", "+")
+    said, are = _words(table.rho[group.population, group.marker])
     marker = table.markers[group.marker]
     return f"{group.of_row:.0%} of the cells stand apart, {are} at {marker}, the row says {said}"
 
@@ -171,23 +173,36 @@ def _other_reasons(
         names = [name for name, is_one in zip(table.populations, which, strict=True) if is_one]
         if names:
             yield f"{text} {listed(names, limit=5)}: are they in the sample, and their rows right?"
+    against = sorted({p for p, _, _ in against_names(table)})
+    if against:
+        rows = listed([table.populations[p] for p in against], limit=5)
+        yield f"names and entries disagree of {rows}: correct one or the other"
     if not is_finished:
         yield "the last epoch was the best: train longer (trainer.max_epochs)"
     if agreement is not None and agreement < DISAGREEMENT:
         yield f"the repeats agree on {agreement:.0%} of the cells: see figures/agreement.png"
 
 
+def _words(rho: float) -> tuple[str, str]:
+    """The sign of an entry, and the opposite one."""
+    return ("+", "-") if rho > 0 else ("-", "+")
+
+
 def contradiction(marker: str, rho: float) -> str:
     """The remark on an entry that its cells contradict."""
-    said, are = ("+", "-") if rho > 0 else ("-", "+")
+    said, are = _words(rho)
     return f"{marker} is {said} in the table, {are} in its cells"
 
 
 def _remarks(table: KnowledgeTable, signs: Signs) -> dict[str, list[str]]:
     """What there is to look at, by population."""
     found = {}
+    by_name = defaultdict[int, list[str]](list)
+    for row, column, _ in against_names(table):
+        said, are = _words(table.rho[row, column])
+        by_name[row].append(f"{table.markers[column]} is {said} in the table, {are} by the name")
     for p in np.argsort(-signs.n_cells, kind="stable"):
-        remarks = [*_remarks_on(table, signs, int(p))]
+        remarks = [*by_name[int(p)], *_remarks_on(table, signs, int(p))]
         if remarks:
             found[table.populations[p]] = remarks
     return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from scyan_exp.data.population_names import sign_in_name
+from scyan_exp.data.population_names import against_names, sign_in_name, speaks_of
+from scyan_exp.data.table import KnowledgeTable
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,37 @@ def test_a_name_says_a_sign(population, marker, sign):
 )
 def test_a_name_says_nothing(population, marker):
     assert sign_in_name(population, marker) == 0
+
+
+@pytest.mark.parametrize(
+    ("population", "marker"),
+    [("CD4 T cells", "CD4"), ("CD8-EM", "CD8a"), ("TCRgd T cells", "TCRgd"), ("T, CD8", "CD8")],
+)
+def test_a_name_speaks_of_a_marker_that_its_cells_carry(population, marker):
+    assert speaks_of(population, marker)
+
+
+@pytest.mark.parametrize(
+    ("population", "marker"),
+    [
+        ("CD45RA T cells", "CD4"),
+        ("Non-TCRgd_NKT", "TCRgd"),
+        ("CD4-CD8- T cells", "CD4"),
+        ("CD4- T cells", "CD4"),
+        ("CD8 cells without CD4", "CD4"),
+        ("CD56dim NK", "CD56"),
+        ("CD56 dim NK", "CD56"),
+        ("Lin CD34 cells", "CD34"),
+        ("Live cells", "Live"),
+        ("B cells", "CD19"),
+    ],
+)
+def test_a_name_speaks_of_no_marker(population, marker):
+    assert not speaks_of(population, marker)
+
+
+def test_entries_against_names_are_given_with_the_sign_of_the_name():
+    rho = np.array([[-1, 1, -1], [np.nan, -1, 0], [1, -1, 1]], float)
+    names = ["CD4 T cells", "CD4 CD8 T cells", "CD4+ CD14- cells"]
+    table = KnowledgeTable(names, ["CD4", "CD8", "CD14"], rho)
+    assert list(against_names(table)) == [(0, 0, 1), (1, 1, 1), (2, 2, -1)]

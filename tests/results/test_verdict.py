@@ -83,6 +83,17 @@ def test_a_wrong_sign_is_named_by_row_and_marker():
     assert any("25% of the cells are in populations whose row" in one for one in verdict.reasons)
 
 
+def test_an_entry_against_the_name_of_its_population_is_not_good(right):
+    """Nothing else may see it: the row is that of other cells, and its own go to rows near by."""
+    names = ["CD14+ NK cells" if one == "NK cells" else one for one in TABLE.populations]
+    verdict = judge(replace(TABLE, populations=names), right)
+    assert verdict.level == Level.LOOK
+    assert verdict.reasons == [
+        "names and entries disagree of CD14+ NK cells: correct one or the other"
+    ]
+    assert verdict.populations == {"CD14+ NK cells": ["CD14 is - in the table, + by the name"]}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
