@@ -131,14 +131,13 @@ class _Votes:
         n_B = np.maximum(np.sum([vote_B > 0 for vote_B in votes], axis=0), 1)
         lost = [matching.lost([one]) for one in effects]
         self.single = [
-            Correction(effect, float((vote_B / n_B).mean()), lost_by)
-            for effect, vote_B, lost_by in zip(effects, votes, lost, strict=True)
+            Correction(effect, float((vote_B / n_B).mean()), share)
+            for effect, vote_B, share in zip(effects, votes, lost, strict=True)
         ]
-        unshared = [
-            Correction(effect, float(vote_B.mean()), lost_by)
-            for effect, vote_B, lost_by in zip(effects, votes, lost, strict=True)
-        ]
-        self._explained = max((one.score for one in unshared), default=0.0)
+        alone = (
+            vote_B.mean() - LOST_COUNTS * share for vote_B, share in zip(votes, lost, strict=True)
+        )
+        self._explained = max(alone, default=0.0)
 
     def best_single(self) -> tuple[Correction, ...]:
         """The entry for which most cells speak; nothing if hardly any do."""
