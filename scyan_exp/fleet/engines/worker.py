@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import gc
 import json
 import logging
 import os
@@ -64,6 +65,7 @@ def work(
             with output_to_log(folder):
                 result = run_job(folder, task)
             connection.send_bytes(json.dumps(result).encode())
+            gc.collect()  # while the launcher writes: cycles of a job would be left to later ones
     except (EOFError, OSError):  # the launcher needs this worker no more
         _finish_wandb()
 
