@@ -30,6 +30,8 @@ MOST_LINES = 10
 WORTH_A_LINE = 0.005
 #: Rise of the agreement with the rest of the table from which on a filling is worth it.
 CLEARLY = 0.002
+#: Why nothing more is said of an entry.
+_NO_CELLS = "hardly any cell fits the row now"
 
 
 def report_entries(sweep_dir: Path) -> None:
@@ -129,12 +131,10 @@ def _listed(head: str, said: Sequence[tuple[Effect, str]], none: str = "") -> It
 def _contradicted(one: Correction) -> str:
     better = f"{one.gained:.1%} of the cells fit the table better"
     if one.together is not None:
-        other = one.together.edit
-        return (
-            f"with the opposite sign here and at {other.marker} {better}; no cell fits the row now"
-        )
+        other = one.together.edit.marker
+        return f"with the opposite sign here and at {other} {better}; {_NO_CELLS}"
     if np.isnan(one.effect.opposite):
-        return f"with the opposite sign {better}; no cell fits the row now"
+        return f"with the opposite sign {better}; {_NO_CELLS}"
     text = f"{one.effect.opposite:.0%} of the way to the cells of the opposite sign"
     return f"{text}, with which {better}" if one.score > 0 else text
 

@@ -176,7 +176,7 @@ def _other_reasons(
     against = sorted({p for p, _, _ in against_names(table)})
     if against:
         rows = listed([table.populations[p] for p in against], limit=5)
-        yield f"names and entries disagree of {rows}: correct one or the other"
+        yield f"the names and entries of {rows} disagree: correct one or the other"
     if not is_finished:
         yield "the last epoch was the best: train longer (trainer.max_epochs)"
     if agreement is not None and agreement < DISAGREEMENT:

@@ -99,13 +99,14 @@ def test_words_name_entries_of_a_row_without_cells():
     )
     pair = [Correction(a, 0.25, 0, together=b), Correction(b, 0.25, 0, together=a)]
     lines = list(words([a, b], [*pair, Correction(a, 0.02, 0)]))
+    hardly = "hardly any cell fits the row now"
     assert lines[lines.index(CONTRADICT) + 1 :] == [
         "  T, CD3: 1 -> blank: with the opposite sign here and at CD8 25.0% of the cells fit the "
-        "table better; no cell fits the row now",
+        f"table better; {hardly}",
         "  T, CD8: 1 -> blank: with the opposite sign here and at CD3 25.0% of the cells fit the "
-        "table better; no cell fits the row now",
-        "  T, CD3: 1 -> blank: with the opposite sign 2.0% of the cells fit the table better; no "
-        "cell fits the row now",
+        f"table better; {hardly}",
+        "  T, CD3: 1 -> blank: with the opposite sign 2.0% of the cells fit the table better; "
+        f"{hardly}",
     ]
 
 

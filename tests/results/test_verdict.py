@@ -89,7 +89,7 @@ def test_an_entry_against_the_name_of_its_population_is_not_good(right):
     verdict = judge(replace(TABLE, populations=names), right)
     assert verdict.level == Level.LOOK
     assert verdict.reasons == [
-        "names and entries disagree of CD14+ NK cells: correct one or the other"
+        "the names and entries of CD14+ NK cells disagree: correct one or the other"
     ]
     assert verdict.populations == {"CD14+ NK cells": ["CD14 is - in the table, + by the name"]}
 
