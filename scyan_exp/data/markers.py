@@ -30,7 +30,7 @@ _BEFORE = re.compile(rf"^(?:{_ISOTOPE}[\W_]+|.*\S\s*::\s*)")
 #: What may follow it: an isotope, also in brackets, as in ``CD19(Nd142)Di``.
 _BEHIND = re.compile(rf"(?:[\W_]+{_ISOTOPE}|\({_ISOTOPE}\)(?:D[id])?)$")
 #: Greek letters of receptors and chains: alpha to epsilon, kappa and lambda.
-_GREEK = str.maketrans("\u03b1\u03b2\u03b3\u03b4\u03b5\u03ba\u03bb", "abgdekl")
+GREEK = str.maketrans("\u03b1\u03b2\u03b3\u03b4\u03b5\u03ba\u03bb", "abgdekl")
 
 
 def plain_name(name: str) -> str:
@@ -40,7 +40,7 @@ def plain_name(name: str) -> str:
         >>> plain_name("HLA-DR"), plain_name("TCR gd")
         ('hladr', 'tcrgd')
     """
-    return "".join(c for c in name.casefold().translate(_GREEK) if c.isalnum() or c == "+")
+    return "".join(c for c in name.casefold().translate(GREEK) if c.isalnum() or c == "+")
 
 
 def bare_name(name: str) -> str:

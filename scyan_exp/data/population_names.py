@@ -1,12 +1,14 @@
-"""What the name of a population says of its markers."""
+"""What the name of a population says of its markers, by its letters or by definition."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
+from scyan_exp.data.phenotypes import usual_sign
 from scyan_exp.data.table import KnowledgeTable
 
 #: Words after a marker. "Dim" and "low" are given either sign in tables, so that they say nothing;
@@ -19,16 +21,44 @@ _LACKS = re.compile(r"non|no |not|without|w/o|lack|lin|neg|minus|\bd[np]\b|\b(?:
 _NO_COMMON_WORD = re.compile(r"\d|^(?:tcr|ig|hla)")
 
 
-def against_names(table: KnowledgeTable) -> Iterator[tuple[int, int, int]]:
-    """Entries with another sign than the names of their populations give: row, column, that sign.
+@dataclass(frozen=True)
+class Said:
+    """The sign that a name gives a marker.
 
-    The names of the shared tables speak of 58 entries, and of none against its sign.
+    Attributes:
+        sign: 1 or -1.
+        why: in words, for a sentence: "the name says 1", "NK cells are CD3- by definition".
     """
+
+    sign: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Against:
+    """An entry with another sign than the name of its population gives."""
+
+    row: int
+    column: int
+    said: Said
+
+
+def against_names(table: KnowledgeTable) -> Iterator[Against]:
+    """The entries of a table that disagree with the names of their populations."""
     for p, m in np.argwhere(np.nan_to_num(table.rho) != 0):
-        population, marker = table.populations[p], table.markers[m]
-        sign = sign_in_name(population, marker) or int(speaks_of(population, marker))
-        if sign * table.rho[p, m] < 0:
-            yield int(p), int(m), sign
+        said = said_by_name(table.populations[p], table.markers[m])
+        if said and said.sign * table.rho[p, m] < 0:
+            yield Against(int(p), int(m), said)
+
+
+def said_by_name(population: str, marker: str) -> Said | None:
+    """What a name says of a marker: itself, else by the usual definition of the cells."""
+    if sign := sign_in_name(population, marker) or int(speaks_of(population, marker)):
+        return Said(sign, f"the name says {sign}")
+    if usual := usual_sign(population, marker):
+        sign = "+" if usual.sign > 0 else "-"
+        return Said(usual.sign, f"{usual.kind} are {marker}{sign} by definition")
+    return None
 
 
 def sign_in_name(population: str, marker: str) -> int:
@@ -41,8 +71,14 @@ def sign_in_name(population: str, marker: str) -> int:
     pattern = rf"{_BEFORE}(?:{_spellings(marker)})(?:{sign}|{apart})"
     said = re.search(pattern, population.lower())
     if said is None:
-        return 0
+        return -int(_is_denied(population, marker))
     return 1 if said[1] or said[3] else -1
+
+
+def _is_denied(population: str, marker: str) -> bool:
+    """Whether a name says that its cells lack a marker: ``Non-TCRgd NKT``."""
+    pattern = rf"(?:^|[^a-z0-9])non[ _-]?(?:{_spellings(marker)})(?![a-z0-9+])"
+    return re.search(pattern, population.lower()) is not None
 
 
 def speaks_of(population: str, marker: str) -> bool:

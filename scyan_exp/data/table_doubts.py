@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import combinations
 
 import numpy as np
 
-from scyan_exp.data.population_names import against_names
+from scyan_exp.data.population_names import Against, against_names
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.errors import listed
+
+#: Entries of a marker against the names of their populations that speak of a column, not of rows.
+IN_A_COLUMN = 3
 
 
 def table_doubts(table: KnowledgeTable) -> list[str]:
@@ -65,11 +69,25 @@ def _equal_rows(table: KnowledgeTable) -> list[str]:
 
 
 def _entries_against_names(table: KnowledgeTable) -> list[str]:
-    return [
-        f"population {table.populations[p]!r}, marker {table.markers[m]!r}: the name says {sign}, "
-        f"the entry is {table.rho[p, m]:g}. Correct one of them"
-        for p, m, sign in against_names(table)
-    ]
+    by_marker = defaultdict[int, list[Against]](list)
+    for one in against_names(table):
+        by_marker[one.column].append(one)
+    doubts = []
+    for column, against in by_marker.items():
+        marker = table.markers[column]
+        if len(against) >= IN_A_COLUMN:
+            rows = listed([table.populations[one.row] for one in against], limit=3)
+            doubts.append(
+                f"marker {marker!r}: the names of several populations say the opposite sign "
+                f"({against[0].said.why}), those of {rows}. Is this the column of another marker?"
+            )
+            continue
+        doubts += [
+            f"population {table.populations[one.row]!r}, marker {marker!r}: {one.said.why}, the "
+            f"entry is {table.rho[one.row, column]:g}. Correct the entry or the name"
+            for one in against
+        ]
+    return doubts
 
 
 def _markers_without_knowledge(table: KnowledgeTable) -> list[str]:

@@ -6,12 +6,12 @@ The order was chosen on entries flipped on purpose: ``benchmarks/NOTES.md`` has 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 
 import numpy as np
 
-from scyan_exp.data.population_names import sign_in_name
+from scyan_exp.data.population_names import said_by_name
 from scyan_exp.entries.effects import FEWEST, Annotated, Effect
 from scyan_exp.entries.matching import STRICT, Matching
 
@@ -37,12 +37,14 @@ class Correction:
         gained: share of the cells that match a row best with the opposite sign.
         lost: share of the cells that match a row only without it.
         together: the other entry of the row, where only both together give it cells.
+        said: why the name of the population speaks against the entry; empty if it does not.
     """
 
     effect: Effect
     gained: float
     lost: float
     together: Effect | None = None
+    said: str = ""
 
     @property
     def score(self) -> float:
@@ -52,6 +54,8 @@ class Correction:
 
 def corrections(effects: Sequence[Effect], cells: Annotated) -> list[Correction]:
     """The entries that contradict the cells, the best to correct first.
+
+    Entries that disagree with the names of their populations go before all others.
 
     Where one entry is wrong, its cells match no row, and each entry that keeps them out of a row
     near by seems wrong too. So each cell speaks for one correction only: that by which it matches a
@@ -68,11 +72,13 @@ def corrections(effects: Sequence[Effect], cells: Annotated) -> list[Correction]
         effects: of the edits; fillings are passed over.
         cells: annotated by the unchanged table.
     """
-    matching, found = Matching(cells), list[Correction]()
-    contradict = sorted((one for one in effects if one.opposite > CONTRADICTS), key=_by_side)
-    named = [one for one in contradict if not _is_in_name(one)]
-    last = [Correction(one, 0.0, matching.lost([one])) for one in contradict if _is_in_name(one)]
-    untold = _untold(effects, {one.edit.population for one in named}, matching)
+    matching = Matching(cells)
+    found = list(_against_names(effects, matching))
+    left = [one for one in effects if one not in {each.effect for each in found}]
+    contradict = sorted((one for one in left if one.opposite > CONTRADICTS), key=_by_side)
+    named = [one for one in contradict if not _is_said(one)]
+    last = [Correction(one, 0.0, matching.lost([one])) for one in contradict if _is_said(one)]
+    untold = _untold(left, {one.edit.population for one in named}, matching)
     while True:
         rows = matching.without_cells()
         votes = _Votes(matching, named, [one for one in untold if one.edit.population in rows])
@@ -89,13 +95,28 @@ def corrections(effects: Sequence[Effect], cells: Annotated) -> list[Correction]
 def _untold(effects: Sequence[Effect], told: set[str], matching: Matching) -> list[Effect]:
     """Entries of which their trainings tell nothing, of rows of which nothing is told."""
     blanked = (one for one in effects if one.edit.is_blanked and np.isnan(one.opposite))
-    found = (one for one in blanked if one.edit.population not in told and not _is_in_name(one))
+    found = (one for one in blanked if one.edit.population not in told and not _is_said(one))
     return sorted((one for one in found if matching.is_told(one)), key=_by_name)
 
 
-def _is_in_name(effect: Effect) -> bool:
-    edit = effect.edit
-    return sign_in_name(edit.population, edit.marker) * (edit.before or 0) > 0
+def _against_names(effects: Sequence[Effect], matching: Matching) -> Iterator[Correction]:
+    """Entries against the names of their populations, corrected one after the other."""
+    why = {one: said for one in effects if one.edit.is_blanked and (said := _said_against(one))}
+    while why:
+        best = max(_Votes(matching, list(why), []).single, key=_by_score)
+        matching.correct([best.effect])
+        yield replace(best, said=why.pop(best.effect))
+
+
+def _said_against(effect: Effect) -> str:
+    said = said_by_name(effect.edit.population, effect.edit.marker)
+    return said.why if said and said.sign * (effect.edit.before or 0) < 0 else ""
+
+
+def _is_said(effect: Effect) -> bool:
+    """Whether an entry is what the name of its population says."""
+    said = said_by_name(effect.edit.population, effect.edit.marker)
+    return said is not None and said.sign * (effect.edit.before or 0) > 0
 
 
 def _by_side(effect: Effect) -> float:

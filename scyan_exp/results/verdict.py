@@ -173,7 +173,7 @@ def _other_reasons(
         names = [name for name, is_one in zip(table.populations, which, strict=True) if is_one]
         if names:
             yield f"{text} {listed(names, limit=5)}: are they in the sample, and their rows right?"
-    against = sorted({p for p, _, _ in against_names(table)})
+    against = sorted({one.row for one in against_names(table)})
     if against:
         rows = listed([table.populations[p] for p in against], limit=5)
         yield f"the names and entries of {rows} disagree: correct one or the other"
@@ -198,9 +198,10 @@ def _remarks(table: KnowledgeTable, signs: Signs) -> dict[str, list[str]]:
     """What there is to look at, by population."""
     found = {}
     by_name = defaultdict[int, list[str]](list)
-    for row, column, _ in against_names(table):
-        said, are = _words(table.rho[row, column])
-        by_name[row].append(f"{table.markers[column]} is {said} in the table, {are} by the name")
+    for one in against_names(table):
+        said, are = _words(table.rho[one.row, one.column])
+        marker = table.markers[one.column]
+        by_name[one.row].append(f"{marker} is {said} in the table, {are} by the name")
     for p in np.argsort(-signs.n_cells, kind="stable"):
         remarks = [*by_name[int(p)], *_remarks_on(table, signs, int(p))]
         if remarks:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scyan_exp.data.population_names import against_names, sign_in_name, speaks_of
+from scyan_exp.data.population_names import (
+    Said,
+    against_names,
+    said_by_name,
+    sign_in_name,
+    speaks_of,
+)
 from scyan_exp.data.table import KnowledgeTable
 
 
@@ -24,6 +30,8 @@ from scyan_exp.data.table import KnowledgeTable
         ("CD4 positive", "CD4", 1),
         ("CD38high plasma cells", "CD38", 1),
         ("NK1.1+", "NK1.1", 1),
+        ("Non-TCRgd_NKT", "TCRgd", -1),
+        ("non CD8 T cells", "CD8a", -1),
     ],
 )
 def test_a_name_says_a_sign(population, marker, sign):
@@ -41,7 +49,7 @@ def test_a_name_says_a_sign(population, marker, sign):
         ("CD56dim NK", "CD56"),  # in tables + and -
         ("CD3 hippocampal", "CD3"),
         ("CD1c+ DC", "CD1a"),
-        ("Non-TCRgd_NKT", "TCRgd"),
+        ("nonCD4 cells with CD45RA", "CD45"),
         ("", "CD3"),
     ],
 )
@@ -76,8 +84,20 @@ def test_a_name_speaks_of_no_marker(population, marker):
     assert not speaks_of(population, marker)
 
 
-def test_entries_against_names_are_given_with_the_sign_of_the_name():
-    rho = np.array([[-1, 1, -1], [np.nan, -1, 0], [1, -1, 1]], float)
-    names = ["CD4 T cells", "CD4 CD8 T cells", "CD4+ CD14- cells"]
+def test_entries_against_names_are_given_with_what_the_name_says():
+    rho = np.array([[-1, 1, -1], [np.nan, -1, 0], [1, -1, 1], [1, -1, -1]], float)
+    names = ["CD4 T cells", "CD4 CD8 T cells", "CD4+ CD14- cells", "Monocytes"]
     table = KnowledgeTable(names, ["CD4", "CD8", "CD14"], rho)
-    assert list(against_names(table)) == [(0, 0, 1), (1, 1, 1), (2, 2, -1)]
+    found = [(one.row, one.column, one.said.sign, one.said.why) for one in against_names(table)]
+    assert found == [
+        (0, 0, 1, "the name says 1"),
+        (0, 1, -1, "CD4 T cells are CD8- by definition"),
+        (1, 1, 1, "the name says 1"),
+        (2, 2, -1, "the name says -1"),
+    ]
+
+
+def test_a_name_goes_before_the_definition_of_its_cells():
+    assert said_by_name("CD14+ T cells", "CD14").why == "the name says 1"
+    assert said_by_name("T cells", "CD14") == Said(-1, "T cells are CD14- by definition")
+    assert said_by_name("T cells", "CD38") is None

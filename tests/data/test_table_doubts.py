@@ -10,7 +10,8 @@ from scyan_exp.data.table_doubts import table_doubts, table_remarks
 from scyan_exp.errors import InputError
 
 NAN = np.nan
-ROWS = {"T cells": [1, -1, -1], "B cells": [-1, 1, -1], "NK cells": [-1, -1, 1]}
+#: Names that say nothing of the cells.
+ROWS = {"one": [1, -1, -1], "two": [-1, 1, -1], "three": [-1, -1, 1]}
 
 
 def table_of(**rows: list[float]) -> KnowledgeTable:
@@ -25,17 +26,22 @@ def test_nothing_is_said_of_a_good_table():
 @pytest.mark.parametrize(
     ("rows", "doubt"),
     [
-        ({"pDCs": [NAN] * 3}, "nothing is known of population 'pDCs': cells of any kind will go"),
-        ({"T_cells": [-1, 1, -1]}, "populations 'T cells' and 'B cells' have the same row: their"),
-        ({"NKT": [-1, -1, 1]}, "populations 'NK cells' and 'NKT' have the same row"),
+        ({"five": [NAN] * 3}, "nothing is known of population 'five': cells of any kind will go"),
+        ({"one": [-1, 1, -1]}, "populations 'one' and 'two' have the same row: their"),
+        ({"four": [-1, -1, 1]}, "populations 'three' and 'four' have the same row"),
         (
-            {"T_cells": [1, 0, 0], "B_cells": [0, 1, 0], "NK_cells": [0, 0, 1]},
+            {"one": [1, 0, 0], "two": [0, 1, 0], "three": [0, 0, 1]},
             "there is no -1, and there are 0s: 0 means half-way between negative and positive.",
         ),
         (
             {"CD56+_CD3neg_cells": [1, -1, 1]},
             "population 'CD56+ CD3neg cells', marker 'CD3': the name says -1, the entry is 1. "
-            "Correct one of them",
+            "Correct the entry or the name",
+        ),
+        (
+            {"NK_cells": [1, -1, 1]},
+            "population 'NK cells', marker 'CD3': NK cells are CD3- by definition, the entry is 1. "
+            "Correct the entry or the name",
         ),
     ],
 )
@@ -48,37 +54,37 @@ def test_each_mistake_is_named(rows, doubt):
     ("rows", "remark"),
     [
         (
-            {"T_cells": [1, -1, NAN], "B_cells": [-1, 1, NAN], "NK_cells": [-1, -1, NAN]},
+            {"one": [1, -1, NAN], "two": [-1, 1, NAN], "three": [-1, -1, NAN]},
             "marker 'CD56' is blank in every row: fill in what you know, and drop the columns of "
             "which you know nothing",
         ),
         (
-            {"NKT": [NAN, -1, 1]},
-            "populations 'NK cells' and 'NKT' differ only where one of them is blank: a value at "
+            {"four": [NAN, -1, 1]},
+            "populations 'three' and 'four' differ only where one of them is blank: a value at "
             "CD3 would part them",
         ),
         (
-            {"T_cells": [1, -1, 1], "B_cells": [-1, 1, 1], "NK_cells": [-1, -1, 1]},
+            {"one": [1, -1, 1], "two": [-1, 1, 1], "three": [-1, -1, 1]},
             "marker 'CD56' is 1 wherever it is known: it parts no populations",
         ),
         (
-            {"T_cells": [1, -1, NAN], "B_cells": [-1, 1, 1], "NK_cells": [-1, -1, 1]},
+            {"one": [1, -1, NAN], "two": [-1, 1, 1], "three": [-1, -1, 1]},
             "marker 'CD56' is 1 wherever it is known: no row says -1",
         ),
         (
-            {"T_cells": [1, -1, NAN], "B_cells": [-1, 1, -0.5], "NK_cells": [-1, -1, -0.5]},
+            {"one": [1, -1, NAN], "two": [-1, 1, -0.5], "three": [-1, -1, -0.5]},
             "marker 'CD56' is -0.5 wherever it is known: no row says 1",
         ),
         (
-            {"T_cells": [1, -1, NAN], "B_cells": [-1, 1, 0], "NK_cells": [-1, -1, 0]},
+            {"one": [1, -1, NAN], "two": [-1, 1, 0], "three": [-1, -1, 0]},
             "marker 'CD56' is 0 wherever it is known: no row says 1 or -1",
         ),
         (
-            {"T_cells": [1, -1, 0.5], "B_cells": [-1, 1, 1], "NK_cells": [-1, -1, 1]},
+            {"one": [1, -1, 0.5], "two": [-1, 1, 1], "three": [-1, -1, 1]},
             "marker 'CD56' has no -1: every population expresses it",
         ),
         (
-            {"T_cells": [1, -1, -0.5], "B_cells": [-1, 1, -1], "NK_cells": [-1, -1, -1]},
+            {"one": [1, -1, -0.5], "two": [-1, 1, -1], "three": [-1, -1, -1]},
             "marker 'CD56' has no 1: no population expresses it",
         ),
     ],
@@ -90,8 +96,24 @@ def test_each_doubtful_entry_is_shown(rows, remark):
 
 @pytest.mark.parametrize("number", [0, -1, 1, 0.5])
 def test_a_blank_and_a_number_are_not_the_same_row(number):
-    table = table_of(T_cells=[1, -1, NAN], B_cells=[1, -1, number], NK_cells=[-1, -1, 1])
+    table = table_of(one=[1, -1, NAN], two=[1, -1, number], three=[-1, -1, 1])
     assert table_doubts(table) == []
+
+
+def test_a_column_of_another_marker_is_one_line():
+    """CD19 and CD56 exchanged: each row has two wrong signs, or none."""
+    rows = {"T_cells": [1, -1, -1], "B_cells": [-1, -1, 1], "NK_cells": [-1, 1, -1]}
+    more = {"Naive B cells": [-1, -1, 1], "CD56bright NK": [-1, 1, -1]}
+    exchanged = table_of(**rows, **more)
+    doubts = [one for one in table_doubts(exchanged) if one.startswith("marker")]
+    assert doubts == [
+        "marker 'CD19': the names of several populations say the opposite sign (B cells are CD19+ "
+        "by definition), those of B cells, NK cells, Naive B cells, ... (4 in all). Is this the "
+        "column of another marker?",
+        "marker 'CD56': the names of several populations say the opposite sign (B cells are CD56- "
+        "by definition), those of B cells, NK cells, Naive B cells, ... (4 in all). Is this the "
+        "column of another marker?",
+    ]
 
 
 @pytest.mark.parametrize("cell", ["+", "pos", "-", "NEG", "\N{MINUS SIGN}"])

@@ -76,6 +76,7 @@ def test_a_wrong_sign_is_named_by_row_and_marker():
     verdict = judge(table, signs(RIGHT, table=table))
     assert verdict.level != Level.GOOD
     assert verdict.populations["T cells"] == [
+        "CD3 is - in the table, + by the name",
         "hardly any cell matches its row",
         "CD3 is - in the table, + in its cells",
     ]

@@ -1,0 +1,164 @@
+"""What the usual definitions of immune cells say of their markers.
+
+A few definitions on which the field agrees, of populations that a name states plainly. They follow
+the Human Immunology Project (Maecker et al. 2012, https://doi.org/10.1038/nri3158), and hold for
+mice too where the marker is measured there. What differs between tissues, states and species is
+left out: CD38 of plasma cells, CD27 of memory B cells, CD11c of plasmacytoid dendritic cells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from unicodedata import normalize
+
+from scyan_exp.data.markers import GREEK, plain_name
+
+
+@dataclass(frozen=True)
+class Phenotype:
+    """A definition: cells with this name have these signs.
+
+    Attributes:
+        kind: what the cells are.
+        name: a pattern of whole words, in lower case and apart: ``b`` is in "B-IgDposCD27neg".
+        signs: as the field writes them: ``CD3+ CD19-``.
+        of: of a subset, the lineage that the name must tell too.
+    """
+
+    kind: str
+    name: str
+    signs: str
+    of: str = ""
+
+
+T, B, NK, MONO, DC = "T cells", "B cells", "NK cells", "monocytes", "dendritic cells"
+#: Words that name T cells behind CD4 or CD8: "CD4-Naive".
+_AFTER_CD4 = "naive|cm|em|emra|eff|central|effector|memory|activated"
+_MONO, _DC = r"mono(?:cyte)?s?", r"(?:dcs?\d?|dendritic cells?)"
+
+LINEAGES = (
+    Phenotype(
+        T,
+        rf"t|nk ?t|tcd[48]|cd[48]a?(?:\+|pos)? (?:{_AFTER_CD4})|tnaive|t[ce]m|te?mra|t ?regs?|tfh"
+        r"|th\d*|mait|(?:gd|yd) ?tcr|tcr ?(?:gd|yd)",
+        "CD45+ CD3+ CD19- CD20- CD14- IgD-",
+    ),
+    Phenotype(B, "b", "CD45+ CD19+ B220+ CD3- CD14- CD16- CD56- TCRab- TCRgd-"),
+    Phenotype(NK, "nk(?! ?t)", "CD45+ CD56+ NK1.1+ CD3- CD19- CD20- CD14- TCRab- TCRgd- IgD-"),
+    Phenotype(MONO, _MONO, "CD45+ CD33+ HLA-DR+ CD3- CD19- CD20- TCRab- TCRgd-"),
+    Phenotype(DC, rf"(?:[pmc] ?)?{_DC}", "CD45+ HLA-DR+ CD3- CD19- CD20- CD56- TCRab- TCRgd-"),
+    Phenotype(
+        "basophils", "baso(?:phil)?s?", "CD123+ HLA-DR- CD3- CD19- CD20- CD14- TCRab- TCRgd-"
+    ),
+)
+#: Where two of them speak of a marker, the later one counts.
+SUBSETS = (
+    Phenotype("CD4 T cells", r"t?cd4(?:\+|pos)?", "CD4+ CD8- TCRab+ TCRgd-", of=T),
+    Phenotype("CD8 T cells", r"t?cd8a?(?:\+|pos)?", "CD8+ CD4- TCRab+ TCRgd-", of=T),
+    Phenotype("gamma-delta T cells", "gd|yd|tcrgd|tcryd|gamma delta", "TCRgd+ TCRab-", of=T),
+    Phenotype("NKT cells", "(?<!i )nk ?t", "CD56+ NK1.1+", of=T),  # invariant ones have either sign
+    Phenotype("naive T cells", "t?naive", "CD45RA+ CD45RO- CCR7+ CD62L+ CD27+", of=T),
+    # "TEM" is left out: some tables call transitional memory cells so.
+    Phenotype(
+        "central memory T cells", "t?cm|central memory", "CD45RA- CD45RO+ CCR7+ CD62L+", of=T
+    ),
+    Phenotype("effector memory T cells", "em|effector memory", "CD45RA- CD45RO+ CCR7-", of=T),
+    Phenotype("TEMRA cells", "te?mra|emra", "CD45RA+ CD45RO- CCR7-", of=T),
+    Phenotype("effector T cells", "eff|effector(?! memory)", "CCR7-", of=T),
+    Phenotype("regulatory T cells", "t ?regs?|regulatory", "CD25+ CD127-", of=T),
+    Phenotype("mature B cells", "mature|naive|memory|mem", "CD20+", of=B),
+    Phenotype("naive B cells", "naive", "IgD+ CD27-", of=B),
+    Phenotype("CD56bright NK cells", "cd56 ?(?:bright|hi|high)", "CD16-", of=NK),
+    Phenotype("CD56dim NK cells", "cd56 ?(?:dim|lo|low)", "CD16+", of=NK),
+    Phenotype("classical monocytes", rf"(?<!non )(?:c|classical) {_MONO}", "CD14+ CD16-", of=MONO),
+    Phenotype("non-classical monocytes", rf"(?:nc|non ?classical) {_MONO}", "CD16+", of=MONO),
+    Phenotype("plasmacytoid dendritic cells", rf"(?:p|plasmacytoid) ?{_DC}", "CD123+ CD14-", of=DC),
+    Phenotype("myeloid dendritic cells", rf"(?:[mc]|myeloid|conventional) ?{_DC}", "CD11c+", of=DC),
+)
+#: Other names of the markers in these definitions.
+_ALSO = {
+    "cd197": "ccr7",
+    "cd45r": "b220",
+    "tcrb": "tcrab",
+    "abtcr": "tcrab",
+    "tcryd": "tcrgd",
+    "gdtcr": "tcrgd",
+}
+#: Words of cells that are several kinds, or not (yet, any longer) what another word says.
+_OTHERS = re.compile(
+    r"\b(?:not|no|other|rest|without|lack|lin|neg|minus|or|and|vs|doublets?|debris|dead|like"
+    r"|pre|pro|early|immature|precursors?|progenitors?|thym\w*|dp|t bet"
+    r"|plasma(?:blasts?)?|\w*(?:leuk|lymphom|myelom|neoplas|tumou?r|malign|cancer|blast)\w*"
+    r"|aml|all|cll|mm)\b"
+)
+_NON = re.compile(r"\bnon (?!classical)(?:tcr ?)?[a-z0-9]+(?: cells?)?")
+
+
+@dataclass(frozen=True)
+class Usual:
+    """The sign of a marker by definition.
+
+    Attributes:
+        sign: 1 or -1.
+        kind: of which cells.
+    """
+
+    sign: int
+    kind: str
+
+
+def usual_sign(population: str, marker: str) -> Usual | None:
+    """The sign that cells of this name have by definition; None if there is none.
+
+    The names of 14 public tables speak so of 691 entries, and of none against its sign.
+
+    Example:
+        >>> usual_sign("CD4-CM", "CD45RA")
+        Usual(sign=-1, kind='central memory T cells')
+    """
+    return _signs(population).get(_marker(marker))
+
+
+@lru_cache(maxsize=1024)
+def _signs(population: str) -> dict[str, Usual]:
+    """What is usual, but for the markers of which the name itself speaks: "CD14mid"."""
+    words = _words(population)
+    signs = {
+        _marker(marker): Usual(1 if sign == "+" else -1, one.kind)
+        for one in _definitions(words)
+        for marker, sign in re.findall(r"(\S+)([+-])", one.signs)
+    }
+    together = words.replace(" ", "")
+    named = [marker for marker in signs if re.search(rf"{marker}(?!\d)", together)]
+    return {marker: usual for marker, usual in signs.items() if marker not in named}
+
+
+def _definitions(words: str) -> Iterator[Phenotype]:
+    """The definitions of the cells that a name tells, the broad one first."""
+    lineages = [one for one in LINEAGES if _tells(words, one)]
+    if len(lineages) != 1 or _OTHERS.search(words):
+        return
+    yield lineages[0]
+    yield from (one for one in SUBSETS if one.of == lineages[0].kind and _tells(words, one))
+
+
+def _tells(words: str, one: Phenotype) -> bool:
+    return re.search(rf"(?<![a-z0-9+])(?:{one.name})(?![a-z0-9+])", words) is not None
+
+
+def _words(population: str) -> str:
+    """The words of a name, apart: ``Non-B cells_NK`` is "nk", ``mDCs`` "m dcs"."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", population.translate(GREEK))
+    signs = re.sub(r"[-\u2212](?!\w)", "neg ", apart.replace("/", " or "))
+    plain = re.sub(r"\u0308", "", normalize("NFD", signs).casefold())  # naive with a diaeresis
+    return _NON.sub("", re.sub(r"[^a-z0-9+]+", " ", plain)).strip()
+
+
+@lru_cache(maxsize=1024)
+def _marker(name: str) -> str:
+    """A marker without case, dashes and the letter of its chain: ``CD8a`` is "cd8"."""
+    plain = re.sub(r"(?<=\d)[abe]$", "", plain_name(name))
+    return _ALSO.get(plain, plain)
