@@ -11,12 +11,15 @@ from itertools import combinations, groupby
 
 import numpy as np
 
+from scyan_exp.data.phenotypes import is_defined
 from scyan_exp.data.population_names import said_by_name
 from scyan_exp.entries.effects import FEWEST, Annotated, Effect
 from scyan_exp.entries.matching import STRICT, Matching
 
 #: How far on the other side of a marker cells are when its entry is said to contradict them.
 CONTRADICTS = 0.5
+#: Below it, the cells agree with the entry.
+AGREES = 0.25
 #: How much less a cell must contradict before it speaks for a correction.
 CLEARLY_LESS = 0.25
 #: Cells that no longer match a row speak against a correction so many times as loudly as those
@@ -64,9 +67,10 @@ def corrections(effects: Sequence[Effect], cells: Annotated) -> list[Correction]
     other side. The loss has no say: it differs by more between the epochs at which two runs end
     than by the removal of a wrong entry.
 
-    Of a row without cells it may be that no entry tells anything when made blank. Its entries are
-    listed only if cells speak for them; and where no single one gives it cells, two wrong ones may
-    hide each other, so pairs are tried. An entry that the name of its population says stands last.
+    Of some entries making them blank tells nothing, as of those of a row without cells. They are
+    listed only if cells speak for them; and where no single one gives its row cells, two wrong ones
+    may hide each other, so pairs are tried. An entry that the name of its population says stands
+    last.
 
     Args:
         effects: of the edits; fillings are passed over.
@@ -78,11 +82,11 @@ def corrections(effects: Sequence[Effect], cells: Annotated) -> list[Correction]
     contradict = sorted((one for one in left if one.opposite > CONTRADICTS), key=_by_side)
     named = [one for one in contradict if not _is_said(one)]
     last = [Correction(one, 0.0, matching.lost([one])) for one in contradict if _is_said(one)]
-    untold = _untold(left, {one.edit.population for one in named}, matching)
+    told, untold = {one.edit.population for one in named}, _untold(left, matching)
     while True:
-        rows = matching.without_cells()
-        votes = _Votes(matching, named, [one for one in untold if one.edit.population in rows])
-        best = votes.best_pair() or votes.best_single()
+        hiding = matching.without_cells() - told
+        votes = _Votes(matching, named, [one for one in untold if _is_rival(one, hiding)])
+        best = votes.best_pair(hiding) or votes.best_single()
         if not best:
             return [*found, *votes.single[: len(named)], *last]
         found += best
@@ -92,11 +96,24 @@ def corrections(effects: Sequence[Effect], cells: Annotated) -> list[Correction]
         untold = [one for one in untold if one not in corrected]
 
 
-def _untold(effects: Sequence[Effect], told: set[str], matching: Matching) -> list[Effect]:
-    """Entries of which their trainings tell nothing, of rows of which nothing is told."""
-    blanked = (one for one in effects if one.edit.is_blanked and np.isnan(one.opposite))
-    found = (one for one in blanked if one.edit.population not in told and not _is_said(one))
-    return sorted((one for one in found if matching.is_told(one)), key=_by_name)
+def _untold(effects: Sequence[Effect], matching: Matching) -> list[Effect]:
+    """Entries that may be wrong although their trainings do not say so."""
+    blanked = (one for one in effects if one.edit.is_blanked)
+    found = (one for one in blanked if not (one.opposite > CONTRADICTS or one.opposite < AGREES))
+    return sorted(
+        (one for one in found if matching.is_told(one) and not _is_said(one)), key=_by_name
+    )
+
+
+def _is_rival(effect: Effect, hiding: set[str]) -> bool:
+    """Whether an entry of which its training says nothing may be wrong all the same.
+
+    Where the name of a row tells the cells, the signs of their definition are known, and any
+    other may be wrong. Else only rows without cells are doubted: with so little that is sure, some
+    cells speak against many right entries.
+    """
+    row = effect.edit.population
+    return is_defined(row) or (np.isnan(effect.opposite) and row in hiding)
 
 
 def _against_names(effects: Sequence[Effect], matching: Matching) -> Iterator[Correction]:
@@ -133,7 +150,7 @@ class _Votes:
     Args:
         matching: the rows, as they have been corrected.
         named: entries that contradict the cells.
-        untold: entries of rows without cells.
+        untold: entries that may be wrong all the same, by their rows.
 
     Attributes:
         single: the entries alone, in their order.
@@ -165,18 +182,24 @@ class _Votes:
         best = max(self.single, key=_by_score, default=None)
         return (best,) if best is not None and self._is_enough(best) else ()
 
-    def best_pair(self) -> tuple[Correction, ...]:
-        """Two entries of a row that explain much more together than any entry alone."""
-        pairs = (self._pair(a, b) for row in self._hiding() for a, b in combinations(row, 2))
+    def best_pair(self, hiding: set[str]) -> tuple[Correction, ...]:
+        """Two entries of a row that explain much more together than any entry alone.
+
+        Args:
+            hiding: rows without cells, of which no entry is told.
+        """
+        rows = self._without_single(hiding)
+        pairs = (self._pair(a, b) for row in rows for a, b in combinations(row, 2))
         best = max(pairs, key=lambda pair: pair[0].score, default=())
         least = max(PAIR_EXPLAINS * self._explained, PAIR_FEWEST)
         return best if best and best[0].score > least else ()
 
-    def _hiding(self) -> Iterator[list[Effect]]:
-        """Entries of each row without cells that no entry alone gives cells."""
-        found = {one.effect.edit.population for one in self.single if self._is_enough(one)}
-        rows = groupby(self.untold, key=lambda one: one.edit.population)
-        return (list(entries) for row, entries in rows if row not in found)
+    def _without_single(self, rows: set[str]) -> Iterator[list[Effect]]:
+        """The entries of each row that none of them alone gives cells."""
+        enough = {one.effect.edit.population for one in self.single if self._is_enough(one)}
+        untold = (one for one in self.untold if np.isnan(one.opposite))
+        by_row = groupby(untold, key=lambda one: one.edit.population)
+        return (list(entries) for row, entries in by_row if row in rows - enough)
 
     def _pair(self, a: Effect, b: Effect) -> tuple[Correction, Correction]:
         vote_B = self._votes(*self.matching.less_wrong([a, b]))

@@ -136,7 +136,7 @@ def _contradicted(one: Correction) -> str:
         other = one.together.edit.marker
         return f"with the opposite sign here and at {other} {better}; {_NO_CELLS}"
     if np.isnan(one.effect.opposite):
-        return f"with the opposite sign {better}; {_NO_CELLS}"
+        return f"with the opposite sign {better}; making it blank tells nothing"
     text = f"{one.effect.opposite:.0%} of the way to the cells of the opposite sign"
     return f"{text}, with which {better}" if one.score > 0 else text
 

@@ -30,6 +30,7 @@ TEMPLATE = Path(scyan_exp.cli.__file__).parent / "templates" / "table.csv"
         ("CD8 effector memory", "CCR7", -1, "effector memory T cells"),
         ("CD8+ TEMRA", "CD45RA", 1, "TEMRA cells"),
         ("CD8-Eff", "CCR7", -1, "effector T cells"),
+        ("CD4 activated", "HLA-DR", 1, "activated T cells"),
         ("Tregs", "CD127", -1, "regulatory T cells"),
         (
             "\N{GREEK SMALL LETTER GAMMA}\N{GREEK SMALL LETTER DELTA} T",
@@ -45,7 +46,7 @@ TEMPLATE = Path(scyan_exp.cli.__file__).parent / "templates" / "table.csv"
         ("CD56dim NK", "CD16", 1, "CD56dim NK cells"),
         ("B-IgDposCD27neg", "CD19", 1, "B cells"),
         ("Naive B cells", "CD27", -1, "naive B cells"),
-        ("B Mem", "CD20", 1, "mature B cells"),
+        ("B Mem", "CD20", 1, "B cells"),
         ("cMonocytes", "CD14", 1, "classical monocytes"),
         ("Non-classical monocytes", "CD16", 1, "non-classical monocytes"),
         ("nc-Mono", "CD3", -1, "monocytes"),

@@ -226,3 +226,13 @@ def test_an_entry_of_which_a_definition_is_sure_is_no_rival_and_stands_last():
 def test_a_filled_blank_is_no_entry_to_correct():
     filled = Effect(Edit("NK cells", "CD3", None, 1.0), 0, "", "", 0, 0, np.nan, np.nan)
     assert corrections([filled], named({}, "P", "Q", "NK cells", "S")) == []
+
+
+def test_in_a_row_whose_cells_are_known_any_entry_may_be_wrong():
+    """Its training has told nothing of the entry, and some cells match the row as it is."""
+    for name, expected in (("NK cells", [("NK cells", "CD8")]), ("R", [])):
+        wrong = named({name: {"CD8": 1}}, "P", "Q", name, "S")
+        wrong.x[np.flatnonzero(EACH == 2)[:20], 3] = 1
+        for opposite in (np.nan, 0.3):
+            assert entries(corrections([effect(name, "CD8", 1, opposite)], wrong)) == expected
+        assert corrections([effect(name, "CD8", 1, 0.2)], wrong) == []
