@@ -113,7 +113,8 @@ class Usual:
 def usual_sign(population: str, marker: str) -> Usual | None:
     """The sign that cells of this name have by definition; None if there is none.
 
-    The names of 14 public tables speak so of 700 entries, and of none against its sign.
+    In 11 tables, the shared ones among them, 700 of 1,896 entries have such a sign, and none the
+    opposite one.
 
     Example:
         >>> usual_sign("CD4-CM", "CD45RA")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -11,8 +12,8 @@ from scyan_exp.data.population_names import Against, against_names
 from scyan_exp.data.table import KnowledgeTable
 from scyan_exp.errors import listed
 
-#: Entries of a marker against the names of their populations that speak of a column, not of rows.
-IN_A_COLUMN = 3
+#: So many entries of a row or column against the names speak of the whole of it.
+MANY = 3
 
 
 def table_doubts(table: KnowledgeTable) -> list[str]:
@@ -69,25 +70,43 @@ def _equal_rows(table: KnowledgeTable) -> list[str]:
 
 
 def _entries_against_names(table: KnowledgeTable) -> list[str]:
-    by_marker = defaultdict[int, list[Against]](list)
-    for one in against_names(table):
-        by_marker[one.column].append(one)
-    doubts = []
-    for column, against in by_marker.items():
-        marker = table.markers[column]
-        if len(against) >= IN_A_COLUMN:
-            rows = listed([table.populations[one.row] for one in against], limit=3)
-            doubts.append(
-                f"marker {marker!r}: the names of several populations say the opposite sign "
-                f"({against[0].said.why}), those of {rows}. Is this the column of another marker?"
-            )
-            continue
-        doubts += [
-            f"population {table.populations[one.row]!r}, marker {marker!r}: {one.said.why}, the "
-            f"entry is {table.rho[one.row, column]:g}. Correct the entry or the name"
-            for one in against
-        ]
-    return doubts
+    """A line a row or column with many of them, and one for each of the others."""
+    against = list(against_names(table))
+    in_row = Counter(one.row for one in against)
+    rows = [p for p, n in in_row.items() if n >= MANY]
+    others = [one for one in against if one.row not in rows]
+    in_column = Counter(one.column for one in others)
+    columns = [m for m, n in in_column.items() if n >= MANY]
+    return [
+        *(_row_against_its_name(table, p, [one for one in against if one.row == p]) for p in rows),
+        *(
+            _column_against_names(table, m, [one for one in others if one.column == m])
+            for m in columns
+        ),
+        *(
+            f"population {table.populations[one.row]!r}, marker {table.markers[one.column]!r}: "
+            f"{one.said.why}, the entry is {table.rho[one.row, one.column]:g}. Correct the entry "
+            "or the name"
+            for one in others
+            if one.column not in columns
+        ),
+    ]
+
+
+def _row_against_its_name(table: KnowledgeTable, p: int, against: Sequence[Against]) -> str:
+    markers = listed([table.markers[one.column] for one in against], limit=5)
+    return (
+        f"population {table.populations[p]!r}: the name says the opposite sign of several markers "
+        f"({against[0].said.why}), those of {markers}. Is this the row of other cells?"
+    )
+
+
+def _column_against_names(table: KnowledgeTable, m: int, against: Sequence[Against]) -> str:
+    names = listed([table.populations[one.row] for one in against], limit=3)
+    return (
+        f"marker {table.markers[m]!r}: the names of several populations say the opposite sign "
+        f"({against[0].said.why}), those of {names}. Is this the column of another marker?"
+    )
 
 
 def _markers_without_knowledge(table: KnowledgeTable) -> list[str]:

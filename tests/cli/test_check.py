@@ -142,8 +142,9 @@ def test_a_table_is_checked_as_a_run_would_change_it(check):
 
 def test_a_table_is_checked_without_cells(check):
     edit, expected = OTHERS["equal rows"]
-    (said,) = [line for line in check(edit, with_cells=False) if "wrong?" in line]
-    assert expected in said
+    equal, name = [line for line in check(edit, with_cells=False) if "wrong?" in line]
+    assert expected in equal
+    assert "the name says the opposite sign of several markers" in name
 
 
 @pytest.mark.parametrize("arguments", [[], ["a", "b", "c"], ["--hlp"]])

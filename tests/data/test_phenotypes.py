@@ -14,6 +14,7 @@ from scyan_exp.data.population_names import against_names, said_by_name
 from scyan_exp.data.synthetic import load_pbmc_table
 from scyan_exp.data.table import load_table
 
+ROOT = Path(__file__).parents[2]
 TEMPLATE = Path(scyan_exp.cli.__file__).parent / "templates" / "table.csv"
 
 
@@ -109,3 +110,10 @@ def test_shared_tables_follow_the_definitions(name, real_data):
     known = np.argwhere(np.nan_to_num(table.rho) != 0)
     said = [said_by_name(table.populations[p], table.markers[m]) for p, m in known]
     assert sum(one is not None for one in said) > 0.2 * len(known)
+
+
+def test_the_page_shows_every_definition():
+    page = (ROOT / "docs" / "table.md").read_text(encoding="utf-8")
+    table = page[page.index("| cells | by definition |") :].split("\n\n")[0].splitlines()[2:]
+    shown = [tuple(line.strip("| ").split(" | ")) for line in table]
+    assert shown == [(one.kind, one.signs) for one in (*LINEAGES, *SUBSETS)]

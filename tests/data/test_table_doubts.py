@@ -100,6 +100,14 @@ def test_a_blank_and_a_number_are_not_the_same_row(number):
     assert table_doubts(table) == []
 
 
+def test_the_row_of_other_cells_is_one_line():
+    (_, said) = table_doubts(table_of(T_cells=[1, -1, -1], B_cells=[1, -1, 1], two=[-1, 0, -1]))
+    assert said == (
+        "population 'B cells': the name says the opposite sign of several markers (B cells are "
+        "CD3- by definition), those of CD3, CD19, CD56. Is this the row of other cells?"
+    )
+
+
 def test_a_column_of_another_marker_is_one_line():
     """CD19 and CD56 exchanged: each row has two wrong signs, or none."""
     rows = {"T_cells": [1, -1, -1], "B_cells": [-1, -1, 1], "NK_cells": [-1, 1, -1]}
