@@ -1,9 +1,10 @@
 """What the usual definitions of immune cells say of their markers.
 
 A few definitions on which the field agrees, of populations that a name states plainly. They follow
-the Human Immunology Project (Maecker et al. 2012, https://doi.org/10.1038/nri3158), and hold for
-mice too where the marker is measured there. What differs between tissues, states and species is
-left out: CD38 of plasma cells, CD27 of memory B cells, CD11c of plasmacytoid dendritic cells.
+the Human Immunology Project (Maecker et al. 2012, https://doi.org/10.1038/nri3158), with a few
+markers that any textbook adds: CD45, the T cell receptors, and for mice NK1.1 and B220. What
+differs between tissues, states and species is left out: CD38 of plasma cells, CD27 of memory B
+cells, CD11c of plasmacytoid dendritic cells.
 """
 
 from __future__ import annotations
