@@ -56,8 +56,8 @@ def said_by_name(population: str, marker: str) -> Said | None:
     if sign := sign_in_name(population, marker) or int(speaks_of(population, marker)):
         return Said(sign, f"the name says {sign}")
     if usual := usual_sign(population, marker):
-        sign = "+" if usual.sign > 0 else "-"
-        return Said(usual.sign, f"{usual.kind} are {marker}{sign} by definition")
+        written = "+" if usual.sign > 0 else "-"
+        return Said(usual.sign, f"{usual.kind} are {marker}{written} by definition")
     return None
 
 

@@ -78,7 +78,8 @@ def corrections(effects: Sequence[Effect], cells: Annotated) -> list[Correction]
     """
     matching = Matching(cells)
     found = list(_against_names(effects, matching))
-    left = [one for one in effects if one not in {each.effect for each in found}]
+    corrected = [one.effect for one in found]
+    left = [one for one in effects if one not in corrected]
     contradict = sorted((one for one in left if one.opposite > CONTRADICTS), key=_by_side)
     named = [one for one in contradict if not _is_said(one)]
     last = [Correction(one, 0.0, matching.lost([one])) for one in contradict if _is_said(one)]
