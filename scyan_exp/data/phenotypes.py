@@ -57,8 +57,13 @@ LINEAGES = (
 )
 #: Where two of them speak of a marker, the later one counts.
 SUBSETS = (
-    Phenotype("CD4 T cells", r"t?cd4(?:\+|pos)?", "CD4+ CD8- TCRab+ TCRgd-", of=T),
-    Phenotype("CD8 T cells", r"t?cd8a?(?:\+|pos)?", "CD8+ CD4- TCRab+ TCRgd-", of=T),
+    # Of two of them, as in "CD4-CD8- T cells", a dash may be a sign.
+    Phenotype(
+        "CD4 T cells", r"(?<!cd8 )t?cd4(?:\+|pos)?(?!.*cd8)", "CD4+ CD8- TCRab+ TCRgd-", of=T
+    ),
+    Phenotype(
+        "CD8 T cells", r"(?<!cd4 )t?cd8a?(?:\+|pos)?(?!.*cd4)", "CD8+ CD4- TCRab+ TCRgd-", of=T
+    ),
     Phenotype("gamma-delta T cells", "gd|yd|tcrgd|tcryd|gamma delta", "TCRgd+ TCRab-", of=T),
     Phenotype("NKT cells", "(?<!i )nk ?t", "CD56+ NK1.1+", of=T),  # invariant ones have either sign
     Phenotype("naive T cells", "t?naive", "CD45RA+ CD45RO- CCR7+ CD62L+ CD27+", of=T),
@@ -66,8 +71,10 @@ SUBSETS = (
     Phenotype(
         "central memory T cells", "t?cm|central memory", "CD45RA- CD45RO+ CCR7+ CD62L+", of=T
     ),
-    Phenotype("effector memory T cells", "em|effector memory", "CD45RA- CD45RO+ CCR7-", of=T),
-    Phenotype("TEMRA cells", "te?mra|emra", "CD45RA+ CD45RO- CCR7-", of=T),
+    Phenotype(
+        "effector memory T cells", "em|effector memory(?! ra)", "CD45RA- CD45RO+ CCR7-", of=T
+    ),
+    Phenotype("TEMRA cells", "te?mra|emra|effector memory ra", "CD45RA+ CD45RO- CCR7-", of=T),
     Phenotype("effector T cells", "eff|effector(?! memory)", "CCR7-", of=T),
     Phenotype("activated T cells", "activated", "CD38+ HLA-DR+", of=T),
     Phenotype("regulatory T cells", "t ?regs?|regulatory", "CD25+ CD127-", of=T),

@@ -30,6 +30,7 @@ TEMPLATE = Path(scyan_exp.cli.__file__).parent / "templates" / "table.csv"
         ("CD4-CM", "CD45RA", -1, "central memory T cells"),
         ("CD8 effector memory", "CCR7", -1, "effector memory T cells"),
         ("CD8+ TEMRA", "CD45RA", 1, "TEMRA cells"),
+        ("CD8 effector memory RA", "CD45RA", 1, "TEMRA cells"),
         ("CD8-Eff", "CCR7", -1, "effector T cells"),
         ("CD4 activated", "HLA-DR", 1, "activated T cells"),
         ("Tregs", "CD127", -1, "regulatory T cells"),
@@ -80,6 +81,8 @@ def test_a_definition_gives_a_sign(population, marker, sign, kind):
         ("not T cells", "CD3"),
         ("cMonocytes CD14mid", "CD14"),  # the name speaks of the marker itself
         ("CD4 CD8 T cells", "CD8"),
+        ("CD4-CD8- T cells", "TCRgd"),  # often gamma-delta
+        ("T DN CD8 CD4", "TCRgd"),
         ("Non-T cells", "CD3"),
         ("HSC", "CD34"),
         ("cluster 7", "CD3"),
