@@ -121,7 +121,7 @@ class Usual:
 def usual_sign(population: str, marker: str) -> Usual | None:
     """The sign that cells of this name have by definition; None if there is none.
 
-    In 11 tables, the shared ones among them, 700 of 1,896 entries have such a sign, and none the
+    In 11 tables, the shared ones among them, 698 of 1,896 entries have such a sign, and none the
     opposite one.
 
     Example:
