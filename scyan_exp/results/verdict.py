@@ -199,9 +199,10 @@ def _remarks(table: KnowledgeTable, signs: Signs) -> dict[str, list[str]]:
     found = {}
     by_name = defaultdict[int, list[str]](list)
     for one in against_names(table):
-        said, are = _words(table.rho[one.row, one.column])
-        marker = table.markers[one.column]
-        by_name[one.row].append(f"{marker} is {said} in the table, {are} by the name")
+        said, _ = _words(table.rho[one.row, one.column])
+        by_name[one.row].append(
+            f"{table.markers[one.column]} is {said} in the table; {one.said.why}"
+        )
     for p in np.argsort(-signs.n_cells, kind="stable"):
         remarks = [*by_name[int(p)], *_remarks_on(table, signs, int(p))]
         if remarks:

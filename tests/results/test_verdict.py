@@ -76,7 +76,7 @@ def test_a_wrong_sign_is_named_by_row_and_marker():
     verdict = judge(table, signs(RIGHT, table=table))
     assert verdict.level != Level.GOOD
     assert verdict.populations["T cells"] == [
-        "CD3 is - in the table, + by the name",
+        "CD3 is - in the table; T cells are CD3+ by definition",
         "hardly any cell matches its row",
         "CD3 is - in the table, + in its cells",
     ]
@@ -92,7 +92,7 @@ def test_an_entry_against_the_name_of_its_population_is_not_good(right):
     assert verdict.reasons == [
         "the names and entries of CD14+ NK cells disagree: correct one or the other"
     ]
-    assert verdict.populations == {"CD14+ NK cells": ["CD14 is - in the table, + by the name"]}
+    assert verdict.populations == {"CD14+ NK cells": ["CD14 is - in the table; the name says 1"]}
 
 
 @pytest.mark.parametrize(
