@@ -2,7 +2,7 @@
 
 A few definitions on which the field agrees, of populations that a name states plainly. They follow
 the Human Immunology Project (Maecker et al. 2012, https://doi.org/10.1038/nri3158), with a few
-markers that any textbook adds: CD45, the T cell receptors, and for mice NK1.1 and B220. What
+markers that any textbook adds: CD45, the T cell receptors, and NK1.1 of mice. What
 differs between tissues, states and species is left out: CD38 of plasma cells, CD27 of memory B
 cells, CD11c of plasmacytoid dendritic cells.
 """
@@ -27,12 +27,14 @@ class Phenotype:
         name: a pattern of whole words, in lower case and apart: ``b`` is in "B-IgDposCD27neg".
         signs: as the field writes them: ``CD3+ CD19-``.
         of: of a subset, the lineage that the name must tell too.
+        but: a pattern that must be nowhere in the name.
     """
 
     kind: str
     name: str
     signs: str
     of: str = ""
+    but: str = ""
 
 
 T, B, NK, MONO, DC = "T cells", "B cells", "NK cells", "monocytes", "dendritic cells"
@@ -47,9 +49,9 @@ LINEAGES = (
         r"|th\d*|mait|(?:gd|yd) ?tcr|tcr ?(?:gd|yd)",
         "CD45+ CD3+ CD19- CD20- CD14- IgD-",
     ),
-    Phenotype(B, "b", "CD45+ CD19+ CD20+ B220+ CD3- CD14- CD16- CD56- TCRab- TCRgd-"),
+    Phenotype(B, "b", "CD45+ CD19+ CD20+ CD3- CD14- CD16- CD56- TCRab- TCRgd-"),
     Phenotype(NK, "nk(?! ?t)", "CD45+ CD56+ NK1.1+ CD3- CD19- CD20- CD14- TCRab- TCRgd- IgD-"),
-    Phenotype(MONO, _MONO, "CD45+ CD33+ HLA-DR+ CD3- CD19- CD20- TCRab- TCRgd-"),
+    Phenotype(MONO, _MONO, "CD45+ HLA-DR+ CD3- CD19- CD20- TCRab- TCRgd-"),
     Phenotype(DC, rf"(?:[pmc] ?)?{_DC}", "CD45+ HLA-DR+ CD3- CD19- CD20- CD56- TCRab- TCRgd-"),
     Phenotype(
         "basophils", "baso(?:phil)?s?", "CD123+ HLA-DR- CD3- CD19- CD20- CD14- TCRab- TCRgd-"
@@ -59,28 +61,34 @@ LINEAGES = (
 SUBSETS = (
     # Of two of them, as in "CD4-CD8- T cells", a dash may be a sign.
     Phenotype(
-        "CD4 T cells", r"(?<!cd8 )t?cd4(?:\+|pos)?(?!.*cd8)", "CD4+ CD8- TCRab+ TCRgd-", of=T
+        "CD4 T cells", r"t?cd4(?:\+|pos)?", "CD4+ CD8- TCRab+ TCRgd-", of=T, but=r"cd8(?!\d)"
     ),
     Phenotype(
-        "CD8 T cells", r"(?<!cd4 )t?cd8a?(?:\+|pos)?(?!.*cd4)", "CD8+ CD4- TCRab+ TCRgd-", of=T
+        "CD8 T cells", r"t?cd8a?(?:\+|pos)?", "CD8+ CD4- TCRab+ TCRgd-", of=T, but=r"cd4(?!\d)"
     ),
     Phenotype("gamma-delta T cells", "gd|yd|tcrgd|tcryd|gamma delta", "TCRgd+ TCRab-", of=T),
-    Phenotype("NKT cells", "(?<!i )nk ?t", "CD56+ NK1.1+", of=T),  # invariant ones have either sign
+    # Invariant ones have either sign.
+    Phenotype("NKT cells", "nk ?t", "CD56+ NK1.1+", of=T, but=r"\bi |invar|cd1d|va24|nk ?t ?\d"),
     Phenotype("naive T cells", "t?naive", "CD45RA+ CD45RO- CCR7+ CD62L+ CD27+", of=T),
     # "TEM" is left out: some tables call transitional memory cells so.
     Phenotype(
         "central memory T cells", "t?cm|central memory", "CD45RA- CD45RO+ CCR7+ CD62L+", of=T
     ),
     Phenotype(
-        "effector memory T cells", "em|effector memory(?! ra)", "CD45RA- CD45RO+ CCR7-", of=T
+        "effector memory T cells",
+        "em|effector memory",
+        "CD45RA- CD45RO+ CCR7-",
+        of=T,
+        but=r"terminal|\bra\b|cd45ra",
     ),
     Phenotype("TEMRA cells", "te?mra|emra|effector memory ra", "CD45RA+ CD45RO- CCR7-", of=T),
-    Phenotype("effector T cells", "eff|effector(?! memory)", "CCR7-", of=T),
-    Phenotype("activated T cells", "activated", "CD38+ HLA-DR+", of=T),
-    Phenotype("regulatory T cells", "t ?regs?|regulatory", "CD25+ CD127-", of=T),
-    Phenotype("naive B cells", "naive", "IgD+ CD27-", of=B),
-    Phenotype("CD56bright NK cells", "cd56 ?(?:bright|hi|high)", "CD16-", of=NK),
-    Phenotype("CD56dim NK cells", "cd56 ?(?:dim|lo|low)", "CD16+", of=NK),
+    Phenotype("effector T cells", "eff|effector(?! memory)", "CCR7-", of=T, but="reg"),
+    Phenotype(
+        "regulatory T cells", "t ?regs?|regulatory t", "CD25+ CD127-", of=T, but=r"tr1|cd8(?!\d)"
+    ),
+    Phenotype("naive B cells", "naive", "IgD+ CD27-", of=B, but="memory"),
+    Phenotype("CD56bright NK cells", "cd56 ?(?:bright|hi|high)", "CD16-", of=NK, but="dim"),
+    Phenotype("CD56dim NK cells", "cd56 ?(?:dim|lo|low)", "CD16+", of=NK, but="bright"),
     Phenotype("classical monocytes", rf"(?<!non )(?:c|classical) {_MONO}", "CD14+ CD16-", of=MONO),
     Phenotype("non-classical monocytes", rf"(?:nc|non ?classical) {_MONO}", "CD16+", of=MONO),
     Phenotype("plasmacytoid dendritic cells", rf"(?:p|plasmacytoid) ?{_DC}", "CD123+ CD14-", of=DC),
@@ -88,21 +96,35 @@ SUBSETS = (
 )
 #: Other names of the markers in these definitions.
 _ALSO = {
+    "cd3e": "cd3",
+    "cd8a": "cd8",
+    "cd8b": "cd8",
     "cd197": "ccr7",
-    "cd45r": "b220",
     "tcrb": "tcrab",
     "abtcr": "tcrab",
     "tcryd": "tcrgd",
     "gdtcr": "tcrgd",
 }
-#: Words of cells that are several kinds, or not (yet, any longer) what another word says.
+#: Words of cells that are several kinds, or not (yet, any longer) what another word says, and of
+#: other things than cells: "T zone", "cluster B".
 _OTHERS = re.compile(
-    r"\b(?:not|no|other|rest|without|lack|lin|neg|minus|or|and|vs|doublets?|debris|dead|like"
-    r"|pre|pro|early|immature|precursors?|progenitors?|thym\w*|dp|t bet"
-    r"|plasma(?:blasts?)?|\w*(?:leuk|lymphom|myelom|neoplas|tumou?r|malign|cancer|blast)\w*"
-    r"|aml|all|cll|mm)\b"
+    r"\b(?:not|no|other|rest|without|lack|lin|or|and|vs|incl|doublets?|debris|dead|like"
+    r"|pre|pro|early|immature|precursors?|progenitors?|thym\w*|dp|t bet|hematogones?|primed|lineage"
+    r"|frac\w*|cd(?:10|34|138)(?:\+|pos|hi)?|cd38(?:hi|high|bright|\+\+)|plasma(?!cytoid)\w*|asc"
+    r"|secreting|pc|pb|\w*(?:leuk|lymphom|myelom|neoplas|tumou?r|malign|cancer|blast)\w*"
+    r"|aml|all|cll|mm|lbl|mdscs?|macrophages?|neutrophils?|granulocytes?|follicular dendritic|fdcs?"
+    r"|zone|area|strom\w*|reticular|cluster|subset|population|type|granzyme|gzm|nf|kb)\b"
 )
 _NON = re.compile(r"\bnon (?!classical)(?:tcr ?)?[a-z0-9]+(?: cells?)?")
+#: Dashes and signs of text programs.
+_SIGNS = str.maketrans(
+    dict.fromkeys("\u2212\u207b\u2010\u2011\u2013\uff0d", "-") | dict.fromkeys("\u207a\uff0b", "+")
+)
+
+
+def with_plain_signs(name: str) -> str:
+    """A name with ``+`` and ``-`` as on a keyboard, in place of superscripts and long dashes."""
+    return name.translate(_SIGNS)
 
 
 @dataclass(frozen=True)
@@ -121,7 +143,7 @@ class Usual:
 def usual_sign(population: str, marker: str) -> Usual | None:
     """The sign that cells of this name have by definition; None if there is none.
 
-    In 11 tables, the shared ones among them, 698 of 1,896 entries have such a sign, and none the
+    In 11 tables, the shared ones among them, 687 of 1,896 entries have such a sign, and none the
     opposite one.
 
     Example:
@@ -160,19 +182,22 @@ def _definitions(words: str) -> Iterator[Phenotype]:
 
 
 def _tells(words: str, one: Phenotype) -> bool:
+    if one.but and re.search(one.but, words):
+        return False
     return re.search(rf"(?<![a-z0-9+])(?:{one.name})(?![a-z0-9+])", words) is not None
 
 
 def _words(population: str) -> str:
     """The words of a name, apart: ``Non-B cells_NK`` is "nk", ``mDCs`` "m dcs"."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", population.translate(GREEK))
-    signs = re.sub(r"[-\u2212](?!\w)", "neg ", apart.replace("/", " or "))
-    plain = re.sub(r"\u0308", "", normalize("NFD", signs).casefold())  # naive with a diaeresis
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", with_plain_signs(population).translate(GREEK))
+    several = re.sub(r"[/&,;|]| \+ ", " or ", apart)
+    signs = re.sub(r"-(?!\w)|[ -](?:neg(?:ative)?|minus)\b", "neg ", several.casefold())
+    plain = re.sub(r"\u0308", "", normalize("NFD", signs))  # naive with a diaeresis
     return _NON.sub("", re.sub(r"[^a-z0-9+]+", " ", plain)).strip()
 
 
 @lru_cache(maxsize=1024)
 def _marker(name: str) -> str:
-    """A marker without case, dashes and the letter of its chain: ``CD8a`` is "cd8"."""
-    plain = re.sub(r"(?<=\d)[abe]$", "", plain_name(name))
+    """A marker without case and dashes, by its usual name: ``CD8a`` is "cd8"."""
+    plain = plain_name(name)
     return _ALSO.get(plain, plain)

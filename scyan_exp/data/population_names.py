@@ -8,17 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scyan_exp.data.phenotypes import usual_sign
+from scyan_exp.data.phenotypes import usual_sign, with_plain_signs
 from scyan_exp.data.table import KnowledgeTable
 
 #: Words after a marker. "Dim" and "low" are given either sign in tables, so that they say nothing;
 #: a dash says so only where no name goes on behind it ("CD4-Naive" is no CD4- cell).
-_PLUS, _MINUS = r"pos(?:itive)?|\+|hi(?:gh)?|bright", r"neg(?:ative)?|[-\u2212](?![\w])"
+_PLUS, _MINUS = r"pos(?:itive)?|\+|hi(?:gh)?|bright", r"neg(?:ative)?|-(?!\w)"
 _BEFORE = r"(?:^|[^a-z0-9]|pos|neg|hi|high|bright|dim|low|lo|int)"
 #: Words of names that also speak of markers which their cells lack.
 _LACKS = re.compile(r"non|no |not|without|w/o|lack|lin|neg|minus|\bd[np]\b|\b(?:dim|low|lo|int)\b")
 #: Other markers may be called by a common word, as "Live".
 _NO_COMMON_WORD = re.compile(r"\d|^(?:tcr|ig|hla)")
+
+
+#: Entries nearer to 0 may be of dim cells, which are given either sign.
+CLEARLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,14 @@ def against_names(table: KnowledgeTable) -> Iterator[Against]:
     """The entries of a table that disagree with the names of their populations."""
     for p, m in np.argwhere(np.nan_to_num(table.rho) != 0):
         said = said_by_name(table.populations[p], table.markers[m])
-        if said and said.sign * table.rho[p, m] < 0:
+        if said and said.sign * table.rho[p, m] <= -CLEARLY:
             yield Against(int(p), int(m), said)
 
 
 def said_by_name(population: str, marker: str) -> Said | None:
     """What a name says of a marker: itself, else by the usual definition of the cells."""
+    if not marker.strip():
+        return None
     if sign := sign_in_name(population, marker) or int(speaks_of(population, marker)):
         return Said(sign, f"the name says {sign}")
     if usual := usual_sign(population, marker):
@@ -67,9 +73,9 @@ def sign_in_name(population: str, marker: str) -> int:
     A letter that ends a marker may be left out: ``CD8+`` is of ``CD8a``.
     """
     sign = rf"(?:({_PLUS})|({_MINUS}))"
-    apart = rf" {sign}(?![a-z0-9])"  # "CD3 hippocampal" says nothing
+    apart = rf"[ -]{sign}(?![a-z0-9])"  # "CD3 hippocampal" says nothing
     pattern = rf"{_BEFORE}(?:{_spellings(marker)})(?:{sign}|{apart})"
-    said = re.search(pattern, population.lower())
+    said = re.search(pattern, with_plain_signs(population).lower())
     if said is None:
         return -int(_is_denied(population, marker))
     return 1 if said[1] or said[3] else -1
@@ -87,7 +93,7 @@ def speaks_of(population: str, marker: str) -> bool:
     It does not say so if a word such as "non" or "dim" is anywhere in it, or if the marker is
     called by a common word.
     """
-    name = population.lower()
+    name = with_plain_signs(population).lower()
     if _LACKS.search(name) or not _NO_COMMON_WORD.search(marker.lower()):
         return False
     ends = r"(?![a-z0-9+])(?!-(?:cd|$|\W))"  # nor in "CD3-CD19- cells"

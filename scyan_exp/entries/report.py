@@ -97,7 +97,7 @@ def words(effects: Sequence[Effect], to_correct: Sequence[Correction]) -> Iterat
         yield "No edit changes the annotation of 0.5% of the cells or more."
     if any(one.edit.is_blanked for one in effects):
         yield from _listed(
-            "These entries contradict the cells (the first ones may explain the others):",
+            "These entries contradict the cells or names (the first ones may explain the others):",
             [(one.effect, _contradicted(one)) for one in to_correct],
             "No entry contradicts the cells.",
         )
@@ -131,7 +131,8 @@ def _listed(head: str, said: Sequence[tuple[Effect, str]], none: str = "") -> It
 def _contradicted(one: Correction) -> str:
     better = f"{one.gained:.1%} of the cells fit the table better"
     if one.said:
-        return f"{one.said}; with the opposite sign {better}"
+        cells = f"with the opposite sign {better}" if one.score > 0 else "the cells do not say so"
+        return f"{one.said}; {cells}"
     if one.together is not None:
         other = one.together.edit.marker
         return f"with the opposite sign here and at {other} {better}; {_NO_CELLS}"

@@ -28,6 +28,7 @@ from scyan_exp.data.table import KnowledgeTable
         ("CD11b\N{MINUS SIGN} cells", "CD11b", -1),
         ("cd56 BRIGHT NK", "CD56", 1),
         ("CD4 positive", "CD4", 1),
+        ("CD4-negative T cells", "CD4", -1),
         ("CD38high plasma cells", "CD38", 1),
         ("NK1.1+", "NK1.1", 1),
         ("Non-TCRgd_NKT", "TCRgd", -1),
@@ -95,6 +96,20 @@ def test_entries_against_names_are_given_with_what_the_name_says():
         (1, 1, 1, "the name says 1"),
         (2, 2, -1, "the name says -1"),
     ]
+
+
+@pytest.mark.parametrize(
+    "minus", ["\N{SUPERSCRIPT MINUS}", "\N{EN DASH}", "\N{NON-BREAKING HYPHEN}"]
+)
+def test_signs_of_text_programs_are_read(minus):
+    assert said_by_name(f"CD4{minus} T cells", "CD4").sign == -1
+    assert said_by_name(f"CD4{minus} T cells", "CD8") is None
+    assert said_by_name("CD4\N{SUPERSCRIPT PLUS SIGN} T cells", "CD4").sign == 1
+
+
+def test_an_entry_of_dim_cells_and_a_marker_without_a_name_are_not_against():
+    table = KnowledgeTable(["NK cells"], ["CD3", " "], np.array([[0.2, 1]]))
+    assert list(against_names(table)) == []
 
 
 def test_a_name_goes_before_the_definition_of_its_cells():

@@ -70,7 +70,9 @@ EFFECTS = [
     Effect(Edit("B", "CD19", None, -1), 0.2, "T", "B", -0.2, 0, np.nan, np.nan),
     Effect(Edit("B", "CD19", None, 1), 0.1, "B", "T", 0.05, 0, np.nan, np.nan),
 ]
-CONTRADICT = "These entries contradict the cells (the first ones may explain the others):"
+CONTRADICT = (
+    "These entries contradict the cells or names (the first ones may explain the others):"
+)
 #: As they would be if B cells' CD3 were the first to correct.
 TO_CORRECT = [Correction(EFFECTS[2], 0.25, 0.05), Correction(EFFECTS[1], 0.0, 0.1)]
 
@@ -99,7 +101,7 @@ def test_words_name_entries_of_which_trainings_tell_nothing():
     )
     pair = [Correction(a, 0.25, 0, together=b), Correction(b, 0.25, 0, together=a)]
     said = Correction(a, 0.03, 0, said="T cells are CD3- by definition")
-    lines = list(words([a, b], [*pair, Correction(a, 0.02, 0), said]))
+    lines = list(words([a, b], [*pair, Correction(a, 0.02, 0), said, replace(said, lost=0.02)]))
     hardly = "hardly any cell fits the row now"
     assert lines[lines.index(CONTRADICT) + 1 :] == [
         "  T, CD3: 1 -> blank: with the opposite sign here and at CD8 25.0% of the cells fit the "
@@ -110,6 +112,7 @@ def test_words_name_entries_of_which_trainings_tell_nothing():
         "making it blank tells nothing",
         "  T, CD3: 1 -> blank: T cells are CD3- by definition; with the opposite sign 3.0% of the "
         "cells fit the table better",
+        "  T, CD3: 1 -> blank: T cells are CD3- by definition; the cells do not say so",
     ]
 
 
