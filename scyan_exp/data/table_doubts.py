@@ -96,16 +96,16 @@ def _entries_against_names(table: KnowledgeTable) -> list[str]:
 def _row_against_its_name(table: KnowledgeTable, p: int, against: Sequence[Against]) -> str:
     markers = listed([table.markers[one.column] for one in against], limit=5)
     return (
-        f"population {table.populations[p]!r}: the name says the opposite sign of several markers "
-        f"({against[0].said.why}), those of {markers}. Is this the row of other cells?"
+        f"population {table.populations[p]!r}: {markers} have the opposite sign of what the name "
+        f"says (for the first, {against[0].said.why}). Is this the row of other cells?"
     )
 
 
 def _column_against_names(table: KnowledgeTable, m: int, against: Sequence[Against]) -> str:
     names = listed([table.populations[one.row] for one in against], limit=3)
     return (
-        f"marker {table.markers[m]!r}: the names of several populations say the opposite sign "
-        f"({against[0].said.why}), those of {names}. Is this the column of another marker?"
+        f"marker {table.markers[m]!r}: {names} have the opposite sign of what their names say (for "
+        f"the first, {against[0].said.why}). Is this the column of another marker?"
     )
 
 

@@ -144,7 +144,7 @@ def test_a_table_is_checked_without_cells(check):
     edit, expected = OTHERS["equal rows"]
     equal, name = [line for line in check(edit, with_cells=False) if "wrong?" in line]
     assert expected in equal
-    assert "the name says the opposite sign of several markers" in name
+    assert "have the opposite sign of what the name says" in name
 
 
 @pytest.mark.parametrize("arguments", [[], ["a", "b", "c"], ["--hlp"]])

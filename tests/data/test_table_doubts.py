@@ -103,8 +103,8 @@ def test_a_blank_and_a_number_are_not_the_same_row(number):
 def test_the_row_of_other_cells_is_one_line():
     (_, said) = table_doubts(table_of(T_cells=[1, -1, -1], B_cells=[1, -1, 1], two=[-1, 0, -1]))
     assert said == (
-        "population 'B cells': the name says the opposite sign of several markers (B cells are "
-        "CD3- by definition), those of CD3, CD19, CD56. Is this the row of other cells?"
+        "population 'B cells': CD3, CD19, CD56 have the opposite sign of what the name says (for "
+        "the first, B cells are CD3- by definition). Is this the row of other cells?"
     )
 
 
@@ -115,12 +115,12 @@ def test_a_column_of_another_marker_is_one_line():
     exchanged = table_of(**rows, **more)
     doubts = [one for one in table_doubts(exchanged) if one.startswith("marker")]
     assert doubts == [
-        "marker 'CD19': the names of several populations say the opposite sign (B cells are CD19+ "
-        "by definition), those of B cells, NK cells, Naive B cells, ... (4 in all). Is this the "
-        "column of another marker?",
-        "marker 'CD56': the names of several populations say the opposite sign (B cells are CD56- "
-        "by definition), those of B cells, NK cells, Naive B cells, ... (4 in all). Is this the "
-        "column of another marker?",
+        "marker 'CD19': B cells, NK cells, Naive B cells, ... (4 in all) have the opposite sign of "
+        "what their names say (for the first, B cells are CD19+ by definition). Is this the column "
+        "of another marker?",
+        "marker 'CD56': B cells, NK cells, Naive B cells, ... (4 in all) have the opposite sign of "
+        "what their names say (for the first, B cells are CD56- by definition). Is this the column "
+        "of another marker?",
     ]
 
 

@@ -70,9 +70,7 @@ EFFECTS = [
     Effect(Edit("B", "CD19", None, -1), 0.2, "T", "B", -0.2, 0, np.nan, np.nan),
     Effect(Edit("B", "CD19", None, 1), 0.1, "B", "T", 0.05, 0, np.nan, np.nan),
 ]
-CONTRADICT = (
-    "These entries contradict the cells or names (the first ones may explain the others):"
-)
+CONTRADICT = "These entries contradict the cells or names (the first ones may explain the others):"
 #: As they would be if B cells' CD3 were the first to correct.
 TO_CORRECT = [Correction(EFFECTS[2], 0.25, 0.05), Correction(EFFECTS[1], 0.0, 0.1)]
 
