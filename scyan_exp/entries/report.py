@@ -131,8 +131,7 @@ def _listed(head: str, said: Sequence[tuple[Effect, str]], none: str = "") -> It
 def _contradicted(one: Correction) -> str:
     better = f"{one.gained:.1%} of the cells fit the table better"
     if one.said:
-        cells = f"with the opposite sign {better}" if one.score > 0 else "the cells do not say so"
-        return f"{one.said}; {cells}"
+        return f"{one.said}; with the opposite sign {better}, {one.lost:.1%} worse"
     if one.together is not None:
         other = one.together.edit.marker
         return f"with the opposite sign here and at {other} {better}; {_NO_CELLS}"
