@@ -32,6 +32,11 @@ _BEHIND = re.compile(rf"(?:[\W_]+{_ISOTOPE}|\({_ISOTOPE}\)(?:D[id])?)$")
 #: Greek letters of receptors and chains: alpha to epsilon, kappa and lambda.
 GREEK = str.maketrans("\u03b1\u03b2\u03b3\u03b4\u03b5\u03ba\u03bb", "abgdekl")
 
+#: Dashes and signs of text programs.
+_SIGNS = str.maketrans(
+    dict.fromkeys("\u2212\u207b\u2010\u2011\u2013\uff0d", "-") | dict.fromkeys("\u207a\uff0b", "+")
+)
+
 
 def plain_name(name: str) -> str:
     """A name without case, dashes and spaces.
@@ -41,6 +46,11 @@ def plain_name(name: str) -> str:
         ('hladr', 'tcrgd')
     """
     return "".join(c for c in name.casefold().translate(GREEK) if c.isalnum() or c == "+")
+
+
+def with_plain_signs(name: str) -> str:
+    """A name with ``+`` and ``-`` as on a keyboard, in place of superscripts and long dashes."""
+    return name.translate(_SIGNS)
 
 
 def bare_name(name: str) -> str:

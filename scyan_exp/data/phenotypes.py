@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from unicodedata import normalize
 
-from scyan_exp.data.markers import GREEK, plain_name
+from scyan_exp.data.markers import GREEK, plain_name, with_plain_signs
 
 
 @dataclass(frozen=True)
@@ -116,15 +116,6 @@ _OTHERS = re.compile(
     r"|zone|area|strom\w*|reticular|cluster|subset|population|type|granzyme|gzm|nf|kb)\b"
 )
 _NON = re.compile(r"\bnon (?!classical)(?:tcr ?)?[a-z0-9]+(?: cells?)?")
-#: Dashes and signs of text programs.
-_SIGNS = str.maketrans(
-    dict.fromkeys("\u2212\u207b\u2010\u2011\u2013\uff0d", "-") | dict.fromkeys("\u207a\uff0b", "+")
-)
-
-
-def with_plain_signs(name: str) -> str:
-    """A name with ``+`` and ``-`` as on a keyboard, in place of superscripts and long dashes."""
-    return name.translate(_SIGNS)
 
 
 @dataclass(frozen=True)

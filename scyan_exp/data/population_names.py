@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scyan_exp.data.phenotypes import usual_sign, with_plain_signs
+from scyan_exp.data.markers import with_plain_signs
+from scyan_exp.data.phenotypes import usual_sign
 from scyan_exp.data.table import KnowledgeTable
 
 #: Words after a marker. "Dim" and "low" are given either sign in tables, so that they say nothing;
@@ -19,8 +20,6 @@ _BEFORE = r"(?:^|[^a-z0-9]|pos|neg|hi|high|bright|dim|low|lo|int)"
 _LACKS = re.compile(r"non|no |not|without|w/o|lack|lin|neg|minus|\bd[np]\b|\b(?:dim|low|lo|int)\b")
 #: Other markers may be called by a common word, as "Live".
 _NO_COMMON_WORD = re.compile(r"\d|^(?:tcr|ig|hla)")
-
-
 #: Entries nearer to 0 may be of dim cells, which are given either sign.
 CLEARLY = 0.5
 
@@ -75,16 +74,17 @@ def sign_in_name(population: str, marker: str) -> int:
     sign = rf"(?:({_PLUS})|({_MINUS}))"
     apart = rf"[ -]{sign}(?![a-z0-9])"  # "CD3 hippocampal" says nothing
     pattern = rf"{_BEFORE}(?:{_spellings(marker)})(?:{sign}|{apart})"
-    said = re.search(pattern, with_plain_signs(population).lower())
+    name = with_plain_signs(population).lower()
+    said = re.search(pattern, name)
     if said is None:
-        return -int(_is_denied(population, marker))
+        return -int(_is_denied(name, marker))
     return 1 if said[1] or said[3] else -1
 
 
-def _is_denied(population: str, marker: str) -> bool:
-    """Whether a name says that its cells lack a marker: ``Non-TCRgd NKT``."""
+def _is_denied(name: str, marker: str) -> bool:
+    """Whether a name in lower case says that its cells lack a marker: ``Non-TCRgd NKT``."""
     pattern = rf"(?:^|[^a-z0-9])non[ _-]?(?:{_spellings(marker)})(?![a-z0-9+])"
-    return re.search(pattern, population.lower()) is not None
+    return re.search(pattern, name) is not None
 
 
 def speaks_of(population: str, marker: str) -> bool:
