@@ -56,6 +56,11 @@ class RunFolder:
         return self.hydra / "overrides.yaml"
 
     @property
+    def began(self) -> Path:
+        """There as long as a process of Ray runs the job: it says that the job has begun."""
+        return self.hydra / "began"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
         return self.path / "checkpoints"

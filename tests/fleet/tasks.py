@@ -32,6 +32,19 @@ def act(config: DictConfig) -> object:
     return config.value
 
 
+class SlowToBegin:
+    """The same task, whose libraries take so many seconds to be imported."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def import_libraries(self) -> None:
+        time.sleep(self.seconds)
+
+    def __call__(self, config: DictConfig) -> object:
+        return act(config)
+
+
 def _sleep(saved: Path) -> None:
     """Sleep until Ctrl-C, and take a while to save then."""
     try:

@@ -10,15 +10,15 @@ import pytest
 
 from scyan_exp.errors import InputError
 from scyan_exp.fleet.check import check_settings
-from scyan_exp.fleet.engines.base import ENGINES, Ended, Needs, engine, late
+from scyan_exp.fleet.engines.base import ENGINES, Ended, Needs, Task, engine, late
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.fleet.launch import make_engine
 from scyan_exp.fleet.settings import FleetSettings
 from scyan_exp.fleet.signals import SIGNALS
 from scyan_exp.run.outcome import Outcome
-from tests.fleet.engine_suite import EngineSuite, Make
+from tests.fleet.engine_suite import EngineSuite, Make, all_ended
 from tests.fleet.rehearsal import Rehearsal
-from tests.fleet.tasks import act
+from tests.fleet.tasks import SlowToBegin, act
 from tests.fleet.units import job
 
 pytestmark = [
@@ -27,10 +27,12 @@ pytestmark = [
 ]
 
 
-def needs(timeout: float | None, sweep_dir: Path = Path(), **settings: object) -> Needs:
+def needs(
+    timeout: float | None, sweep_dir: Path = Path(), task: Task = act, **settings: object
+) -> Needs:
     minutes = None if timeout is None else timeout / 60
     given = {"timeout_min": minutes, "jobs_per_device": 2, "devices": "cpu", **settings}
-    return Needs(FleetSettings.model_validate(given), act, n_jobs=2, sweep_dir=sweep_dir)
+    return Needs(FleetSettings.model_validate(given), task, n_jobs=2, sweep_dir=sweep_dir)
 
 
 class TestLocalEngine(EngineSuite):
@@ -60,6 +62,15 @@ class TestRayEngine(EngineSuite):
     def make(self, ray_cluster, monkeypatch) -> Make:
         monkeypatch.setattr("ray.shutdown", lambda: None)  # the cluster is that of all tests
         return lambda timeout: ENGINES["ray"](needs(timeout, engine="ray"))
+
+    def test_time_counts_from_when_a_job_begins(self, make, jobs):
+        """A process that starts slowly, or waits for other users, takes nothing from a job."""
+        engine = ENGINES["ray"](needs(2.0, engine="ray", task=SlowToBegin(3.0)))
+        (job,) = jobs("return")
+        engine.submit(job)
+        (ended,) = all_ended(engine, 1)
+        assert (ended.outcome, ended.value) == (Outcome.COMPLETED, 0.5)
+        assert 0 < ended.seconds < 2
 
 
 @pytest.mark.slow

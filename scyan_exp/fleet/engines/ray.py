@@ -14,14 +14,27 @@ from scyan_exp.errors import InputError
 from scyan_exp.fleet.engines.base import Ended, Needs, Task, engine, late
 from scyan_exp.fleet.engines.devices import Slot
 from scyan_exp.fleet.jobs import Job
+from scyan_exp.run.folder import RunFolder
 from scyan_exp.run.outcome import Outcome
 
 
 @dataclass
 class _Running:
+    """A job that was handed to Ray, which may let it wait for a process or for other users."""
+
     job: Job
-    started: float
+    began: float | None = None
     interrupted: bool = False
+
+    def look(self) -> None:
+        """Note when it begins: its time counts from then."""
+        if self.began is None and RunFolder(self.job.folder).began.exists():
+            self.began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run."""
+        return 0.0 if self.began is None else time.monotonic() - self.began
 
 
 @engine("ray")
@@ -59,16 +72,19 @@ class RayEngine:
 
     def submit(self, job: Job) -> None:
         """Start a job as a task."""
+        RunFolder(job.folder).began.unlink(missing_ok=True)  # of an earlier attempt
         # Within a list, Ray passes on the reference itself and not what it refers to.
         reference = self._remote.remote(str(job.folder), [self._task], self._n_threads)
-        self._running[reference] = _Running(job, time.monotonic())
+        self._running[reference] = _Running(job)
 
     def wait(self, seconds: float) -> list[Ended]:
         """The jobs that have ended; waits for the first of them, for at most ``seconds``."""
+        for running in self._running.values():
+            running.look()
         done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
         ended = [self._collect(reference) for reference in done]
         for reference, running in list(self._running.items()):
-            if self._timeout is not None and time.monotonic() - running.started >= self._timeout:
+            if self._timeout is not None and running.seconds >= self._timeout:
                 self._cancel(reference, force=True)
                 ended.append(self._end(reference, Outcome.TIMED_OUT, late(self._timeout)))
         return ended
@@ -103,21 +119,20 @@ class RayEngine:
         except exceptions.RayError as error:
             first = str(error).strip().splitlines()[0]
             return self._end(reference, Outcome.LOST, f"{type(error).__name__}: {first}")
-        outcome = Outcome(result["outcome"])
-        return self._end(
-            reference, outcome, result.get("error"), result.get("value"), result["device"]
-        )
+        return self._end(reference, Outcome(result.pop("outcome")), **result)
 
     def _end(
         self,
         reference: Any,
         outcome: Outcome,
-        error: str | None,
+        error: str | None = None,
         value: Any = None,
+        seconds: float | None = None,
         device: str = "ray",
     ) -> Ended:
         running = self._running.pop(reference)
-        seconds = time.monotonic() - running.started
+        RunFolder(running.job.folder).began.unlink(missing_ok=True)
+        seconds = running.seconds if seconds is None else seconds
         return Ended(running.job, outcome, value, error, seconds, device)
 
 
@@ -156,6 +171,9 @@ def _run(folder: str, given: list[Any], n_threads: int) -> dict[str, Any]:
     if import_libraries is not None:
         import_libraries()
     prepare(Slot(where, n_threads))
+    RunFolder(Path(folder)).began.touch()
+    began = time.monotonic()
     with output_to_log(Path(folder)):
         result = run_job(Path(folder), task)
-    return {**result, "device": f"{where}@{context.get_node_id()[:6]}"}
+    seconds = time.monotonic() - began
+    return {**result, "seconds": seconds, "device": f"{where}@{context.get_node_id()[:6]}"}
