@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import string
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -101,6 +103,7 @@ class Tracker:
             run.finish(exit_code=0 if kind is None else 1)
         finally:
             self._beside.close()
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     @property
     def run(self) -> Any:
@@ -171,17 +174,26 @@ class Tracker:
                 with self._own_staging():
                     self.run.log_artifact(artifact, aliases=_aliases(self._group))
 
+    @property
+    def _temporary(self) -> Path:
+        return self._folder.wandb / "tmp"
+
     @contextmanager
     def _own_staging(self) -> Iterator[None]:
-        """Let W&B keep files that wait to be uploaded in the run folder, not in the user's home."""
-        if STAGING in os.environ:
-            yield
-            return
-        os.environ[STAGING] = str(self._folder.wandb.absolute())
+        """Let W&B keep its files in the run folder, not in the home or in TMPDIR.
+
+        W&B removes temporary files when Python ends, which it does not in workers of a fleet.
+        """
+        self._temporary.mkdir(parents=True, exist_ok=True)
+        before, tempfile.tempdir = tempfile.tempdir, str(self._temporary.absolute())
+        is_ours = STAGING not in os.environ
+        os.environ.setdefault(STAGING, str(self._folder.wandb.absolute()))
         try:
             yield
         finally:
-            del os.environ[STAGING]
+            tempfile.tempdir = before
+            if is_ours:
+                del os.environ[STAGING]
 
     def log_verdict(self, verdict: Verdict) -> None:
         """Log whether to use the annotation, as summary values."""

@@ -127,7 +127,11 @@ def test_a_job_is_not_changed_by_those_before_it_in_its_process(sweep, two_jobs)
 
 
 @pytest.mark.slow
-def test_one_wandb_run_a_job(sweep):
+def test_one_wandb_run_a_job_and_no_temporary_files_when_it_has_ended(
+    sweep, tmp_path_factory, monkeypatch
+):
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
     arguments = [one for one in QUICK if not one.startswith("logger")]
     ended(sweep.train(*arguments, TWO, "seed=0,1,2", "logger=wandb"))
     for job in range(3):
@@ -139,8 +143,10 @@ def test_one_wandb_run_a_job(sweep):
         assert f"seed={job}" in seen["name"].split(",")
         (run,) = [r for r in map(json.loads, inspect(path).splitlines()) if r["type"] == "run"]
         assert run["run"]["run_group"] == "sweep"
+        assert not list(path.parents[1].glob("tmp*"))
     assert len(list(sweep.folder.parent.rglob("*.wandb"))) == 3
     no_process_is_left(sweep)
+    assert [one.name for one in temporary.iterdir() if "torch" not in one.name] == []
 
 
 @pytest.mark.slow
