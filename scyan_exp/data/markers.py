@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,56 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scyan_exp.data.names import bare_name, plain_name
 from scyan_exp.errors import InputError, listed, near_matches
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 log = logging.getLogger(__name__)
-
-#: An isotope, as cytometers write it: ``147Sm``, ``Nd142``, ``Nd142Di``.
-#: Only elements that label antibodies or cells count: ``IL-17A`` and ``HLA-B27`` are not isotopes.
-_ELEMENT = (
-    "(?:La|Ce|Pr|Nd|Pm|Sm|Eu|Gd|Tb|Dy|Ho|Er|Tm|Yb|Lu|Y|Rh|Pd|Ag|Cd|In|Sn|Te|Xe|Cs|Ba|Ir|Pt|Pb|Bi)"
-)
-_ISOTOPE = rf"(?:\d{{2,3}}{_ELEMENT}|{_ELEMENT}\d{{2,3}})(?:D[id])?"
-#: What may precede a marker: an isotope, or a detector as in ``FITC-A :: CD3``.
-_BEFORE = re.compile(rf"^(?:{_ISOTOPE}[\W_]+|.*\S\s*::\s*)")
-#: What may follow it: an isotope, also in brackets, as in ``CD19(Nd142)Di``.
-_BEHIND = re.compile(rf"(?:[\W_]+{_ISOTOPE}|\({_ISOTOPE}\)(?:D[id])?)$")
-#: Greek letters of receptors and chains: alpha to epsilon, kappa and lambda.
-GREEK = str.maketrans("\u03b1\u03b2\u03b3\u03b4\u03b5\u03ba\u03bb", "abgdekl")
-
-#: Dashes and signs of text programs.
-_SIGNS = str.maketrans(
-    dict.fromkeys("\u2212\u207b\u2010\u2011\u2013\uff0d", "-") | dict.fromkeys("\u207a\uff0b", "+")
-)
-
-
-def plain_name(name: str) -> str:
-    """A name without case, dashes and spaces.
-
-    Example:
-        >>> plain_name("HLA-DR"), plain_name("TCR gd")
-        ('hladr', 'tcrgd')
-    """
-    return "".join(c for c in name.casefold().translate(GREEK) if c.isalnum() or c == "+")
-
-
-def with_plain_signs(name: str) -> str:
-    """A name with ``+`` and ``-`` as on a keyboard, in place of superscripts and long dashes."""
-    return name.translate(_SIGNS)
-
-
-def bare_name(name: str) -> str:
-    """A plain name without the channel beside it.
-
-    Example:
-        >>> bare_name("147Sm_CD-20"), bare_name("CD19(Nd142)Di"), bare_name("Comp-FITC-A :: CD3")
-        ('cd20', 'cd19', 'cd3')
-    """
-    bare = _BEHIND.sub("", _BEFORE.sub("", name.strip()))
-    return plain_name(bare) or plain_name(name)
 
 
 @dataclass(frozen=True)

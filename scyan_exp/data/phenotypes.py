@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from unicodedata import normalize
 
-from scyan_exp.data.markers import GREEK, plain_name, with_plain_signs
+from scyan_exp.data.names import GREEK, bare_name, with_plain_signs
 
 
 @dataclass(frozen=True)
@@ -189,6 +189,6 @@ def _words(population: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _marker(name: str) -> str:
-    """A marker without case and dashes, by its usual name: ``CD8a`` is "cd8"."""
-    plain = plain_name(name)
+    """A marker without case, dashes and dye, by its usual name: ``CD8a FITC`` is "cd8"."""
+    plain = bare_name(name)
     return _ALSO.get(plain, plain)

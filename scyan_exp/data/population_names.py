@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scyan_exp.data.markers import with_plain_signs
+from scyan_exp.data.names import with_plain_signs, without_channel
 from scyan_exp.data.phenotypes import usual_sign
 from scyan_exp.data.table import KnowledgeTable
 
@@ -56,7 +56,8 @@ def against_names(table: KnowledgeTable) -> Iterator[Against]:
 
 def said_by_name(population: str, marker: str) -> Said | None:
     """What a name says of a marker: itself, else by the usual definition of the cells."""
-    if not marker.strip():
+    marker = without_channel(marker).strip()
+    if not marker:
         return None
     if sign := sign_in_name(population, marker) or int(speaks_of(population, marker)):
         return Said(sign, f"the name says {sign}")

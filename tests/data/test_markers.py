@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scyan_exp.data.markers import bare_name, choose_markers, match_markers, plain_name, renamed
+from scyan_exp.data.markers import choose_markers, match_markers, renamed
+from scyan_exp.data.names import bare_name, plain_name
 from scyan_exp.errors import InputError
 
 
@@ -31,6 +32,19 @@ from scyan_exp.errors import InputError
         ("TCR γδ", "TCRgd"),
         ("IgE", "ige"),
         ("Ki-67", "Ki67"),
+        ("CD4 BV605", "CD4"),
+        ("CD4-BV605-A", "CD4"),
+        ("CD3_APC-Cy7", "CD3"),
+        ("CD25 PE-CF594", "CD25"),
+        ("CD127 PerCP-Cy5.5", "CD127"),
+        ("CD14 PERCP-CY5-5", "CD14"),
+        ("HLA-DR APC-H7", "HLADR"),
+        ("Ly6C PE-TR", "Ly-6C"),
+        ("CD45RA Alexa Fluor 700", "CD45RA"),
+        ("CD8 QDot 605", "CD8"),
+        ("CD20 Pacific Blue-A", "CD20"),
+        ("CD56 Brilliant Violet 711", "CD56"),
+        ("CD19 PE", "CD19 FITC"),
     ],
 )
 def test_names_of_one_marker_match(channel, marker):
@@ -40,7 +54,18 @@ def test_names_of_one_marker_match(channel, marker):
 
 
 @pytest.mark.parametrize(
-    ("channel", "marker"), [("CD33", "CD3"), ("CD8b", "CD8"), ("CD4+", "CD4"), ("CD45RA", "CD45")]
+    ("channel", "marker"),
+    [
+        ("CD33", "CD3"),
+        ("CD8b", "CD8"),
+        ("CD4+", "CD4"),
+        ("CD45RA", "CD45"),
+        ("PE-Cy7-A", "PE-A"),
+        ("Comp-PE-A", "Comp-APC-A"),
+        ("FL2 PE", "FL2 FITC"),
+        ("CD3 PB", "CD3"),
+        ("CD62 PE", "CD6"),
+    ],
 )
 def test_names_of_other_markers_do_not(channel, marker):
     found, problems = match_markers([marker], [[channel]])
@@ -120,6 +145,8 @@ def test_tables_of_numbers_keep_their_columns_where_they_stand():
 def test_a_name_of_a_channel_alone_is_a_name():
     assert bare_name("147Sm") == plain_name("147Sm")
     assert bare_name("Nd142Di") == "nd142di"
+    for detector in ("PE-A", "APC-Cy7-A", "BV605-A", "Comp-FITC-A", "Alexa Fluor 700-A", "FL1-A"):
+        assert bare_name(detector) == plain_name(detector)
 
 
 @pytest.mark.parametrize(("one", "other"), [("IL-17A", "IL-17F"), ("HLA-A24", "HLA-B27")])

@@ -55,6 +55,8 @@ TEMPLATE = Path(scyan_exp.cli.__file__).parent / "templates" / "table.csv"
         ("Plasmacytoid DC", "CD123", 1, "plasmacytoid dendritic cells"),
         ("DC", "HLA.DR", 1, "dendritic cells"),
         ("Basophils", "HLADR", -1, "basophils"),
+        ("NK cells", "170Er_CD3", -1, "NK cells"),
+        ("NK cells", "CD3 APC-Cy7", -1, "NK cells"),
     ],
 )
 def test_a_definition_gives_a_sign(population, marker, sign, kind):

@@ -112,6 +112,12 @@ def test_an_entry_of_dim_cells_and_a_marker_without_a_name_are_not_against():
     assert list(against_names(table)) == []
 
 
+@pytest.mark.parametrize("marker", ["CD14 BV605", "160Gd_CD14", "FITC-A :: CD14", "CD14"])
+def test_metals_and_dyes_beside_a_marker_do_not_count(marker):
+    assert said_by_name("CD14+ cells", marker) == Said(1, "the name says 1")
+    assert said_by_name("T cells", marker) == Said(-1, "T cells are CD14- by definition")
+
+
 def test_a_name_goes_before_the_definition_of_its_cells():
     assert said_by_name("CD14+ T cells", "CD14").why == "the name says 1"
     assert said_by_name("T cells", "CD14") == Said(-1, "T cells are CD14- by definition")

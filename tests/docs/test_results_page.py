@@ -12,8 +12,8 @@ from scyan_exp.run.folder import RunFolder, SweepFolder
 from scyan_exp.run.outcome import Outcome
 
 PAGE = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
-#: What nobody looks at: locks, journals that last as long as the sweep, Hydra's other files.
-NOT_TOLD = {"lock", "new_rows", "new_jobs", "hydra_config", "overrides"}
+#: What nobody looks at: locks, files that last as long as a job or the sweep, Hydra's other files.
+NOT_TOLD = {"lock", "began", "new_rows", "new_jobs", "hydra_config", "overrides"}
 
 
 def files(folder: RunFolder | SweepFolder) -> dict[str, str]:
