@@ -13,13 +13,13 @@ import pytest
 from scyan_exp.fleet.engines.base import Ended, Engine
 from scyan_exp.fleet.jobs import Job
 from scyan_exp.run.outcome import Outcome
-from tests.fleet.sweeps import until
+from tests.fleet.sweeps import PATIENCE, until
 
 #: Makes an engine of two slots whose jobs may take so many seconds.
 Make = Callable[[float | None], Engine]
 
 
-def all_ended(engine: Engine | AtWork, n_jobs: int, seconds: float = 60) -> list[Ended]:
+def all_ended(engine: Engine | AtWork, n_jobs: int, seconds: float = PATIENCE) -> list[Ended]:
     """Wait for the end of so many jobs; they come in any order."""
     ended: list[Ended] = []
     deadline = time.monotonic() + seconds
@@ -123,7 +123,7 @@ class EngineSuite:
     def test_jobs_that_are_killed_are_cut_off_at_once(self, started):
         engine, jobs = started("sleep", "sleep")
         engine.kill()
-        ends = {one.outcome for one in all_ended(engine, 2, seconds=20)}
+        ends = {one.outcome for one in all_ended(engine, 2, seconds=100)}
         assert ends <= {Outcome.LOST, Outcome.INTERRUPTED}
         assert not any((job.folder / "saved").exists() for job in jobs)
 

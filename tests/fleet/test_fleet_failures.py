@@ -94,7 +94,7 @@ def test_on_failure_stop_starts_no_further_job(sweep):
 
 @pytest.mark.slow
 def test_a_job_that_takes_too_long_is_ended_and_continues_later(sweep):
-    arguments = [*ENDLESS, "+trainer.max_time=00:00:00:07", "hydra.launcher.timeout_min=0.1"]
+    arguments = [*ENDLESS, "+trainer.max_time=00:00:00:13", "hydra.launcher.timeout_min=0.2"]
     ended(sweep.train(*arguments), code=1)
     assert sweep.statuses == ["timed out"]
     no_process_is_left(sweep)

@@ -117,7 +117,7 @@ def test_slurm_jobs_that_never_begin_to_work_end_the_sweep(make, jobs):
     engine = make(n_jobs=1, setup=["echo no such module >&2", "exit 3"])
     engine.submit(*jobs("return"))
     with pytest.raises(InputError, match=r"(?s)end before they start .*exit code 3:0.* no such mo"):
-        all_ended(engine, 1, seconds=120)
+        all_ended(engine, 1)
 
 
 # ---------------------------------------------------------------- sharing
