@@ -22,6 +22,7 @@ from benchmarks import (
     consensus,
     deciding,
     fcs,
+    fillings,
     fleet,
     flips,
     large,
@@ -189,6 +190,12 @@ PARTS = {
         "whether search=table_entries finds entries that were flipped on purpose (an hour)",
         lambda options: flips.measure_flips(options.out, min(options.seeds, 2), options.data),
         flips.markdown,
+        by_default=False,
+    ),
+    "fillings": Part(
+        "whether blanks that search=table_entries calls worth filling are (half an hour)",
+        lambda options: fillings.measure_fillings(options.out, min(options.seeds, 2), options.data),
+        fillings.markdown,
         by_default=False,
     ),
 }

@@ -13,6 +13,7 @@ from scyan_exp.entries.corrections import Correction, corrections
 from scyan_exp.entries.edits import shown
 from scyan_exp.entries.effects import Effect, read_effects
 from scyan_exp.entries.figure import entries_figure
+from scyan_exp.entries.fillings import worth_filling
 from scyan_exp.entries.listing import read_edits
 from scyan_exp.errors import InputError
 from scyan_exp.files import atomic_path, write_text
@@ -28,8 +29,6 @@ COLUMNS = (
 MOST_LINES = 10
 #: Share of the cells that must change before an edit is worth a line.
 WORTH_A_LINE = 0.005
-#: Rise of the agreement with the rest of the table from which on a filling is worth it.
-CLEARLY = 0.002
 #: Why nothing more is said of an entry.
 _NO_CELLS = "hardly any cell fits the row now"
 
@@ -110,12 +109,6 @@ def words(effects: Sequence[Effect], to_correct: Sequence[Correction]) -> Iterat
             ],
             "Filling a blank makes no cells follow the rest of the table clearly better.",
         )
-
-
-def worth_filling(effects: Sequence[Effect]) -> list[Effect]:
-    """Fillings with which cells follow the rest of the table better, the best first."""
-    found = [one for one in effects if not one.edit.is_blanked and one.agreement >= CLEARLY]
-    return sorted(found, key=lambda one: -one.agreement)
 
 
 def _listed(head: str, said: Sequence[tuple[Effect, str]], none: str = "") -> Iterator[str]:

@@ -68,7 +68,7 @@ EFFECTS = [
     Effect(Edit("T", "CD19", -1, None), 0.01, "T", "B", 0.02, -0.5, np.nan, 0.7),
     Effect(Edit("B", "CD3", -1, None), 0.0, "", "", 0, -1.0, np.nan, 0.9),
     Effect(Edit("B", "CD19", None, -1), 0.2, "T", "B", -0.2, 0, np.nan, np.nan),
-    Effect(Edit("B", "CD19", None, 1), 0.1, "B", "T", 0.05, 0, np.nan, np.nan),
+    Effect(Edit("B", "CD19", None, 1), 0.1, "B", "T", 0.05, -0.5, np.nan, np.nan),
 ]
 CONTRADICT = "These entries contradict the cells or names (the first ones may explain the others):"
 #: As they would be if B cells' CD3 were the first to correct.
@@ -128,7 +128,7 @@ def test_the_table_has_a_row_an_edit():
     assert lines[0].startswith("population,marker,before,after,changed,gains,loses,opposite_side")
     assert lines[1] == "T,CD3,1,,0.3,B,T,0.1,-0.1,1,,"
     assert [line.rpartition(",")[2] for line in lines[2:4]] == ["2", "1"]
-    assert lines[5] == "B,CD19,,1,0.1,B,T,,0.05,0,,"
+    assert lines[5] == "B,CD19,,1,0.1,B,T,,0.05,-0.5,,"
 
 
 def test_the_figure_shows_the_larger_share_of_a_filled_blank():
