@@ -16,10 +16,10 @@ _ELEMENT = (
     "(?:La|Ce|Pr|Nd|Pm|Sm|Eu|Gd|Tb|Dy|Ho|Er|Tm|Yb|Lu|Y|Rh|Pd|Ag|Cd|In|Sn|Te|Xe|Cs|Ba|Ir|Pt|Pb|Bi)"
 )
 _ISOTOPE = rf"(?:\d{{2,3}}{_ELEMENT}|{_ELEMENT}\d{{2,3}})(?:D[id])?"
-#: What dyes such as PE pass their light on to: ``PE-Cy7``, ``PerCP-Cy5.5``, ``APC-H7``.
+#: What dyes such as PE pass their light on to: ``PE-Cy7``, ``PerCP/Cyanine5.5``, ``APC-H7``.
 _TANDEM = (
-    r"(?:[ -]?cy[ -]?[57](?:[.-]5)?|[ -]?(?:cf|vio|fire|dazzle|ef(?:luor)?|alexa(?: ?fluor)?|af)"
-    r"[ -]?\d{3}|-?[hr]7(?:00)?|[ -](?:texas[ -]?red|tr|vio))?"
+    r"(?:[ /-]?cy(?:anine)?[ -]?[57](?:[.-]5)?|[ /-]?(?:cf|vio|fire|dazzle|ef(?:luor)?"
+    r"|alexa(?: ?fluor)?|af)[ -]?\d{3}|-?[hr]7(?:00)?|[ -](?:texas[ -]?red|tr|vio))?"
 )
 #: The common dyes. Short names that could be anything else, such as PB, are left out.
 _DYE = (

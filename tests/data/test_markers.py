@@ -39,6 +39,8 @@ from scyan_exp.errors import InputError
         ("CD127 PerCP-Cy5.5", "CD127"),
         ("CD14 PERCP-CY5-5", "CD14"),
         ("HLA-DR APC-H7", "HLADR"),
+        ("CD3 PE/Cyanine7", "CD3"),
+        ("CD27 APC/Fire 750", "CD27"),
         ("Ly6C PE-TR", "Ly-6C"),
         ("CD45RA Alexa Fluor 700", "CD45RA"),
         ("CD8 QDot 605", "CD8"),
