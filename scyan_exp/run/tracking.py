@@ -155,7 +155,7 @@ class Tracker:
         for name, table in (tables or {}).items():
             media[name] = wandb.Table(columns=list(table.columns), data=table.rows)
         if media:
-            with self._own_staging():
+            with self._in_run_folder():
                 run.log(media)
         run.summary.update(dict(metrics))
 
@@ -171,7 +171,7 @@ class Tracker:
                 artifact = wandb.Artifact(f"{kind}-{self.run.id}", ARTIFACT_TYPES[kind])
                 # Without copying: otherwise W&B keeps a second file of each until it is uploaded.
                 artifact.add_file(str(files[kind]), policy="immutable", skip_cache=True)
-                with self._own_staging():
+                with self._in_run_folder():
                     self.run.log_artifact(artifact, aliases=_aliases(self._group))
 
     @property
@@ -179,7 +179,7 @@ class Tracker:
         return self._folder.wandb / "tmp"
 
     @contextmanager
-    def _own_staging(self) -> Iterator[None]:
+    def _in_run_folder(self) -> Iterator[None]:
         """Let W&B keep its files in the run folder, not in the home or in TMPDIR.
 
         W&B removes temporary files when Python ends, which it does not in workers of a fleet.
